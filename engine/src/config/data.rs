@@ -60,10 +60,12 @@ pub struct DataConfig {
     /// with the token that ends a turn there.
     #[serde(default)]
     pub chat: bool,
-    /// Longest row in tokens, prompt and target together; longer prompts lose their beginning, then targets their end.
-    /// `None` is what the model has left beside the prefix.
+    /// Longest row in tokens, prompt and target together. `None` is what the model has left beside the prefix.
     #[serde(default)]
     pub max_tokens: Option<usize>,
+    /// Part that a longer row loses.
+    #[serde(default)]
+    pub truncate: Truncate,
 }
 
 /// A dataset beside the first one. What it does not say is as there, but for the columns.
@@ -93,6 +95,29 @@ pub struct MoreData {
     /// As [`DataConfig::target_template`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_template: Option<String>,
+}
+
+/// Part that a row loses which is longer than the limit.
+///
+/// Soft tokens and the last token of a prompt stay by every rule, special tokens by every one but `PromptStart`.
+/// A text that is classified, or read by itself as a source, loses its end by every rule that cuts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Truncate {
+    /// The beginning of the prompt, then the end of the target. Run folders that do not say were made so.
+    #[default]
+    PromptStart,
+    /// The end of the row's own text in the prompt, then the end of what the template writes, then that of the target; of a
+    /// pair the first text (transformers: `only_first`).
+    PromptEnd,
+    /// The end of the row, prompt and target together; of a pair the second text (transformers: `only_second`). A row whose
+    /// prompt alone fills the limit is left out.
+    End,
+    /// The end of the longer one, the row's own text in the prompt or the target, as transformers cuts pairs; what the
+    /// template writes around it stays. The default for a new run.
+    LongestFirst,
+    /// None: the row is left out.
+    Skip,
 }
 
 /// Rows of each of several datasets in an epoch.
@@ -185,6 +210,7 @@ impl DataConfig {
             begin_token: BeginToken::Tokenizer,
             chat: false,
             max_tokens: None,
+            truncate: Truncate::LongestFirst,
         }
     }
 

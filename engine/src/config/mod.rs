@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Heads, Mixing, MoreData};
+pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Heads, Mixing, MoreData, Truncate};
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
 pub use self::method::{FewShotConfig, FullConfig, MethodConfig};
 pub use self::optimizer::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig};

@@ -199,20 +199,7 @@ mod tests {
     use super::*;
 
     fn example(tokens: &[u32], n_prompt: usize) -> Example {
-        Example {
-            row: 1,
-            source: Vec::new(),
-            tokens: tokens.to_vec(),
-            n_prompt,
-            truncated: false,
-            cut_prompt: 0,
-            prompt: String::new(),
-            reference: String::new(),
-            types: Vec::new(),
-            labels: Vec::new(),
-            task: 0,
-            dataset: 0,
-        }
+        Example { row: 1, tokens: tokens.to_vec(), n_prompt, ..Example::default() }
     }
 
     #[test]

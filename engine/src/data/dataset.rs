@@ -208,6 +208,7 @@ impl Prepared {
             classes: &task.classes,
             second: second_column(config, &table)?,
             max_tokens,
+            truncate: config.truncate,
         };
         let mut encoded = encoder.encode()?;
         let column = task_column(config, &table)?;
@@ -247,10 +248,27 @@ impl Prepared {
             classes: &self.task.classes,
             second: second_column(config, &table)?,
             max_tokens: self.max_tokens,
+            truncate: config.truncate,
         };
         let mut encoded = encoder.encode()?;
         assign(&mut encoded, &table, task_column(config, &table)?, config, &self.task.tasks);
         Ok(encoded)
+    }
+
+    /// The encoder of the training rows.
+    pub(super) fn encoder<'a>(&'a self, config: &DataConfig, tokenizer: &'a Tokenizer) -> Result<Encoder<'a>> {
+        Ok(Encoder {
+            table: &self.table,
+            roles: self.roles.clone(),
+            prompts: &self.prompts,
+            tokenizer,
+            task: self.task.task,
+            start: self.start,
+            classes: &self.task.classes,
+            second: second_column(config, &self.table)?,
+            max_tokens: self.max_tokens,
+            truncate: config.truncate,
+        })
     }
 
     fn report(&self, config: &DataConfig) -> DataReport {
@@ -267,6 +285,7 @@ impl Prepared {
             skipped_rows: self.encoded.n_skipped,
             lengths: self.encoded.lengths.clone(),
             max_tokens: self.max_tokens,
+            truncate: config.truncate,
             ..DataReport::default()
         }
     }

@@ -140,14 +140,11 @@ fn of_row(
         source,
         n_prompt: tokens.len(),
         tokens,
-        truncated: false,
-        cut_prompt: 0,
         prompt: String::new(),
         reference: String::new(),
         types: Vec::new(),
         labels: if task.writes() { Vec::new() } else { vec![(last, 0)] },
-        task: 0,
-        dataset: 0,
+        ..Example::default()
     };
     let batch = TokenBatch::new(&[example], &[0], model.tokenizer.pad(), task);
     if !task.writes() {

@@ -51,14 +51,10 @@ fn examples() -> Vec<Example> {
         source: source.to_vec(),
         tokens: tokens.to_vec(),
         n_prompt: 1,
-        truncated: false,
-        cut_prompt: 0,
         prompt: String::new(),
         reference: String::new(),
         types: Vec::new(),
-        labels: Vec::new(),
-        task: 0,
-        dataset: 0,
+        ..Example::default()
     };
     ROWS.map(example).to_vec()
 }

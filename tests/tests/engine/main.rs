@@ -22,5 +22,6 @@ mod soft;
 mod stranger;
 mod tokenizers;
 mod training;
+mod truncation;
 mod vote;
 mod weights;

@@ -82,6 +82,7 @@ pub(in crate::cli) fn complete(
     // What is not said means another thing in the folder of a run: there it was made before these could be said.
     for (key, usual) in [
         ("data.begin_token", "tokenizer"),
+        ("data.truncate", "longest_first"),
         ("training.epoch_end", "smaller_step"),
         ("training.weight_decay_on", "matrices"),
     ] {

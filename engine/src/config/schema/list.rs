@@ -136,10 +136,16 @@ pub const SETTINGS: &[Setting] = &[
         "data.max_tokens",
         1,
         1 << 20,
-        "Longest row in tokens: longer prompts lose their beginning, then targets their end; none is what the model \
-         has left beside the prefix",
+        "Longest row in tokens; what a longer one loses is data.truncate; none is what the model has left beside the \
+         prefix",
     )
     .or_none(),
+    choice(
+        "data.truncate",
+        &["prompt_start", "prompt_end", "end", "longest_first", "skip"],
+        "What a row loses that is too long: longest_first (the end of the longer one, the row's text or the target), \
+         prompt_start, prompt_end, end (of the whole row) or skip (it is left out)",
+    ),
     table("method", "What is trained"),
     choice("method.type", &["prefix", "prompt", "lora", "full", "few_shot"], "prefix, prompt, lora, full or few_shot")
         .also(&[read("peft_type", Reading::Words(PEFT_TYPES))])

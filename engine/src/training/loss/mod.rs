@@ -204,17 +204,12 @@ mod tests {
             let tokens = [5, 9, 14, 6, 30];
             let example = Example {
                 row: 1,
-                source: Vec::new(),
                 tokens: tokens.to_vec(),
                 n_prompt: 1,
-                truncated: false,
-                cut_prompt: 0,
                 prompt: String::new(),
                 reference: String::new(),
                 types: Vec::new(),
-                labels: Vec::new(),
-                task: 0,
-                dataset: 0,
+                ..Example::default()
             };
             let batch = TokenBatch::new(&[example], &[0], 1, Task::Causal);
             let as_read = |positions| {
