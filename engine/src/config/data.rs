@@ -34,6 +34,15 @@ pub struct DataConfig {
     /// Use at most this many validation rows.
     #[serde(default = "default_validation_rows")]
     pub validation_rows: usize,
+    /// Decides which rows are kept for validation; `None` is the run's seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_seed: Option<u64>,
+    /// Training rows that are used: a share below 1, or a number; `None` is all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_rows: Option<f64>,
+    /// Decides which training rows are used where not all are: fewer are always among more.
+    #[serde(default)]
+    pub train_rows_seed: u64,
     /// Column that the prompt is made of; `None` takes the first of the usual names that is there.
     #[serde(default)]
     pub source_column: Option<String>,
@@ -201,6 +210,9 @@ impl DataConfig {
             validation: None,
             validation_share: default_validation_share(),
             validation_rows: default_validation_rows(),
+            split_seed: Some(0),
+            train_rows: None,
+            train_rows_seed: 0,
             source_column: None,
             second_column: None,
             target_column: None,
@@ -218,6 +230,15 @@ impl DataConfig {
     pub fn name_of_rows(&self) -> String {
         name_of(self.name.as_ref(), &self.train)
     }
+
+    /// Number of training rows that are used, of `n` that are there: at least one.
+    pub fn n_train_rows(&self, n: usize) -> usize {
+        match self.train_rows {
+            None => n,
+            Some(share) if share < 1.0 => ((n as f64 * share.max(0.0)).round() as usize).clamp(1.min(n), n),
+            Some(number) => (number as usize).min(n),
+        }
+    }
 }
 
 impl MoreData {
@@ -230,4 +251,16 @@ impl MoreData {
 fn name_of(name: Option<&String>, file: &Path) -> String {
     let stem = || file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     name.cloned().unwrap_or_else(stem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn training_rows_are_a_number_or_a_share() {
+        let used = |train_rows, n| DataConfig { train_rows, ..DataConfig::new("x") }.n_train_rows(n);
+        assert_eq!([used(None, 7), used(Some(3.0), 7), used(Some(9.0), 7), used(Some(1.0), 7)], [7, 3, 7, 1]);
+        assert_eq!([used(Some(0.5), 7), used(Some(0.01), 7), used(Some(0.01), 0)], [4, 1, 0]);
+    }
 }

@@ -146,19 +146,23 @@ impl Dataset {
         tokenizer: &Tokenizer,
     ) -> Self {
         let mut report = prepared.report(config);
+        let seed = config.split_seed.unwrap_or(seed);
         let Prepared { encoded, task, .. } = prepared;
         let (train, validation) = match validation {
             Some(validation) => {
                 report.add_skipped_validation(&validation.skipped, validation.n_skipped);
                 let n = validation.examples.len();
-                let (_, kept) = part(validation.examples, config.validation_rows.min(n), seed);
+                let (_, kept) = part(validation.examples, config.validation_rows.min(n), seed, Purpose::Split);
                 (encoded.examples, kept)
             }
             None => {
                 let n = n_validation(encoded.examples.len(), config);
-                part(encoded.examples, n, seed)
+                part(encoded.examples, n, seed, Purpose::Split)
             }
         };
+        let n_used = config.n_train_rows(train.len());
+        let (unused, train) = part(train, n_used, config.train_rows_seed, Purpose::Fewer);
+        report.unused_rows = unused.len();
         report.train_rows = train.len();
         report.validation_rows = validation.len();
         let unknown = unknown_token(tokenizer);
@@ -340,9 +344,9 @@ fn n_validation(n: usize, config: &DataConfig) -> usize {
 }
 
 /// The rest, and `n` rows that the seed picks; both in the order they had.
-fn part(examples: Vec<Example>, n: usize, seed: u64) -> (Vec<Example>, Vec<Example>) {
+fn part(examples: Vec<Example>, n: usize, seed: u64, purpose: Purpose) -> (Vec<Example>, Vec<Example>) {
     let mut is_picked = vec![false; examples.len()];
-    for index in shuffled(examples.len(), seed, Purpose::Split).into_iter().take(n) {
+    for index in shuffled(examples.len(), seed, purpose).into_iter().take(n) {
         is_picked[index] = true;
     }
     let (picked, rest): (Vec<_>, Vec<_>) = examples.into_iter().zip(is_picked).partition(|(_, picked)| *picked);
@@ -374,11 +378,17 @@ mod tests {
         let load = |config: &DataConfig, seed| {
             Dataset::load(config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 100, seed).unwrap()
         };
+        config.split_seed = None;
         let data = load(&config, 1);
         assert_eq!((data.train.len(), data.validation.len(), data.report.total_rows), (30, 10, 40));
         assert!(data.validation.is_sorted_by_key(|e| e.row) && data.train.is_sorted_by_key(|e| e.row));
         assert_eq!(data.validation, load(&config, 1).validation);
         assert_ne!(data.validation, load(&config, 2).validation);
+        config.split_seed = Some(2);
+        let (first, second) = (load(&config, 1), load(&config, 5));
+        assert_eq!((&first.validation, &first.train), (&second.validation, &second.train), "whatever the run's seed");
+        config.split_seed = None;
+        assert_eq!(first.validation, load(&config, 2).validation);
         config.validation_rows = 3;
         assert_eq!(load(&config, 1).report.validation_rows, 3);
         config.validation_share = 0.0;
@@ -436,6 +446,32 @@ mod tests {
         config.name = Some("b".to_owned());
         let error = Dataset::load(&config, &known, TargetStart::default(), &byte_tokenizer(), 9, 1).unwrap_err();
         assert!(error.to_string().contains("there are one, a"), "{error}");
+    }
+
+    #[test]
+    fn fewer_training_rows_are_among_more_and_none_is_a_validation_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: Vec<String> = (0..40).map(|i| format!("row {i}")).collect();
+        let rows: Vec<(&str, &str)> = texts.iter().map(|t| (t.as_str(), t.as_str())).collect();
+        let config = DataConfig { validation_share: 0.25, ..DataConfig::new(write(folder.path(), "a.jsonl", &rows)) };
+        let load = |train_rows, train_rows_seed| {
+            let config = DataConfig { train_rows, train_rows_seed, ..config.clone() };
+            Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 100, 1).unwrap()
+        };
+        let numbers = |rows: &[Example]| rows.iter().map(|row| row.row).collect::<Vec<_>>();
+        let all = load(None, 0);
+        let mut more: Vec<usize> = Vec::new();
+        for n in 1..30 {
+            let data = load(Some(f64::from(n)), 0);
+            assert_eq!((data.validation, data.report.unused_rows), (all.validation.clone(), 30 - n as usize));
+            let used = numbers(&data.train);
+            assert!(used.len() == n as usize && used.is_sorted());
+            assert!(more.iter().all(|row| used.contains(row)), "{more:?} in {used:?}");
+            assert!(used.iter().all(|row| all.train.iter().any(|known| known.row == *row)));
+            more = used;
+        }
+        assert_ne!(numbers(&load(Some(10.0), 1).train), numbers(&load(Some(10.0), 0).train));
+        assert_eq!(numbers(&load(Some(0.5), 0).train), numbers(&load(Some(15.0), 0).train));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct DataReport {
     pub total_rows: usize,
     /// Training rows used.
     pub train_rows: usize,
+    /// Training rows that are left aside, because fewer were asked for.
+    pub unused_rows: usize,
     /// Validation rows used.
     pub validation_rows: usize,
     /// Rows used that were cut to the length limit.
@@ -69,6 +71,7 @@ impl DataReport {
     pub(super) fn add(&mut self, other: Self, name: &str) {
         self.total_rows += other.total_rows;
         self.train_rows += other.train_rows;
+        self.unused_rows += other.unused_rows;
         self.validation_rows += other.validation_rows;
         self.truncated_rows += other.truncated_rows;
         self.cut_prompts += other.cut_prompts;
@@ -116,6 +119,14 @@ impl DataReport {
     pub fn oddities(&self) -> Vec<Sentence> {
         let mut sentences = self.notes.clone();
         sentences.extend(self.unread());
+        if self.unused_rows > 0 {
+            let (n, used) = (self.unused_rows, self.train_rows);
+            sentences.push(sentence!(
+                "{n} training {n:row is|rows are} left aside, because {used} {used:was|were} asked for",
+                n,
+                used
+            ));
+        }
         let (cut, bare) = (self.cut_prompts, self.bare_prompts);
         if cut > 0 && self.has_sources {
             sentences.push(sentence!("Of the rows that were cut, {cut} lost the end of their source", cut));

@@ -107,7 +107,8 @@ pub(super) fn scored_rows(
     model: &LoadedModel,
 ) -> Result<Dataset> {
     let room = room_for_text(n_before, data.max_tokens, model.model.shape())?;
-    let data = DataConfig { validation: None, validation_share: 0.0, more: Vec::new(), ..data.clone() };
+    let data =
+        DataConfig { validation: None, validation_share: 0.0, train_rows: None, more: Vec::new(), ..data.clone() };
     let mut dataset = Dataset::load(&data, record, model.model.target_start(), &model.tokenizer, room, 0)?;
     match adapter {
         Some(adapter) => dataset.place(&adapter.before(&model.tokenizer)?, adapter.has_tasks(), &model.tokenizer)?,

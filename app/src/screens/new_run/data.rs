@@ -221,6 +221,21 @@ fn limits_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
             }
         });
     });
+    ui.columns(2, |sides| {
+        let data = &mut form.config.data;
+        field::field_ui(&mut sides[0], t!("data.split_seed"), &help_of("data.split_seed"), None, |ui| {
+            let mut seed = data.split_seed.unwrap_or(form.config.seed);
+            if field::seed_ui(ui, &mut seed) {
+                data.split_seed = Some(seed);
+            }
+        });
+        field::field_ui(&mut sides[1], t!("data.fewer_rows"), &help_of("data.train_rows"), None, |ui| {
+            let mut rows = data.train_rows.unwrap_or_default();
+            if field::number_ui(ui, &mut rows, 0.0..=1e9, 1.0) {
+                data.train_rows = (rows > 0.0).then_some(if rows < 1.0 { rows } else { rows.round() });
+            }
+        });
+    });
     let rules = [
         (Truncate::LongestFirst, t!("data.cut_longest_first").to_owned()),
         (Truncate::PromptStart, t!("data.cut_prompt_start").to_owned()),

@@ -82,6 +82,7 @@ pub(super) fn examples() -> Vec<Value> {
         "data.mixing": "even",
         "data.heads": "each",
         "data.task_column": "k",
+        "data.train_rows": 100.0,
         "training.warmup_steps": 0,
     });
     let base = runs.remove(0);

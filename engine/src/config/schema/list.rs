@@ -96,6 +96,27 @@ pub const SETTINGS: &[Setting] = &[
         ANY,
         "Use at most this many validation rows: more make an evaluation slower, not better",
     ),
+    count(
+        "data.split_seed",
+        0,
+        ANY,
+        "Decides which rows are kept for validation, whatever the run's seed, so that seeds are comparable; none is the \
+         run's seed",
+    )
+    .or_none(),
+    number(
+        "data.train_rows",
+        POSITIVE,
+        "Training rows that are used, for studies with little data: a share below 1 or a number, of each dataset; none \
+         is all",
+    )
+    .or_none(),
+    count(
+        "data.train_rows_seed",
+        0,
+        ANY,
+        "Decides which training rows are used where not all are; with one seed fewer rows are among more",
+    ),
     text(
         "data.source_column",
         "Column that the prompt is made of, written {{ source }} in the template, or of the text or the list of words \
