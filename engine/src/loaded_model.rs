@@ -120,10 +120,7 @@ impl LoadedModel {
     /// # Errors
     /// [`EngineError::Setting`] when the model cannot do it.
     pub fn task(&self, asked: Option<Task>) -> Result<Task> {
-        let tasks = &self.summary.tasks;
-        match asked.or_else(|| tasks.first().copied()) {
-            Some(task) if tasks.contains(&task) => Ok(task),
-            other => Err(cannot(&self.summary.architecture, other.unwrap_or_default())),
-        }
+        let found = Task::of_model(asked, &self.summary.tasks);
+        found.ok_or_else(|| cannot(&self.summary.architecture, asked.unwrap_or_default()))
     }
 }

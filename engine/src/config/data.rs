@@ -1,14 +1,18 @@
 //! The rows of a run, and how a row becomes tokens.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use super::candidates::{CandidateScore, CandidateSource};
+use super::task::Task;
 
 /// The rows, and how a row becomes tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Training rows: `.jsonl`, `.json`, `.csv`, `.tsv` or `.conll`.
+    /// Training rows: `.jsonl`, `.json`, `.csv`, `.tsv`, `.conll`, `.parquet`, `.arrow`, a folder or a pattern of them.
     pub train: PathBuf,
     /// Name of the rows among others, as the task of a prompt for several; `None` is the file's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +47,18 @@ pub struct DataConfig {
     /// Decides which training rows are used where not all are: fewer are always among more.
     #[serde(default)]
     pub train_rows_seed: u64,
+    /// Recognition of the forms of papers and benchmarks.
+    #[serde(default)]
+    pub form: FormRecognition,
+    /// Rows of a source with several references.
+    #[serde(default)]
+    pub references: References,
+    /// Answers of a conversation that are learned.
+    #[serde(default)]
+    pub learned_turns: LearnedTurns,
+    /// What a row of plain text is.
+    #[serde(default)]
+    pub text_unit: TextUnit,
     /// Column that the prompt is made of; `None` takes the first of the usual names that is there.
     #[serde(default)]
     pub source_column: Option<String>,
@@ -75,6 +91,26 @@ pub struct DataConfig {
     /// Part that a longer row loses.
     #[serde(default)]
     pub truncate: Truncate,
+    /// Tokens by which the windows of a long text overlap that a question is about (transformers: `doc_stride`); `None` is
+    /// 128, or a third of a window if that is less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<usize>,
+    /// Source of the candidates among which a row's answer is looked for; a verbalizer means the classes, a file of
+    /// candidates the answers.
+    #[serde(default, skip_serializing_if = "CandidateSource::is_none")]
+    pub candidates: CandidateSource,
+    /// The word of each class, by the class as the rows have it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub verbalizer: BTreeMap<String, String>,
+    /// Candidates in place of the answers of all rows, one a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates_file: Option<PathBuf>,
+    /// Comparison of candidates of different length.
+    #[serde(default, skip_serializing_if = "CandidateScore::is_sum")]
+    pub candidate_score: CandidateScore,
+    /// Column of the choices, a list, or several columns as `choice1 + choice2`; `None` takes those of the usual names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice_column: Option<String>,
 }
 
 /// A dataset beside the first one. What it does not say is as there, but for the columns.
@@ -167,6 +203,54 @@ impl Heads {
     }
 }
 
+/// Recognition of the forms of papers and benchmarks: E2E, WebNLG, GLUE, SQuAD and others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormRecognition {
+    /// By columns and by what is in them; the default for a new run.
+    Auto,
+    /// Rows are as the file has them. Run folders that do not say were made so.
+    #[default]
+    None,
+}
+
+/// Rows of a source with several references.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum References {
+    /// The first alone. Run folders that do not say were made so.
+    #[default]
+    First,
+    /// Each is a row; the default for a new run.
+    Each,
+    /// One of them in an epoch, drawn by the seed.
+    One,
+}
+
+/// Answers of a conversation that are learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LearnedTurns {
+    /// Each, with what was said before it.
+    #[default]
+    All,
+    /// The last one.
+    Last,
+}
+
+/// What a row of plain text is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextUnit {
+    /// A line.
+    #[default]
+    Line,
+    /// What stands between empty lines.
+    Paragraph,
+    /// As much of the text as a row may have tokens.
+    Chunk,
+}
+
 /// The paper's prompt, for GPT-2. Where the tokenizer begins texts itself, or in a chat, it is the source alone.
 pub const DEFAULT_PROMPT_TEMPLATE: &str = "{{ source }}{{ bos }}";
 
@@ -213,6 +297,10 @@ impl DataConfig {
             split_seed: Some(0),
             train_rows: None,
             train_rows_seed: 0,
+            form: FormRecognition::Auto,
+            references: References::Each,
+            learned_turns: LearnedTurns::All,
+            text_unit: TextUnit::Line,
             source_column: None,
             second_column: None,
             target_column: None,
@@ -221,8 +309,32 @@ impl DataConfig {
             append_end_token: true,
             begin_token: BeginToken::Tokenizer,
             chat: false,
+            stride: None,
             max_tokens: None,
             truncate: Truncate::LongestFirst,
+            candidates: CandidateSource::None,
+            verbalizer: BTreeMap::new(),
+            candidates_file: None,
+            candidate_score: CandidateScore::Sum,
+            choice_column: None,
+        }
+    }
+
+    /// The same for a task that was asked for: of multiple choice the candidates are the choices.
+    #[must_use]
+    pub fn for_task(mut self, task: Option<Task>) -> Self {
+        if task == Some(Task::MultipleChoice) && self.candidate_source() == CandidateSource::None {
+            self.candidates = CandidateSource::Choices;
+        }
+        self
+    }
+
+    /// The source of the candidates, which a verbalizer and a file of candidates say too.
+    pub fn candidate_source(&self) -> CandidateSource {
+        match self.candidates {
+            CandidateSource::None if !self.verbalizer.is_empty() => CandidateSource::Classes,
+            CandidateSource::None if self.candidates_file.is_some() => CandidateSource::Answers,
+            said => said,
         }
     }
 

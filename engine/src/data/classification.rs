@@ -99,7 +99,22 @@ impl Encoder<'_> {
             Some(second) => format!("{prompt}\n{second}"),
             None => prompt,
         };
-        self.example(row, framed, (shown, class), |_| vec![(0, label)])
+        let example = self.example(row, framed, (shown, class), |_| vec![(0, label)]);
+        if self.start.has_source { self.read_twice(example) } else { example }
+    }
+
+    /// A text for an encoder with a decoder: the decoder reads it too, one place to the right behind the token that starts a
+    /// target, and the class stands where the text ends (transformers: `BartForSequenceClassification`).
+    fn read_twice(&self, outcome: Outcome) -> Outcome {
+        let EncodedRow { mut example, length, lost } = outcome?;
+        let text = std::mem::take(&mut example.tokens);
+        let Some((&last, before)) = text.split_last() else { return Ok(EncodedRow { example, length, lost }) };
+        let end = text.iter().rposition(|&token| token == self.tokenizer.eos()).unwrap_or(before.len());
+        let start = self.start.token.unwrap_or(last);
+        example.tokens = std::iter::once(start).chain(before.iter().copied()).collect();
+        example.labels.iter_mut().for_each(|(at, _)| *at = end);
+        example.source = text;
+        Ok(EncodedRow { example, length, lost })
     }
 
     /// The class of each word; only the first piece of a word carries it.
@@ -119,11 +134,30 @@ impl Encoder<'_> {
         }
         let classes: Vec<i32> = names.iter().map(|name| self.class(name)).collect::<Result<_, _>>()?;
         let given: Vec<&str> = words.iter().map(String::as_str).collect();
-        let framed = self.tokenizer.encode_words(&given);
+        let framed = match self.predicate(row, &words)? {
+            // The sentence, then its predicate: Shi and Lin 2019, "Simple BERT Models for Relation Extraction and SRL".
+            Some(predicate) => self.tokenizer.encode_words_with(&given, &predicate),
+            None => self.tokenizer.encode_words(&given),
+        };
         let shown = (words.join(" "), names.join(" "));
         self.example(row, framed, shown, |framed| {
-            framed.word_begins().into_iter().map(|(at, word)| (at, classes[word as usize])).collect()
+            let words = framed.word_begins().into_iter().filter(|(at, _)| framed.texts[*at] == 0);
+            words.map(|(at, word)| (at, classes[word as usize])).collect()
         })
+    }
+
+    /// The word whose arguments are labeled, in semantic roles: the second column has it, as a word or by its number from 0.
+    fn predicate(&self, row: &Row, words: &[String]) -> Result<Option<String>, Skip> {
+        let Some(column) = self.second else { return Ok(None) };
+        match row.cell(column) {
+            Value::Number(number) => {
+                let word = number.as_u64().and_then(|at| words.get(usize::try_from(at).ok()?));
+                let name = &self.table.columns[column];
+                word.cloned().map(Some).ok_or_else(|| skip(sentence!("its {name:?} is no number of a word", name)))
+            }
+            Value::String(word) if !word.trim().is_empty() => Ok(Some(word.trim().to_owned())),
+            _ => Err(skip(sentence!("it has no predicate"))),
+        }
     }
 
     /// The token that the mask of the template hides. The outer error ends the encoding of the table.
@@ -224,6 +258,7 @@ impl Encoder<'_> {
             tokens: framed.ids,
             prompt,
             reference,
+            references: Vec::new(),
             types,
             labels,
             ..Example::default()
@@ -264,6 +299,8 @@ mod tests {
             start: TargetStart::default(),
             classes: &classes,
             second: None,
+            stride: None,
+            ranking: None,
             max_tokens,
             truncate: Truncate::LongestFirst,
         };

@@ -10,14 +10,20 @@ use super::columns::{Roles, is_usual_target};
 use super::prompts::Prompts;
 use super::table::{Row, Table};
 use super::tokenizer::{Message, Tokenizer};
-use crate::config::{DEFAULT_PROMPT_TEMPLATE, DataConfig, Task};
+use crate::config::{DEFAULT_PROMPT_TEMPLATE, DataConfig, LearnedTurns, Task};
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
 /// Rows by which a column is known.
 const PROBE: usize = 20;
+/// More turns than this are no conversation: each answer is a row with all that was said before it.
+const MAX_TURNS: usize = 2000;
+/// A template that writes a conversation.
+const TURNS: &str = "{% for turn in turns %}{{ turn.role }}: {{ turn.content }}\n{% endfor %}assistant:";
 /// Usual names of a column with lists of turns, the surest first.
 const LISTS: [&str; 8] = ["messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat", "对话"];
+/// Name that a template has for the turns before an answer, its question among them.
+pub(super) const ROLE: &str = "turns";
 /// Names of a column with earlier questions and answers.
 const HISTORIES: [&str; 3] = ["history", "histories", "历史"];
 /// Names of a column with what is said to the model before a conversation.
@@ -43,6 +49,11 @@ impl Earlier {
         Ok(system.into_iter().chain(history).collect())
     }
 
+    /// Whether the turns are in a column.
+    pub(super) fn is_in(&self, column: usize) -> bool {
+        self.history == Some(column)
+    }
+
     /// The columns it is made of.
     pub(super) fn columns(&self) -> impl Iterator<Item = usize> {
         self.system.into_iter().chain(self.history)
@@ -54,12 +65,13 @@ impl Earlier {
 ///
 /// # Errors
 /// [`EngineError::Setting`] for rows that are pairs of a chosen and a rejected answer.
-pub(super) fn unfolded(table: Table, asked: [Option<&str>; 2], task: Task) -> Result<Table> {
-    if !task.writes() {
+pub(super) fn unfolded(table: Table, asked: [Option<&str>; 2], learned: LearnedTurns, task: Task) -> Result<Table> {
+    // The rows of a form of its own are no conversations.
+    if !task.writes() || table.roles.is_some() {
         return Ok(table);
     }
     match list_of_turns(&table, asked)? {
-        Some(column) => Ok(by_answers(table, column)),
+        Some(column) => Ok(by_answers(table, column, learned)),
         None => {
             let history = named(&table, &HISTORIES).filter(|&column| is_history(&table, column));
             let system = named(&table, &SYSTEMS);
@@ -71,7 +83,7 @@ pub(super) fn unfolded(table: Table, asked: [Option<&str>; 2], task: Task) -> Re
 /// Whether the rows are written as turns of the model's chat template: as the configuration says, and also where they
 /// are conversations and no template of the run's own says how to write them.
 pub(super) fn is_chat(config: &DataConfig, table: &Table, task: Task, tokenizer: &Tokenizer) -> bool {
-    let is_conversation = table.roles.is_some() || has_earlier_turns(table);
+    let is_conversation = (table.roles.is_some() && table.earlier.history.is_some()) || has_earlier_turns(table);
     config.chat
         || (is_conversation
             && task == Task::Causal
@@ -84,28 +96,26 @@ pub(super) fn is_chat(config: &DataConfig, table: &Table, task: Task, tokenizer:
 /// # Errors
 /// [`EngineError::Setting`] with a template that reads them.
 pub(super) fn check_read(table: &Table, prompts: &Prompts, tokenizer: &Tokenizer) -> Result<()> {
+    let reads_turns =
+        table.column(ROLE).is_none_or(|column| table.earlier.is_in(column)) && prompts.templates.prompt_reads(ROLE);
+    if reads_turns && prompts.has_chat() {
+        let reason = sentence!("it writes turns, and data.chat = true does that too; leave one of them out");
+        return Err(EngineError::Setting { field: "data.prompt_template", reason });
+    }
     let Some(column) = table.earlier.history.filter(|_| has_earlier_turns(table)) else { return Ok(()) };
     let name = &table.columns[column];
-    if prompts.has_chat() || prompts.templates.reads(name) {
+    if reads_turns || prompts.has_chat() || prompts.templates.reads(name) {
         return Ok(());
     }
     let why = match tokenizer.chat_template() {
         Some(_) if !prompts.is_source() => sentence!("data.chat = true writes them as the model's chat template does"),
         _ => sentence!("the model has no chat template that would write them"),
     };
-    let template = match table.roles {
-        Some(_) => format!(
-            "{{% for turn in {name} %}}{{{{ turn.role }}}}: {{{{ turn.content }}}} {{% endfor %}}user: {{{{ source }}}} assistant:"
-        ),
-        None => format!(
-            "{{% for asked, answered in {name} %}}{{{{ asked }}}} {{{{ answered }}}} {{% endfor %}}{{{{ source }}}}"
-        ),
-    };
     let reason = sentence!(
         "it does not read what was said before the question of a row ({name:?}); {why}. A template that reads it is: {template}",
         name,
         why,
-        template
+        template = TURNS
     );
     Err(EngineError::Setting { field: "data.prompt_template", reason })
 }
@@ -148,7 +158,7 @@ fn answer_of(column: &str) -> String {
 }
 
 /// A row for each answer; the column of the conversation then holds what was said before its question.
-fn by_answers(table: Table, column: usize) -> Table {
+fn by_answers(table: Table, column: usize, learned: LearnedTurns) -> Table {
     let name = table.columns[column].clone();
     let system = named(&table, &SYSTEMS);
     let mut columns = table.columns;
@@ -158,7 +168,10 @@ fn by_answers(table: Table, column: usize) -> Table {
     let n_conversations = table.rows.len();
     for row in table.rows {
         match answers(row.cell(column)) {
-            Ok(answers) => {
+            Ok(mut answers) => {
+                if learned == LearnedTurns::Last {
+                    answers.rows.drain(..answers.rows.len().saturating_sub(1));
+                }
                 if answers.unasked > 0 {
                     let reason = sentence!("{unasked} answers of it follow no question", unasked = answers.unasked);
                     unfolded.name_problem(row.number, reason);
@@ -168,8 +181,18 @@ fn by_answers(table: Table, column: usize) -> Table {
             Err(reason) => unfolded.name_problem(row.number, reason),
         }
     }
-    unfolded.notes.push(sentence!("The rows are conversations ({name:?}): each answer in them is learned, with what was said before it; {n_rows} answers \
-         in {n_conversations} conversations", name, n_rows = unfolded.rows.len(), n_conversations));
+    let n_rows = unfolded.rows.len();
+    unfolded.notes.push(match learned {
+        LearnedTurns::All => sentence!("The rows are conversations ({name:?}): each answer in them is learned, with what was said before it; {n_rows} answers \
+         in {n_conversations} conversations", name, n_rows, n_conversations),
+        LearnedTurns::Last => sentence!(
+            "The rows are conversations ({name:?}): the last answer of each is learned, with what was said before it; {n_rows} answers in \
+             {n_conversations} conversations",
+            name,
+            n_rows,
+            n_conversations
+        ),
+    });
     unfolded.roles = Some(Roles { source: vec![n], target: n + 1 });
     unfolded.earlier = Earlier { system, history: Some(column) };
     unfolded
@@ -202,6 +225,9 @@ impl Answer {
 
 fn answers(cell: &Value) -> Result<Answers, Sentence> {
     let turns = cell.as_array().filter(|turns| !turns.is_empty()).ok_or(sentence!("its conversation is empty"))?;
+    if turns.len() > MAX_TURNS {
+        return Err(sentence!("its conversation has more than {max_turns} turns", max_turns = MAX_TURNS));
+    }
     let mut said: Vec<Message> = Vec::new();
     let mut found = Answers { rows: Vec::new(), unasked: 0 };
     for value in turns {
@@ -313,7 +339,7 @@ mod tests {
     }
 
     fn of(rows: &[Value]) -> Table {
-        unfolded(table(rows), [None, None], Task::Causal).unwrap()
+        unfolded(table(rows), [None, None], LearnedTurns::All, Task::Causal).unwrap()
     }
 
     fn turns(table: &Table, row: usize) -> Vec<(String, String)> {
@@ -335,8 +361,13 @@ mod tests {
         let sharegpt = json!({"source": "wiki", "messages": [
             {"from": "human", "value": "e?"}, {"from": "gpt", "value": "f."}, {"from": "human", "value": "g?"},
         ]});
-        let classes =
-            unfolded(table(std::slice::from_ref(&openai)), [None, None], Task::SequenceClassification).unwrap();
+        let classes = unfolded(
+            table(std::slice::from_ref(&openai)),
+            [None, None],
+            LearnedTurns::All,
+            Task::SequenceClassification,
+        )
+        .unwrap();
         assert_eq!((classes.roles, classes.rows.len()), (None, 1));
         let table = of(&[openai, sharegpt]);
         let roles = table.roles.clone().unwrap();
@@ -346,6 +377,31 @@ mod tests {
         assert_eq!(turns(&table, 0), [pair("system", "Be kind.")]);
         assert_eq!(turns(&table, 1), [pair("system", "Be kind."), pair("user", "a?"), pair("assistant", "b.")]);
         assert!(turns(&table, 2).is_empty() && table.notes[0].to_string().contains("3 answers in 2 conversations"));
+    }
+
+    #[test]
+    fn the_last_answer_alone_is_learned_where_that_is_asked_for() {
+        let turn = |role: &str, content: &str| json!({"role": role, "content": content});
+        let said = json!({"messages": [turn("user", "a?"), turn("assistant", "b."), turn("user", "c?"),
+            turn("assistant", "d."), turn("user", "e?")]});
+        let table = unfolded(table(&[said]), [None, None], LearnedTurns::Last, Task::Causal).unwrap();
+        let roles = table.roles.clone().unwrap();
+        assert_eq!(table.rows.len(), 1);
+        assert_eq!((roles.source_text(&table.rows[0]), roles.target_text(&table.rows[0])), pair("c?", "d."));
+        assert_eq!(turns(&table, 0), [pair("user", "a?"), pair("assistant", "b.")]);
+        assert!(table.notes[0].to_string().contains("the last answer"), "{:?}", table.notes);
+    }
+
+    #[test]
+    fn a_conversation_without_end_is_named() {
+        let turns: Vec<Value> =
+            (0..100_000).map(|at| json!({"role": (["user", "assistant"][at % 2]), "content": "a"})).collect();
+        let table = of(&[
+            json!({"messages": turns}),
+            json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}),
+        ]);
+        assert_eq!((table.rows.len(), table.n_problems), (1, 1));
+        assert!(table.problems[0].reason.to_string().contains("2000 turns"));
     }
 
     #[test]
@@ -383,8 +439,10 @@ mod tests {
     #[test]
     fn pairs_of_a_chosen_and_a_rejected_answer_are_named() {
         let row = json!({"prompt": "a", "chosen": "b", "rejected": "c"});
-        let error = unfolded(table(std::slice::from_ref(&row)), [None, None], Task::Causal).unwrap_err().to_string();
+        let all = LearnedTurns::All;
+        let error =
+            unfolded(table(std::slice::from_ref(&row)), [None, None], all, Task::Causal).unwrap_err().to_string();
         assert!(error.contains("preferences") && error.contains("data.target_column"), "{error}");
-        assert!(unfolded(table(&[row]), [None, Some("chosen")], Task::Causal).unwrap().roles.is_none());
+        assert!(unfolded(table(&[row]), [None, Some("chosen")], all, Task::Causal).unwrap().roles.is_none());
     }
 }

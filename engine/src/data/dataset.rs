@@ -5,10 +5,13 @@ use std::path::Path;
 
 use super::classification::classes_of;
 use super::columns::{self, Roles};
-use super::conversation::{check_read, is_chat, unfolded};
+use super::conversation::{self, check_read, is_chat, unfolded};
 use super::encode::{Encoded, Encoder, Example, token_limit};
+use super::forms;
+use super::known_forms;
 use super::mixture::joined;
 use super::prompts::Prompts;
+use super::ranking::Ranking;
 use super::reader::read_table;
 use super::report::{DataReport, unknown_token};
 use super::shuffle::{Purpose, shuffled};
@@ -16,6 +19,7 @@ use super::soft;
 use super::table::Table;
 use super::tasks::{assign, tasks_of};
 use super::tokenizer::Tokenizer;
+use super::verbalizer::LabelWords;
 use crate::config::{DataConfig, Heads, MoreData, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::tokens::TargetStart;
@@ -32,6 +36,10 @@ pub struct Dataset {
     pub task: TaskRecord,
     /// Names of the datasets, where there are several.
     pub names: Vec<String>,
+    /// The classes with their words, where those are ranked.
+    pub words: LabelWords,
+    /// Names of the tasks that rows are of, by [`Example::task`], whether a method tells them apart or not.
+    pub groups: Vec<String>,
     /// Report of what happened to the rows.
     pub report: DataReport,
 }
@@ -82,6 +90,27 @@ impl Dataset {
         }
     }
 
+    /// Whether the answers of rows are looked for among candidates.
+    pub fn is_ranked(&self) -> bool {
+        self.train.iter().chain(&self.validation).any(|example| example.candidates.is_some())
+    }
+
+    /// The task as its figures are made: that of a classifier, where words stand for classes.
+    pub fn judged(&self) -> TaskRecord {
+        if self.words.is_empty() {
+            return self.task.clone();
+        }
+        TaskRecord { classes: self.words.classes.clone(), ..TaskRecord::of(Task::SequenceClassification) }
+    }
+
+    /// Names of what figures are also told of alone, datasets or else tasks, and which of them an example is of.
+    pub fn parts(&self) -> (&[String], fn(&Example) -> usize) {
+        match self.names.as_slice() {
+            [] if self.groups.len() > 1 && self.is_ranked() => (&self.groups, |example| example.task),
+            names => (names, |example| example.dataset),
+        }
+    }
+
     /// Takes the soft tokens of a template away, for a model without an adapter.
     pub fn drop_soft(&mut self) {
         self.train.iter_mut().chain(&mut self.validation).for_each(Example::drop_soft);
@@ -96,6 +125,7 @@ pub(super) struct Prepared {
     pub(super) task: TaskRecord,
     pub(super) start: TargetStart,
     pub(super) encoded: Encoded,
+    pub(super) ranking: Option<Ranking>,
     pub(super) max_tokens: usize,
 }
 
@@ -147,29 +177,31 @@ impl Dataset {
     ) -> Self {
         let mut report = prepared.report(config);
         let seed = config.split_seed.unwrap_or(seed);
-        let Prepared { encoded, task, .. } = prepared;
+        let Prepared { encoded, task, ranking, .. } = prepared;
+        let words = ranking.map(|ranking| ranking.words).unwrap_or_default();
         let (train, validation) = match validation {
             Some(validation) => {
                 report.add_skipped_validation(&validation.skipped, validation.n_skipped);
                 let n = validation.examples.len();
-                let (_, kept) = part(validation.examples, config.validation_rows.min(n), seed, Purpose::Split);
+                let (_, kept) = part(validation.examples, config.validation_rows.min(n), seed);
                 (encoded.examples, kept)
             }
             None => {
-                let n = n_validation(encoded.examples.len(), config);
-                part(encoded.examples, n, seed, Purpose::Split)
+                let n = n_validation(forms::groups(&encoded.examples).len(), config);
+                part(encoded.examples, n, seed)
             }
         };
-        let n_used = config.n_train_rows(train.len());
-        let (unused, train) = part(train, n_used, config.train_rows_seed, Purpose::Fewer);
-        report.unused_rows = unused.len();
+        let n_there = train.len();
+        let train = fewer(train, config);
+        report.unused_rows = n_there - train.len();
         report.train_rows = train.len();
         report.validation_rows = validation.len();
         let unknown = unknown_token(tokenizer);
         train.iter().chain(&validation).for_each(|example| report.count(example, unknown));
         let known: HashSet<_> = train.iter().map(|e| (&e.source, &e.tokens)).collect();
         report.duplicate_rows = validation.iter().filter(|e| known.contains(&(&e.source, &e.tokens))).count();
-        Self { train, validation, task, names: Vec::new(), report }
+        let groups = task.tasks.clone();
+        Self { train, validation, task, names: Vec::new(), words, groups, report }
     }
 }
 
@@ -184,20 +216,29 @@ impl Prepared {
         if task.task == Task::MaskedFill && tokenizer.mask().is_none() {
             return Err(EngineError::Tokenizer(sentence!("it has no mask token")));
         }
-        let table = read_rows(&config.train, config, task.task)?;
+        let mut table = read_rows(&config.train, config, task.task)?;
+        let config = &known_forms::settled(config, &table, task.task);
+        table.notes.extend(known_forms::notes(config, &table, task.task));
         let chat = is_chat(config, &table, task.task, tokenizer);
         let prompts = Prompts::new(&DataConfig { chat, ..config.clone() }, task.task, tokenizer)?;
-        if task.task.has_classes() && prompts.templates.has_soft() {
+        if task.task.has_head() && prompts.templates.has_soft() {
             let reason = sentence!("texts and words that are classified are read as they are, without a template");
             return Err(EngineError::Setting { field: "data.prompt_template", reason });
         }
         let max_tokens = token_limit(config, max_tokens);
+        let table = forms::chunked(table, config, tokenizer, max_tokens)?;
         let roles = match &table.roles {
             Some(roles) => roles.clone(),
             None => Roles::resolve(&table, config.source_column.as_deref(), config.target_column.as_deref())?,
         };
         roles.check_texts(&table, &prompts.templates, task.task)?;
         check_read(&table, &prompts, tokenizer)?;
+        let (table, roles) = forms::by_reference(table, roles, config, &prompts, task.task)?;
+        let ranking = Ranking::of(config, &table, &roles, task.task)?;
+        if ranking.is_some() && prompts.templates.prompt_reads("target") {
+            let reason = sentence!("it gives the answer away: what is told among candidates stands behind it");
+            return Err(EngineError::Setting { field: "data.prompt_template", reason });
+        }
         let mut task = task.clone();
         if task.task.has_classes() && task.classes.is_empty() {
             task.classes = classes_of(&table, roles.target, task.task)?;
@@ -210,7 +251,9 @@ impl Prepared {
             task: task.task,
             start,
             classes: &task.classes,
-            second: second_column(config, &table)?,
+            second: second_column(config, &table, task.task)?,
+            stride: config.stride,
+            ranking: ranking.as_ref(),
             max_tokens,
             truncate: config.truncate,
         };
@@ -224,12 +267,13 @@ impl Prepared {
             let reason = encoded.skipped.last().map_or_else(Sentence::default, |problem| problem.reason.clone());
             return Err(EngineError::NoTrainableRow { path: config.train.clone(), reason });
         }
-        Ok(Self { table, roles, prompts, task, start, encoded, max_tokens })
+        Ok(Self { table, roles, prompts, task, start, encoded, ranking, max_tokens })
     }
 
     /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
     pub(super) fn encode_validation(&self, path: &Path, config: &DataConfig, tokenizer: &Tokenizer) -> Result<Encoded> {
-        let table = read_rows(path, config, self.task.task)?;
+        let table = forms::one_per_source(read_rows(path, config, self.task.task)?);
+        let table = forms::chunked(table, config, tokenizer, self.max_tokens)?;
         check_read(&table, &self.prompts, tokenizer)?;
         let named = |name: &Option<String>, guessed: String| match name {
             Some(name) => Some(name.clone()),
@@ -242,6 +286,7 @@ impl Prepared {
             None => Roles::resolve(&table, source.as_deref(), target.as_deref())?,
         };
         roles.check_texts(&table, &self.prompts.templates, self.task.task)?;
+        let ranking = self.ranking.as_ref().map(|known| known.of_file(config, &table, &roles)).transpose()?;
         let encoder = Encoder {
             table: &table,
             roles,
@@ -250,7 +295,9 @@ impl Prepared {
             task: self.task.task,
             start: self.start,
             classes: &self.task.classes,
-            second: second_column(config, &table)?,
+            second: second_column(config, &table, self.task.task)?,
+            stride: config.stride,
+            ranking: ranking.as_ref(),
             max_tokens: self.max_tokens,
             truncate: config.truncate,
         };
@@ -269,7 +316,9 @@ impl Prepared {
             task: self.task.task,
             start: self.start,
             classes: &self.task.classes,
-            second: second_column(config, &self.table)?,
+            second: second_column(config, &self.table, self.task.task)?,
+            stride: config.stride,
+            ranking: self.ranking.as_ref(),
             max_tokens: self.max_tokens,
             truncate: config.truncate,
         })
@@ -300,13 +349,19 @@ impl Prepared {
     fn unread_columns(&self, config: &DataConfig) -> Vec<String> {
         let Self { table, roles, prompts, task, .. } = self;
         let named = [&config.second_column, &config.task_column];
-        let (has_templates, chat) = (task.task.writes() || task.task == Task::MaskedFill, prompts.has_chat());
+        let (has_templates, chat) = (task.task.has_template(), prompts.has_chat());
         let texts = roles.texts(&prompts.templates, task.task);
+        let turns = prompts.templates.prompt_reads(conversation::ROLE);
         let is_read = |column: usize| {
             let name = &table.columns[column];
             texts.iter().any(|(read, _)| *read == column)
                 || (!has_templates && (roles.target == column || roles.source.contains(&column)))
+                || second_column(config, table, task.task).is_ok_and(|second| second == Some(column))
                 || (has_templates && prompts.templates.reads(name))
+                || ((chat || turns) && table.earlier.columns().any(|read| read == column))
+                || table.references == Some(column)
+                || (task.task.has_classes() && table.second == Some(column))
+                || self.ranking.as_ref().is_some_and(|ranking| ranking.reads(column))
                 || (chat && table.earlier.columns().any(|read| read == column))
                 || named.iter().any(|asked| asked.as_deref() == Some(name.as_str()))
         };
@@ -318,13 +373,21 @@ impl Prepared {
 
 /// Reads a file of rows; a conversation becomes a row for each of its answers.
 fn read_rows(path: &Path, config: &DataConfig, task: Task) -> Result<Table> {
-    unfolded(read_table(path)?, [config.source_column.as_deref(), config.target_column.as_deref()], task)
+    let table = forms::recognized(read_table(path)?, config, task)?.check_readable()?;
+    let asked = [config.source_column.as_deref(), config.target_column.as_deref()];
+    unfolded(table, asked, config.learned_turns, task)
 }
 
-/// The column of the second text of a pair, where one is named.
-fn second_column(config: &DataConfig, table: &Table) -> Result<Option<usize>> {
+/// The column of the second text of a pair, where one is named; that of what a question is about and of a predicate is found.
+fn second_column(config: &DataConfig, table: &Table, task: Task) -> Result<Option<usize>> {
     let name = config.second_column.as_deref().filter(|name| !name.is_empty());
-    name.map(|name| columns::column(table, name)).transpose()
+    let usual: &[&str] = match task {
+        Task::QuestionAnswering => &["context", "passage"],
+        Task::TokenClassification => &["predicate"],
+        _ => &[],
+    };
+    let found = || usual.iter().find_map(|name| table.column(name)).or(table.second);
+    name.map_or_else(|| Ok(found()), |name| columns::column(table, name).map(Some))
 }
 
 /// The column of a row's task, where one is named.
@@ -343,15 +406,34 @@ fn n_validation(n: usize, config: &DataConfig) -> usize {
     wanted.min(config.validation_rows).min(n.saturating_sub(1))
 }
 
-/// The rest, and `n` rows that the seed picks; both in the order they had.
-fn part(examples: Vec<Example>, n: usize, seed: u64, purpose: Purpose) -> (Vec<Example>, Vec<Example>) {
+/// The rest, and `n` rows that the seed picks; both in the order they had. The references of a source stay together: with
+/// one that is picked all are, and its first row has them.
+fn part(examples: Vec<Example>, n: usize, seed: u64) -> (Vec<Example>, Vec<Example>) {
     let mut is_picked = vec![false; examples.len()];
-    for index in shuffled(examples.len(), seed, purpose).into_iter().take(n) {
-        is_picked[index] = true;
+    let groups = forms::groups(&examples);
+    for index in shuffled(groups.len(), seed, Purpose::Split).into_iter().take(n) {
+        is_picked[groups[index].clone()].fill(true);
     }
-    let (picked, rest): (Vec<_>, Vec<_>) = examples.into_iter().zip(is_picked).partition(|(_, picked)| *picked);
+    let is_first: HashSet<usize> = groups.iter().map(|group| group.start).collect();
+    let numbered = examples.into_iter().zip(is_picked).enumerate();
+    let kept = numbered.filter(|(index, (_, picked))| !picked || is_first.contains(index));
+    let (picked, rest): (Vec<_>, Vec<_>) = kept.map(|(_, pair)| pair).partition(|(_, picked)| *picked);
     let without_mark = |pairs: Vec<(Example, bool)>| pairs.into_iter().map(|(example, _)| example).collect();
     (without_mark(rest), without_mark(picked))
+}
+
+/// So many of the training rows as are asked for, in the order they had; the references of a source stay together.
+fn fewer(examples: Vec<Example>, config: &DataConfig) -> Vec<Example> {
+    let groups = forms::groups(&examples);
+    let n = config.n_train_rows(groups.len());
+    if n == groups.len() {
+        return examples;
+    }
+    let mut is_used = vec![false; examples.len()];
+    for index in shuffled(groups.len(), config.train_rows_seed, Purpose::Fewer).into_iter().take(n) {
+        is_used[groups[index].clone()].fill(true);
+    }
+    examples.into_iter().zip(is_used).filter_map(|(example, is_used)| is_used.then_some(example)).collect()
 }
 
 #[cfg(test)]

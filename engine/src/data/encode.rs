@@ -1,9 +1,13 @@
 //! One row becomes tokens: rendered, tokenized, cut to the limit, with the place where its labels begin.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
+use super::candidates::Candidates;
 use super::columns::Roles;
 use super::prompts::Prompts;
+use super::ranking::Ranking;
 use super::soft;
 use super::table::{Problem, Row, Table};
 use super::tokenizer::Tokenizer;
@@ -37,15 +41,24 @@ pub struct Example {
     pub prompt: String,
     /// The rendered target, uncut.
     pub reference: String,
+    /// All texts that are right, rendered and uncut, where there are several; of the rows of a source the first has them.
+    pub references: Vec<String>,
     /// The text of a pair that each token belongs to, 0 or 1; empty when there is one text.
     pub types: Vec<u32>,
     /// For every task that writes nothing: positions, and the class or the token that is to be told there. The class of a
     /// whole text stands at position 0.
     pub labels: Vec<(usize, i32)>,
+    /// Where an answer is a place in the text: the bytes of `prompt` that each token stands for; `(0, 0)` for those that no
+    /// answer has.
+    pub spans: Vec<(u32, u32)>,
     /// Index of the row's task among those that share a prompt.
     pub task: usize,
     /// Index of the row's dataset among those of the run.
     pub dataset: usize,
+    /// Among what its answer is looked for, where the run asks for that.
+    pub candidates: Option<Arc<Candidates>>,
+    /// The right ones of them, by number; the first is learned. Of a whole vocabulary it is the token.
+    pub right: Vec<usize>,
 }
 
 /// Puts tokens before a text. Soft ones stand before everything, words behind what begins every text.
@@ -68,6 +81,10 @@ pub(super) struct Encoder<'a> {
     pub(super) classes: &'a [String],
     /// The column of the second text of a pair.
     pub(super) second: Option<usize>,
+    /// Tokens by which the windows of a long text overlap, where that is said.
+    pub(super) stride: Option<usize>,
+    /// Where the candidates of a row come from, if it has some.
+    pub(super) ranking: Option<&'a Ranking>,
     pub(super) max_tokens: usize,
     pub(super) truncate: Truncate,
 }
@@ -79,6 +96,7 @@ impl Example {
         if n == 0 {
             return;
         }
+        self.each_choice(|choice| choice.begin_with(before, begin, task));
         if !self.source.is_empty() {
             put_before(&mut self.source, before, begin);
             return;
@@ -88,8 +106,12 @@ impl Example {
         if !self.types.is_empty() {
             self.types.splice(0..0, vec![0; n]);
         }
+        if task == Task::QuestionAnswering {
+            self.shift_spans(n);
+            return;
+        }
         // The class of a whole text stays at position 0.
-        if task != Task::SequenceClassification {
+        if !matches!(task, Task::SequenceClassification | Task::MultipleChoice) {
             self.labels.iter_mut().for_each(|(at, _)| *at += n);
         }
     }
@@ -101,16 +123,24 @@ impl Example {
 
     /// Turns the soft tokens into those of the row's task.
     pub(super) fn take_task(&mut self, n_soft: usize) {
-        let first = (self.task * n_soft) as u32;
+        let (of, first) = (self.task, (self.task * n_soft) as u32);
+        self.each_choice(|choice| {
+            choice.task = of;
+            choice.take_task(n_soft);
+        });
         let soft = self.source.iter_mut().chain(&mut self.tokens).filter(|token| !soft::is_hard(token));
         soft.for_each(|token| *token += first);
     }
 
     /// Takes the soft tokens out again.
     pub(super) fn drop_soft(&mut self) {
+        self.each_choice(Self::drop_soft);
         self.source.retain(soft::is_hard);
         let before = |at: usize, tokens: &[u32]| soft::count(&tokens[..at]);
-        self.labels.iter_mut().for_each(|(at, _)| *at -= before(*at, &self.tokens));
+        if !self.spans.is_empty() {
+            self.unshift_spans();
+        }
+        self.labels.iter_mut().filter(|_| self.spans.is_empty()).for_each(|(at, _)| *at -= before(*at, &self.tokens));
         self.n_prompt -= before(self.n_prompt, &self.tokens);
         let mut tokens = self.tokens.iter();
         self.types.retain(|_| tokens.next().is_some_and(soft::is_hard));
@@ -152,6 +182,9 @@ pub(super) struct EncodedRow {
     pub(super) lost: Vec<(usize, u32)>,
 }
 
+/// The same of a row that may be several examples.
+pub(super) type Outcomes = Result<Vec<EncodedRow>, Skip>;
+
 pub(super) struct Skip {
     pub(super) reason: Sentence,
     /// The template does not fit the row.
@@ -165,11 +198,11 @@ impl Encoder<'_> {
     /// [`EngineError::Template`] when the template fits no row or asks for too much, [`EngineError::NoTrainableRow`]
     /// when nothing is left.
     pub(super) fn encode(&self) -> Result<Encoded> {
-        if self.task.writes() || self.task == Task::MaskedFill {
+        if self.task.has_template() {
             self.prompts.templates.check_names(&self.table.columns)?;
         }
-        let outcomes: Vec<Outcome> =
-            self.table.rows.par_iter().map(|row| self.encode_row(row)).collect::<Result<_>>()?;
+        let outcomes: Vec<Outcomes> =
+            self.table.rows.par_iter().map(|row| self.encode_rows(row)).collect::<Result<_>>()?;
         if outcomes.iter().all(|o| o.as_ref().is_err_and(|skip| skip.is_template))
             && let Some(Err(first)) = outcomes.first()
         {
@@ -183,9 +216,11 @@ impl Encoder<'_> {
         };
         for (row, outcome) in self.table.rows.iter().zip(outcomes) {
             match outcome {
-                Ok(row) => {
-                    encoded.examples.push(row.example);
-                    encoded.lengths.push(row.length);
+                Ok(rows) => {
+                    for row in rows {
+                        encoded.examples.push(row.example);
+                        encoded.lengths.push(row.length);
+                    }
                 }
                 Err(skip) => {
                     encoded.n_skipped += 1;
@@ -201,13 +236,27 @@ impl Encoder<'_> {
         Ok(encoded)
     }
 
+    /// The examples of a row: one, or a window of its text each.
+    pub(super) fn encode_rows(&self, row: &Row) -> Result<Outcomes> {
+        match self.task {
+            Task::QuestionAnswering => Ok(self.span_row(row).map(|windows| {
+                windows.into_iter().map(|(example, length)| EncodedRow { example, length, lost: Vec::new() }).collect()
+            })),
+            _ => self.encode_row(row).map(|outcome| outcome.map(|one| vec![one])),
+        }
+    }
+
     /// The outer error ends the encoding of the table.
     pub(super) fn encode_row(&self, row: &Row) -> Result<Outcome> {
+        if let Some(ranking) = self.ranking {
+            return self.ranked_row(row, ranking);
+        }
         match self.task {
-            Task::Causal | Task::Seq2Seq => self.written_row(row),
+            Task::Causal | Task::Seq2Seq | Task::MultipleChoice => self.written_row(row),
             Task::SequenceClassification => Ok(self.text_row(row)),
             Task::TokenClassification => Ok(self.word_row(row)),
             Task::MaskedFill => self.masked_row(row),
+            Task::QuestionAnswering => Ok(Err(skip(sentence!("its answer is a place in a text")))),
         }
     }
 }
@@ -253,6 +302,8 @@ mod tests {
             start: TargetStart::default(),
             classes: &[],
             second: None,
+            stride: None,
+            ranking: None,
             max_tokens,
             truncate: config.truncate,
         };

@@ -45,12 +45,6 @@ fn end_of_string(text: &str) -> usize {
     text.len()
 }
 
-/// Whether a document is the release of WebNLG, whose entries hold triples and texts.
-pub(super) fn is_web_nlg(value: &Value) -> bool {
-    let first = value.pointer("/entries/0").and_then(Value::as_object).and_then(|entry| entry.values().next());
-    first.is_some_and(|entry| entry.get("lexicalisations").is_some())
-}
-
 /// The rows of a document.
 ///
 /// # Errors

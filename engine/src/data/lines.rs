@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::reader::not_utf8;
-use super::table::{ObjectRows, Table};
+use super::table::{Layout, ObjectRows, Table};
 use crate::error::Result;
 use crate::sentence;
 
@@ -32,6 +32,7 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Table> {
             },
         }
     }
+    rows.table.layout = if has_pairs { Layout::Pairs } else { Layout::Lines(gaps(bytes)) };
     let n = rows.table.rows.len();
     rows.table.notes.push(match has_pairs {
         true => sentence!("Each of {n} lines is a row: a source, {between}, a target", n, between = BETWEEN),
@@ -42,6 +43,22 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Table> {
         false => sentence!("Each of {n} lines is a text to be learned as a whole", n),
     });
     Ok(rows.table)
+}
+
+/// Of the lines that are texts, those that an empty line stands before.
+fn gaps(bytes: &[u8]) -> Vec<usize> {
+    let (mut gaps, mut n, mut is_after_empty) = (Vec::new(), 0, false);
+    for line in bytes.split(|&byte| byte == b'\n') {
+        if line.trim_ascii().is_empty() {
+            is_after_empty = true;
+        } else if std::str::from_utf8(line).is_ok() {
+            if is_after_empty {
+                gaps.push(n);
+            }
+            (n, is_after_empty) = (n + 1, false);
+        }
+    }
+    gaps
 }
 
 #[cfg(test)]

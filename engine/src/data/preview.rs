@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Prepared};
-use super::encode::Example;
+use super::encode::{EncodedRow, Example};
 use super::tokenizer::Tokenizer;
 use crate::Sentence;
 use crate::config::{DataConfig, Task, TaskRecord};
@@ -112,6 +112,8 @@ pub fn preview(
 ) -> Result<DataPreview> {
     let prepared = Prepared::load(config, task, start, tokenizer, max_tokens)?;
     let task = prepared.task.clone();
+    let words = prepared.ranking.as_ref().map(|ranking| ranking.words.classes.clone());
+    let classes = words.filter(|words| !words.is_empty()).unwrap_or_else(|| task.classes.clone());
     // A conversation is several rows of one number.
     let mut numbers = prepared.encoded.examples.iter().map(|example| example.row).collect::<Vec<_>>();
     numbers.dedup();
@@ -142,7 +144,7 @@ pub fn preview(
         has_chat_template: tokenizer.chat_template().is_some() && task.task != Task::Seq2Seq,
         tokenizer_notes: tokenizer.notes().to_vec(),
         task: task.task,
-        classes: task.classes,
+        classes,
     })
 }
 
@@ -151,8 +153,16 @@ fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> Tok
     let mut labeled: Vec<bool> = (0..n).map(|at| at >= example.source.len() + example.n_prompt).collect();
     let mut classes = Vec::new();
     match task.task {
-        Task::Causal | Task::Seq2Seq | Task::SequenceClassification => {}
+        Task::Causal | Task::Seq2Seq | Task::SequenceClassification | Task::MultipleChoice => {}
         Task::MaskedFill => example.labels.iter().for_each(|&(at, _)| labeled[at] = true),
+        Task::QuestionAnswering => {
+            classes = vec![String::new(); n];
+            for (&(_, at), name) in example.labels.iter().zip(&task.classes) {
+                labeled[at as usize] = true;
+                let class = &mut classes[at as usize];
+                *class = if class.is_empty() { name.clone() } else { format!("{class} {name}") };
+            }
+        }
         Task::TokenClassification => {
             classes = vec![String::new(); n];
             for &(at, class) in &example.labels {
@@ -183,10 +193,10 @@ fn with_lost(
     let encoder = prepared.encoder(config, tokenizer)?;
     for row in rows.iter_mut().filter(|row| row.truncated) {
         for of_row in prepared.table.rows.iter().filter(|of_row| of_row.number == row.row) {
-            if let Ok(encoded) = encoder.encode_row(of_row)?
-                && encoded.example.prompt == row.prompt
-                && encoded.example.reference == row.target
-            {
+            let encoded = encoder.encode_rows(of_row)?.unwrap_or_default();
+            let is_same =
+                |encoded: &&EncodedRow| encoded.example.prompt == row.prompt && encoded.example.reference == row.target;
+            if let Some(encoded) = encoded.iter().find(is_same) {
                 row.lost = lost_tokens(&encoded.lost, tokenizer);
             }
         }

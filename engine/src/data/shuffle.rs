@@ -14,6 +14,8 @@ pub(super) enum Purpose {
     Rows { epoch: u64 },
     /// The batches of an epoch.
     Batches { epoch: u64 },
+    /// The reference of a source in an epoch, both counted from 0.
+    Reference { epoch: u64, source: u64 },
 }
 
 /// The numbers below `n` in random order.
@@ -29,15 +31,21 @@ pub(super) fn shuffled(n: usize, seed: u64, purpose: Purpose) -> Vec<usize> {
     order
 }
 
+/// A number below `n`, which is at least 1.
+pub(super) fn index_below(n: usize, seed: u64, purpose: Purpose) -> usize {
+    below(n, &mut generator(seed, purpose))
+}
+
 fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
-    let (purpose, epoch) = match purpose {
-        Purpose::Split => (1_u64, 0),
-        Purpose::Rows { epoch } => (2, epoch),
-        Purpose::Batches { epoch } => (3, epoch),
-        Purpose::Fewer => (4, 0),
+    let (purpose, epoch, of) = match purpose {
+        Purpose::Split => (1_u64, 0, 0),
+        Purpose::Rows { epoch } => (2, epoch, 0),
+        Purpose::Batches { epoch } => (3, epoch, 0),
+        Purpose::Reference { epoch, source } => (4, epoch, source),
+        Purpose::Fewer => (5, 0, 0),
     };
     let mut bytes = [0; 32];
-    for (slot, value) in bytes.chunks_exact_mut(8).zip([seed, purpose, epoch]) {
+    for (slot, value) in bytes.chunks_exact_mut(8).zip([seed, purpose, epoch, of]) {
         slot.copy_from_slice(&value.to_le_bytes());
     }
     ChaCha8Rng::from_seed(bytes)

@@ -35,6 +35,24 @@ pub struct Table {
     pub(super) roles: Option<Roles>,
     /// Where the turns before a row's source are.
     pub(super) earlier: Earlier,
+    /// The second text of a pair that is classified, where the form of the rows settles that.
+    pub(super) second: Option<usize>,
+    /// The column of all texts of a source, in the first of its rows, where there are several.
+    pub(super) references: Option<usize>,
+    /// The way in which the file holds its rows.
+    pub(super) layout: Layout,
+}
+
+/// Ways in which a file holds rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Each by itself.
+    #[default]
+    Rows,
+    /// A line of text each; the numbers, from 0, of those that an empty line stands before.
+    Lines(Vec<usize>),
+    /// A source and a target each, those of a source one behind the other.
+    Pairs,
 }
 
 /// One readable row.
@@ -66,6 +84,9 @@ impl Table {
             notes: Vec::new(),
             roles: None,
             earlier: Earlier::default(),
+            second: None,
+            references: None,
+            layout: Layout::Rows,
         }
     }
 
@@ -123,6 +144,11 @@ impl Row {
     /// The columns it has, with their values.
     pub(super) fn cells(&self) -> &[(usize, Value)] {
         &self.cells
+    }
+
+    /// The same to keep.
+    pub(super) fn into_cells(self) -> Vec<(usize, Value)> {
+        self.cells
     }
 
     /// Whether it has something in a column.
@@ -197,7 +223,11 @@ impl ObjectRows {
         Ok(())
     }
 
-    fn cells(&mut self, object: Map<String, Value>) -> Result<Vec<(usize, Value)>> {
+    /// The cells of an object, whose names become columns.
+    ///
+    /// # Errors
+    /// As [`ObjectRows::push`].
+    pub(super) fn cells(&mut self, object: Map<String, Value>) -> Result<Vec<(usize, Value)>> {
         let mut cells = Vec::with_capacity(object.len());
         for (name, value) in object {
             let column = match self.index.get(&name) {

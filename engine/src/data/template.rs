@@ -7,11 +7,12 @@ use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters, tests as checks};
 
 use super::columns::Roles;
+use super::conversation;
 use super::soft::MARK;
 use super::table::{Row, Table};
 use super::template_budget::{self, MAX_TEXT, is_too_much, said, too_much};
 use super::template_guard;
-use super::tokenizer::Tokenizer;
+use super::tokenizer::{Message, Tokenizer};
 use crate::config::DataConfig;
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
@@ -21,7 +22,7 @@ const MAX_SOURCE: usize = 16 * 1024;
 /// All columns by name, for those whose names are no identifiers.
 pub(super) const ROW: &str = "row";
 /// Names that every row has beside its columns.
-const ROLES: [&str; 6] = ["source", "target", "bos", "eos", "mask", ROW];
+const ROLES: [&str; 7] = ["source", "target", "bos", "eos", "mask", conversation::ROLE, ROW];
 /// Gives so many soft tokens.
 const SOFT_TOKENS: &str = "soft";
 /// Most soft tokens that one call gives.
@@ -30,7 +31,7 @@ const MAX_SOFT: usize = 4096;
 /// The prompt's and the target's template.
 ///
 /// Each sees every column by its name, `source` and `target` as the roles say, `bos`, `eos` and `mask` as the tokenizer
-/// writes them, and `row` with all columns, for names such as `row["odd name"]`. Roles come before columns of the same name.
+/// writes them, `turns` as what was said before an answer, and `row` with all columns, for names such as `row["odd name"]`. Roles come before columns of the same name.
 /// A cell that is missing or null is an empty text. Nothing is escaped; an unknown name is an error. In the prompt `soft(3)`
 /// stands for three soft tokens, unless a column has that name.
 #[derive(Debug)]
@@ -76,7 +77,21 @@ impl Fields {
         fields.set("source", Value::from(roles.source_text(row)));
         fields.set("target", Value::from(roles.target_text(row)));
         fields.set_tokens(tokenizer);
+        if table.column(conversation::ROLE).is_none() {
+            fields.set_turns(&[]);
+        }
         fields
+    }
+
+    /// Turns before an answer: those that are given, and the source as the user's.
+    pub(super) fn set_turns(&mut self, earlier: &[Message]) {
+        let turn = |role: &str, content: Value| -> Value {
+            [("role", Value::from(role)), ("content", content)].into_iter().collect()
+        };
+        let asked = self.values.get("source").cloned().unwrap_or_default();
+        let earlier = earlier.iter().map(|said| turn(&said.role, Value::from(said.content.as_str())));
+        let turns: Vec<Value> = earlier.chain([turn("user", asked)]).collect();
+        self.set(conversation::ROLE, Value::from(turns));
     }
 
     fn of_source(source: &str, columns: &BTreeMap<String, String>, tokenizer: &Tokenizer) -> Self {
@@ -86,6 +101,9 @@ impl Fields {
         fields.set(ROW, Value::from_serialize(columns));
         fields.set("source", Value::from(source));
         fields.set_tokens(tokenizer);
+        if !columns.contains_key(conversation::ROLE) {
+            fields.set_turns(&[]);
+        }
         fields
     }
 
@@ -93,6 +111,13 @@ impl Fields {
         self.set("bos", Value::from(tokenizer.bos_text()));
         self.set("eos", Value::from(tokenizer.eos_text()));
         self.set("mask", Value::from(tokenizer.mask_text()));
+    }
+
+    /// The same of another text to be learned.
+    pub(super) fn with_target(&self, target: &str) -> Self {
+        let mut fields = self.clone();
+        fields.set("target", Value::from(target));
+        fields
     }
 
     fn set(&mut self, name: &str, value: Value) {
@@ -140,6 +165,11 @@ impl Templates {
     /// Whether the target is made of a name.
     pub(super) fn target_reads(&self, name: &str) -> bool {
         self.names[1].contains(name)
+    }
+
+    /// Whether the target is made of nothing that differs from row to row but itself.
+    pub(super) fn target_stands_alone(&self) -> bool {
+        self.names[1].iter().all(|name| ["target", "bos", "eos", "mask"].contains(&name.as_str()))
     }
 
     /// Whether either is made of a column, by its name or by way of the whole row.

@@ -1,5 +1,6 @@
 //! A row that is written: prompt and target become tokens, and what is too long is cut.
 
+use super::conversation;
 use super::cut::{self, Part};
 use super::encode::{EncodedRow, Encoder, Example, Outcome, Skip, skip};
 use super::prompts::{Texts, beginning};
@@ -30,11 +31,14 @@ impl Encoder<'_> {
         if let Some(reason) = self.roles.row_without_text(row, self.table, &self.prompts.templates, self.task) {
             return Ok(Err(skip(reason)));
         }
-        let fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
+        let mut fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
         let earlier = match self.table.earlier.of(row) {
             Ok(turns) => turns,
             Err(reason) => return Ok(Err(skip(reason))),
         };
+        if self.reads_turns() {
+            fields.set_turns(&earlier);
+        }
         let texts = match self.prompts.texts(&fields, earlier.clone()) {
             Ok(texts) => texts,
             Err(RenderError::Limit(reason)) => return Err(EngineError::Template(reason)),
@@ -59,11 +63,20 @@ impl Encoder<'_> {
                 bare_prompt: cut.is_bare,
                 prompt: texts.prompt,
                 reference: texts.reference,
+                references: self.references(row, &fields),
                 ..Example::default()
             },
             length: u32::try_from(cut.length).unwrap_or(u32::MAX),
             lost: cut.lost,
         }))
+    }
+
+    /// Whether the prompt writes the turns of a conversation. A column of that name that is none, or that a template reads
+    /// beside the source, is the row's own.
+    fn reads_turns(&self) -> bool {
+        let templates = &self.prompts.templates;
+        let is_own = |column: usize| !self.table.earlier.is_in(column) || templates.prompt_reads("source");
+        templates.prompt_reads(conversation::ROLE) && !self.table.column(conversation::ROLE).is_some_and(is_own)
     }
 
     /// The row's own texts that the prompt is made of.
@@ -226,7 +239,12 @@ impl Encoder<'_> {
     }
 
     /// The part of the prompt that each of its tokens is of.
-    fn parts_of_prompt(&self, prompt: &str, tokens: &[u32], own: &dyn Fn() -> Vec<String>) -> Result<Vec<Part>> {
+    pub(super) fn parts_of_prompt(
+        &self,
+        prompt: &str,
+        tokens: &[u32],
+        own: &dyn Fn() -> Vec<String>,
+    ) -> Result<Vec<Part>> {
         let (ids, offsets) = soft::encode_with_offsets(prompt, self.tokenizer)?;
         // Before and behind them stands what begins every text.
         let begin = tokens.windows(ids.len().max(1)).position(|window| window == ids).unwrap_or(tokens.len());

@@ -88,6 +88,10 @@ impl Ensemble {
             let reason = sentence!("the adapters were trained for different tasks or classes");
             return Err(EngineError::AdapterMismatch { reason });
         }
+        if record.task == Task::MultipleChoice {
+            let reason = sentence!("choices are not voted on");
+            return Err(EngineError::Setting { field: "task", reason });
+        }
         // A row is cut as the longest adapter needs it, so that all see the same.
         let mut n_before = 0;
         for adapter in &adapters {

@@ -140,9 +140,6 @@ fn of_row(
         source,
         n_prompt: tokens.len(),
         tokens,
-        prompt: String::new(),
-        reference: String::new(),
-        types: Vec::new(),
         labels: if task.writes() { Vec::new() } else { vec![(last, 0)] },
         ..Example::default()
     };

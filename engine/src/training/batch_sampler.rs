@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 
-use crate::config::{EpochEnd, RunConfig, Task};
-use crate::data::{Batches, Example, TokenBatch};
+use crate::config::{EpochEnd, RunConfig};
+use crate::data::{Batches, CandidateReading, Example, TokenBatch, drawn, rows_of_epoch};
+use crate::training::candidates::learned;
 
 /// The order of the epoch that the last step was in.
 #[derive(Default)]
 pub(crate) struct BatchSampler {
-    epoch: Option<(usize, Batches)>,
+    epoch: Option<(usize, Batches, Vec<usize>)>,
+    /// The rows of an epoch, which are counted once.
+    rows: Option<usize>,
 }
 
 impl BatchSampler {
@@ -18,19 +21,22 @@ impl BatchSampler {
         done: usize,
         config: &RunConfig,
         rows: &[Example],
-        (pad, task): (u32, Task),
+        reading: &CandidateReading,
     ) -> Vec<TokenBatch> {
         let t = &config.training;
-        let per_epoch = rows.len().div_ceil(t.batch_size);
+        let n_rows = *self.rows.get_or_insert_with(|| rows_of_epoch(rows, &config.data));
+        let per_epoch = n_rows.div_ceil(t.batch_size);
         let mut batches = Vec::new();
         for index in passes(done, (t.gradient_accumulation, t.epoch_end), per_epoch) {
             let epoch = index / per_epoch;
-            if self.epoch.as_ref().is_none_or(|(present, _)| *present != epoch) {
-                let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
-                self.epoch = Some((epoch, Batches::new(&lengths, t.batch_size, config.seed, epoch as u64)));
+            if self.epoch.as_ref().is_none_or(|(present, ..)| *present != epoch) {
+                let drawn = drawn(rows, &config.data, config.seed, epoch as u64);
+                let lengths: Vec<usize> = drawn.iter().map(|&row| rows[row].length()).collect();
+                self.epoch = Some((epoch, Batches::new(&lengths, t.batch_size, config.seed, epoch as u64), drawn));
             }
-            if let Some((_, order)) = &self.epoch {
-                batches.push(TokenBatch::new(rows, order.rows(index % per_epoch), pad, task));
+            if let Some((_, order, drawn)) = &self.epoch {
+                let of: Vec<usize> = order.rows(index % per_epoch).iter().map(|&at| drawn[at]).collect();
+                batches.push(learned(rows, &of, (reading, t.candidate_loss)));
             }
         }
         batches

@@ -201,12 +201,23 @@ impl Setup<'_> {
                 let row = |class| std::iter::once(class).chain(std::iter::repeat_n(IGNORE_INDEX, seq - 1));
                 labels = labels.into_iter().flat_map(row).collect();
             }
-            Task::TokenClassification | Task::MaskedFill => labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX),
+            // First and last token of the answer, at the first two positions.
+            Task::QuestionAnswering => {
+                let n = self.n_soft as i32;
+                let row = |ends: &[i32]| {
+                    let ends: Vec<i32> = ends.iter().map(|end| end + n).collect();
+                    ends.into_iter().chain(std::iter::repeat_n(IGNORE_INDEX, seq - 2)).collect::<Vec<_>>()
+                };
+                labels = labels.chunks_exact(2).flat_map(row).collect();
+            }
+            Task::TokenClassification | Task::MaskedFill | Task::MultipleChoice => {
+                labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX)
+            }
         }
         let types = self.case.integers(&format!("in/{side}/token_type_ids")).ok();
         let types = types.map(|(_, types)| self.behind_soft(&small(types), text, |_| 0));
         let rows = (0..batch).collect();
-        Ok(TokenBatch { rows, batch, seq, tokens, mask, labels, types, source: None, task })
+        Ok(TokenBatch { rows, batch, seq, tokens, mask, labels, types, source: None, task, contest: None })
     }
 
     /// Token that stands in a target where there is no label, and behind a text that ended.
@@ -479,7 +490,7 @@ fn targets((start, padding): (Option<u32>, i32), source: SourceBatch, batch: usi
         shifted.extend_from_slice(row);
     }
     let (rows, source, task) = ((0..batch).collect(), Some(source), Task::Seq2Seq);
-    TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, types: None, source, task }
+    TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, types: None, source, task, contest: None }
 }
 
 fn adamw([beta1, beta2]: [f64; 2], epsilon: f64, weight_decay: f64) -> OptimizerConfig {

@@ -298,6 +298,7 @@ pub(crate) fn facts() -> RunFacts {
         trained_parameters: 92_160,
         stored_parameters: 92_160,
         base_parameters: 14_000_000,
+        all_parameters: 0,
         total_steps: 400,
         done_steps: 0,
         steps_per_epoch: 150,

@@ -83,6 +83,8 @@ pub(in crate::cli) fn complete(
     for (key, usual) in [
         ("data.begin_token", "tokenizer".into()),
         ("data.truncate", "longest_first".into()),
+        ("data.form", "auto".into()),
+        ("data.references", "each".into()),
         ("data.split_seed", 0.into()),
         ("training.epoch_end", "smaller_step".into()),
         ("training.weight_decay_on", "matrices".into()),

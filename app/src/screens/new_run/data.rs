@@ -6,6 +6,7 @@ use egui::{RichText, Ui};
 use engine::config::{Task, Truncate};
 use engine::data::{DataPreview, TokenRow};
 
+use super::candidates::candidates_ui;
 use super::check::{Field, Issue};
 use super::datasets::{self, Shown};
 use super::error_of;
@@ -41,11 +42,12 @@ pub(super) fn data_ui(
         let task = form.shown_task(state.model_asked(&form.text.model));
         mapping_ui(ui, form, columns, task, state.new_run.preview.known());
         match task {
-            Task::Causal | Task::Seq2Seq => templates_ui(ui, form, issues),
+            Task::Causal | Task::Seq2Seq | Task::MultipleChoice => templates_ui(ui, form, issues),
             Task::MaskedFill => mask_ui(ui, form),
-            Task::SequenceClassification => second_ui(ui, form, columns),
+            Task::SequenceClassification | Task::QuestionAnswering => second_ui(ui, form, columns, task),
             Task::TokenClassification => {}
         }
+        candidates_ui(ui, form, task, state.new_run.preview.known());
         limits_ui(ui, form, state, issues);
         ui.add_space(4.0);
         let data = form.data_config();
@@ -145,6 +147,8 @@ fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, p
     let (source_name, target_name) = match task {
         Task::Causal | Task::Seq2Seq => (t!("data.source"), t!("data.target")),
         Task::SequenceClassification | Task::TokenClassification => (t!("data.text"), t!("data.label")),
+        Task::MultipleChoice => (t!("data.source"), t!("data.label")),
+        Task::QuestionAnswering => (t!("data.question"), t!("data.answer")),
         Task::MaskedFill => (t!("data.source"), t!("data.answer")),
     };
     let guess = |found: Option<&str>| match found {
@@ -168,10 +172,14 @@ fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, p
 }
 
 /// The second text of a pair.
-fn second_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String]) {
+fn second_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task) {
+    let (label, none) = match task {
+        Task::QuestionAnswering => (t!("data.context"), t!("data.guess")),
+        _ => (t!("data.second"), t!("data.no_second")),
+    };
     let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
-    let choices: Vec<_> = std::iter::once((None, t!("data.no_second").to_owned())).chain(named).collect();
-    field::field_ui(ui, t!("data.second"), &help_of("data.second_column"), None, |ui| {
+    let choices: Vec<_> = std::iter::once((None, none.to_owned())).chain(named).collect();
+    field::field_ui(ui, label, &help_of("data.second_column"), None, |ui| {
         field::choice_ui(ui, "second", &mut form.config.data.second_column, &choices)
     });
 }

@@ -5,6 +5,7 @@ mod alias;
 mod defaults;
 mod describe;
 mod list;
+mod list_method;
 mod names;
 #[cfg(test)]
 mod page;

@@ -76,6 +76,17 @@ impl Tokenizer {
         Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
     }
 
+    /// The same with one more text behind it, as two texts stand together.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_with_special`].
+    pub fn encode_words_with(&self, words: &[&str], second: &str) -> Result<Encoded> {
+        let spaced = |word: &&str| if self.0.is_byte_level { format!(" {word}") } else { (*word).to_owned() };
+        let words: Vec<String> = words.iter().map(spaced).collect();
+        let second = vec![spaced(&second)];
+        self.encoded(EncodeInput::Dual(InputSequence::from(words), InputSequence::from(second)))
+    }
+
     fn encoded(&self, input: EncodeInput<'_>) -> Result<Encoded> {
         let encoding = guarded(|| self.0.tokenizer.encode(input, true))?;
         Ok(Encoded {
