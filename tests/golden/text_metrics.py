@@ -2,7 +2,8 @@
 
     pip install sacrebleu==2.6.0 rouge_score==0.1.2 nltk==3.10.4 rouge_chinese==1.0.3 numpy
     git clone https://github.com/tuetschek/e2e-metrics     # at 1b9c4d8, for BLEU, NIST, ROUGE_L and CIDEr of its script
-    python text_metrics.py E2E_METRICS
+    git clone https://github.com/vrama91/cider              # for CIDEr without clipping; of Python 2
+    python text_metrics.py E2E_METRICS CIDER
 
 Words for ROUGE_L and CIDEr are what stands between spaces, as the script's own tokenizer is a Java program; METEOR has
 an empty WordNet, so its stage of synonyms finds none.
@@ -41,6 +42,13 @@ def import_e2e(folder):
     from pycocoevalcap.rouge.rouge import Rouge
 
     return BLEUScore, NISTScore, CiderScorer, Rouge
+
+
+def import_plain_cider(folder):
+    text = (Path(folder) / "pyciderevalcap" / "cider" / "cider_scorer.py").read_text()
+    module = types.ModuleType("plain_cider")
+    exec(text.replace("xrange", "range").replace("iteritems", "items"), module.__dict__)
+    return module.CiderScorer
 
 
 ENGLISH = [
@@ -215,7 +223,7 @@ def of_distinct(rows, order, words):
 
 
 def figures(rows, e2e):
-    bleu_score, nist_score, cider_scorer, coco_rouge = e2e
+    bleu_score, nist_score, cider_scorer, coco_rouge, plain_cider = e2e
     found = {"bleu": of_bleu(rows), "bleu:lc": of_bleu(rows, lowercase=True)}
     found |= {f"bleu:{name}": of_bleu(rows, tokenize=name) for name in ("zh", "intl", "char", "none")}
     smoothings = {"floor": {"smooth_method": "floor"}, "add-k": {"smooth_method": "add-k"},
@@ -235,10 +243,10 @@ def figures(rows, e2e):
     of_bleu_e2e["rows"] = [None if is_short else row for row, is_short in zip(of_bleu_e2e["rows"], short)]
     found["bleu_e2e"] = of_bleu_e2e
     found["nist"] = of_mteval(rows, nist_score(), nist_score())
-    scorer = cider_scorer(n=4, sigma=6.0)
-    for prediction, references in rows:
-        scorer += (prediction, references)
-    found["cider:none"] = mean([float(score) for score in scorer.compute_score()[1]])
+    for name, scorer, options in (("cider:none", cider_scorer(), {}), ("cider_plain/none", plain_cider(), {"df_mode": "corpus"})):
+        for prediction, references in rows:
+            scorer += (prediction, references)
+        found[name] = mean([float(score) for score in scorer.compute_score(**options)[1]])
     spaced = [(" ".join(p.split()), [" ".join(r.split()) for r in references]) for p, references in rows]
     found["rouge_l_e2e:none"] = mean([float(coco_rouge().calc_score([p], references)) for p, references in spaced])
 
@@ -276,7 +284,7 @@ def stems():
 
 
 def main():
-    e2e = import_e2e(sys.argv[1])
+    e2e = (*import_e2e(sys.argv[1]), import_plain_cider(sys.argv[2]))
     corpora = {"english": ENGLISH, "chinese": CHINESE, "odd": ODD, "shuffled": shuffled()}
     corpora["together"] = ENGLISH[:3] + CHINESE[:3] + ODD[:3]
     # Each row with its first reference alone: the signature counts one.

@@ -2,6 +2,7 @@
 
 mod candidates;
 mod data;
+mod generation;
 mod lora;
 mod method;
 mod optimizer;
@@ -25,6 +26,7 @@ pub use self::data::{
     BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, FormRecognition, Heads, LearnedTurns, Mixing, MoreData,
     References, TextUnit, Truncate,
 };
+pub use self::generation::{Beams, EarlyStopping, Sampling};
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
 pub use self::method::{FewShotConfig, FullConfig, MethodConfig};
 pub use self::optimizer::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig};
@@ -79,6 +81,9 @@ pub struct RunConfig {
     /// Steps, rates, optimizer.
     #[serde(default)]
     pub training: TrainingConfig,
+    /// How texts are written where they are scored.
+    #[serde(default)]
+    pub generation: Sampling,
 }
 
 fn default_seed() -> u64 {
@@ -101,6 +106,7 @@ impl RunConfig {
             lora: None,
             weights: None,
             training: TrainingConfig::default(),
+            generation: Sampling::default(),
         }
     }
 
@@ -163,6 +169,7 @@ impl RunConfig {
                 sentence!("must be a share between 0 and 1, or a whole number of rows"),
             ),
         ])?;
+        self.generation.check()?;
         self.training.check()
     }
 }

@@ -69,8 +69,12 @@ pub struct TrainingConfig {
     pub sample_rows: usize,
     /// Longest sample, in tokens.
     pub sample_tokens: usize,
-    /// Stop after so many evaluations without a better validation loss; `None` goes on to the end.
+    /// Stop after so many evaluations without a better validation figure; `None` goes on to the end.
     pub patience: Option<usize>,
+    /// The figure that says which evaluation is the best (transformers: `metric_for_best_model`).
+    pub best_metric: String,
+    /// Validation rows whose texts are generated at each evaluation, where that figure is one of texts.
+    pub metric_rows: usize,
     /// Write a checkpoint to resume from every so many steps; 0 means at each evaluation.
     #[serde(alias = "checkpoint_every")]
     pub save_every: usize,
@@ -100,6 +104,8 @@ impl Default for TrainingConfig {
             sample_rows: 3,
             sample_tokens: 60,
             patience: None,
+            best_metric: "loss".to_owned(),
+            metric_rows: 100,
             save_every: 0,
         }
     }
@@ -143,6 +149,11 @@ impl TrainingConfig {
             (self.steps > 0 || positive(self.epochs), "training.epochs", POSITIVE),
             (self.epochs <= 1e6, "training.epochs", sentence!("must be at most 1000000")),
             (self.max_grad_norm.is_none_or(positive), "training.max_grad_norm", POSITIVE),
+            (
+                (1..=1_000_000).contains(&self.metric_rows),
+                "training.metric_rows",
+                sentence!("must be between 1 and 1000000"),
+            ),
             (self.patience != Some(0), "training.patience", sentence!("must be at least 1")),
             ((0.0..=1.0).contains(&self.warmup_ratio), "training.warmup_ratio", sentence!("must be between 0 and 1")),
             (

@@ -139,6 +139,7 @@ mod tests {
             lora: None,
             weights: None,
             training: TrainingConfig::default(),
+            generation: crate::config::Sampling::default(),
         })
     }
 

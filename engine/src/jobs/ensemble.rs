@@ -105,7 +105,7 @@ impl Ensemble {
         let members = adapters.iter().zip(rows).map(|(adapter, rows)| Member::new(adapter, rows, &record, &model));
         let members = members.collect::<Result<Vec<_>>>()?;
         let sampling = Sampling { max_new_tokens: *max_new_tokens, ..Sampling::default() };
-        let options = DecoderOptions { keep_logits: true, ..model.decoding(sampling) };
+        let options = DecoderOptions { keep_logits: true, ..model.decoding(sampling)? };
         let empty = if record.task.writes() { Said::Text(String::new(), 0.0) } else { Said::Labels(Vec::new()) };
         let said = vec![vec![empty; n_rows]; members.len()];
         Ok(Running { model, members, record, options, said, next: 0, writing: None })

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::adapters::{AdapterState, HeadState};
 use crate::config::{CandidateLoss, DataConfig, References, Task, TaskRecord};
-use crate::data::{CandidateReading, Dataset, Example, TokenBatch, evaluation_batches};
+use crate::data::{CandidateReading, Candidates, Dataset, Example, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::jobs::{Job, Outbox, Progress};
@@ -23,6 +23,8 @@ use crate::{Sentence, sentence};
 
 /// Rows in one forward pass.
 const BATCH: usize = 8;
+/// Candidates of a row, from which on each row is a step of its own.
+const MANY: usize = 64;
 
 pub(super) struct Evaluate {
     model: PathBuf,
@@ -84,7 +86,10 @@ impl Evaluate {
         let record = own.as_ref().map_or_else(|| dataset.judged(), |own| own.task.clone());
         let rows = dataset.train;
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
-        let batches = evaluation_batches(&lengths, BATCH);
+        // A step stays short where a row has very many candidates.
+        let count = |row: &Example| row.candidates.as_deref().map_or(0, Candidates::count);
+        let most = rows.iter().map(count).max().unwrap_or(0);
+        let batches = evaluation_batches(&lengths, if most > MANY { 1 } else { BATCH });
         let conditioning = match adapter.as_ref().or(own.as_ref()) {
             Some(adapter) => model.conditioning(adapter)?,
             None => Conditioning::default(),

@@ -80,7 +80,7 @@ impl Generate {
                 elapsed_secs: 0.0,
             });
         }
-        let options = DecoderOptions { keep_logits: true, ..model.decoding(self.request.sampling.clone()) };
+        let options = DecoderOptions { keep_logits: true, ..model.decoding(self.request.sampling.clone())? };
         let end_tokens = options.end_tokens.clone();
         let decoder = Decoder::new(model.model.shape(), streams, options)?;
         out.send(Report::Phase(Phase::Generating));

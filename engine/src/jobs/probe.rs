@@ -127,7 +127,7 @@ fn of_row(
         return Err(EngineError::ContextOverflow { n_virtual, tokens, n_positions });
     }
     let task = adapter.task.task;
-    let start = model.decoding(Sampling::default()).source.map(|source| source.start);
+    let start = model.decoding(Sampling::default())?.source.map(|source| source.start);
     let mut row = row.to_vec();
     put_before(&mut row, before, model.tokenizer.begins_texts());
     let (source, tokens) = match start {

@@ -1,13 +1,17 @@
 //! Candidates scored: the log-likelihood of each answer behind its prompt or at its mask, or what a head gives a choice, under
 //! whatever an adapter gives the model.
 //!
-//! Candidates of one token share a pass for each row; every other is a row of its own. The prompt is read again for each.
+//! Candidates of one token share a pass for each row, and so do those of as many masks; every other is a row of its own, for
+//! which the prompt is read again. Where the rank of the right one is asked for alone, candidates whose first token is less
+//! probable than all of the right one are not read: no sum of log-probabilities exceeds its first term.
+
+use std::collections::BTreeSet;
 
 use burn::tensor::{Device, Tensor};
 
 use super::loss::{self, label_nll, row_scores, vocabulary_logits};
 use crate::config::{CandidateLoss, Task};
-use crate::data::{CandidateReading, Candidates, Example, TokenBatch};
+use crate::data::{Answer, CandidateReading, Candidates, Example, TokenBatch};
 use crate::error::{EngineError, Result};
 use crate::metrics::ranking::best_rank_of;
 use crate::models::{Conditioning, Model};
@@ -16,6 +20,8 @@ use crate::sentence;
 
 /// Rows of one forward pass.
 const ROWS: usize = 32;
+/// So many candidates of several tokens are scored at once; of more, those that their first token cannot save are spared.
+const FEW: usize = 16;
 /// Most rows of a forward pass that is learned from.
 const MAX_ROWS: usize = 4096;
 
@@ -87,7 +93,7 @@ pub struct RankedRow {
     pub rank: usize,
     /// Number of candidates.
     pub n: usize,
-    /// Log-probability of the best one among the candidates, in nats.
+    /// Log-probability of the best one among the candidates that were scored, in nats.
     pub log_probability: f64,
 }
 
@@ -96,6 +102,25 @@ pub struct RankedRow {
 pub struct Scores {
     /// Of each candidate.
     pub sums: Vec<f64>,
+}
+
+/// The log-probabilities of tokens at a place.
+struct Distribution<'a> {
+    logits: &'a [f32],
+    /// Logarithm of the sum of what they are the logarithms of.
+    all: f64,
+}
+
+impl<'a> Distribution<'a> {
+    fn new(logits: &'a [f32]) -> Self {
+        let most = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - most).exp()).sum();
+        Self { logits, all: most + sum.ln() }
+    }
+
+    fn of(&self, token: u32) -> f64 {
+        self.logits.get(token as usize).map_or(f64::NEG_INFINITY, |&logit| f64::from(logit) - self.all)
+    }
 }
 
 /// A model under an adapter's conditioning, on its device.
@@ -120,7 +145,8 @@ impl Scorer<'_> {
         rows: &[usize],
         (reading, loss): (&CandidateReading, CandidateLoss),
     ) -> Result<Ranked> {
-        let scores = self.scores(examples, rows, reading)?;
+        let is_among = loss == CandidateLoss::Among || reading.task == Task::MultipleChoice;
+        let scores = self.scores_that_matter(examples, rows, reading, !is_among)?;
         let mut ranked = Ranked { nll: 0.0, labels: 0, rows: Vec::with_capacity(rows.len()) };
         for (&row, Scores { sums }) in rows.iter().zip(&scores) {
             let example = &examples[row];
@@ -129,7 +155,6 @@ impl Scorer<'_> {
             let compared: Vec<f64> = sums.iter().enumerate().map(|(at, sum)| sum * factor(at)).collect();
             let Some(judged) = judge(row, &compared, &example.right) else { continue };
             let learned = example.right[0];
-            let is_among = loss == CandidateLoss::Among || reading.task == Task::MultipleChoice;
             if is_among {
                 ranked.nll -= compared[learned] - log_sum_exp(&compared);
                 ranked.labels += 1;
@@ -147,61 +172,120 @@ impl Scorer<'_> {
     /// # Errors
     /// As [`Scorer::rank`].
     pub fn scores(&self, examples: &[Example], rows: &[usize], reading: &CandidateReading) -> Result<Vec<Scores>> {
-        let mut scores = Vec::with_capacity(rows.len());
-        // Rows whose candidates are tokens of one place, and texts that are rows of their own.
-        let (mut places, mut texts) = (Vec::new(), Vec::new());
+        self.scores_that_matter(examples, rows, reading, false)
+    }
+
+    /// The same; with `by_rank` candidates that cannot stand before the right one may have minus infinity.
+    fn scores_that_matter(
+        &self,
+        examples: &[Example],
+        rows: &[usize],
+        reading: &CandidateReading,
+        by_rank: bool,
+    ) -> Result<Vec<Scores>> {
+        let of_row = |row: usize| examples[row].candidates.as_deref();
+        let count = |row: usize| of_row(row).map_or(0, Candidates::count);
+        let mut scores: Vec<Scores> =
+            rows.iter().map(|&row| Scores { sums: vec![f64::NEG_INFINITY; count(row)] }).collect();
+        // The first tokens of all candidates, where they may spare the rest; as many masks as a candidate has tokens.
+        let mut first: Vec<Vec<f64>> = vec![Vec::new(); rows.len()];
+        let mut places = Vec::new();
         for (at, &row) in rows.iter().enumerate() {
-            let candidates = examples[row].candidates.as_deref();
-            let n = candidates.map_or(0, Candidates::count);
-            scores.push(Scores { sums: vec![f64::NEG_INFINITY; n] });
-            let is_single = |index: usize| {
-                candidates.and_then(|all| all.answers().get(index)).is_some_and(|answer| answer.tokens.len() == 1)
-            };
-            if candidates == Some(&Candidates::Vocabulary) || (0..n).any(is_single) {
-                places.push((at, row));
+            let Some(candidates) = of_row(row) else { continue };
+            let answers = candidates.answers();
+            let lengths: BTreeSet<usize> = answers.iter().map(|answer| answer.tokens.len()).collect();
+            let n_long = answers.iter().filter(|answer| answer.tokens.len() > 1).count();
+            match reading.task {
+                _ if *candidates == Candidates::Vocabulary => places.push((at, row, 1)),
+                Task::MaskedFill => places.extend(lengths.into_iter().map(|length| (at, row, length))),
+                _ if lengths.contains(&1) || (by_rank && n_long > FEW) => places.push((at, row, 1)),
+                _ => {}
             }
-            texts.extend((0..n).filter(|&index| !is_single(index)).map(|index| (at, row, index)));
         }
         for some in places.chunks(ROWS) {
-            self.at_one_place(examples, some, reading, &mut scores)?;
+            self.at_places(examples, some, reading, (&mut scores, &mut first))?;
         }
+        if reading.task == Task::MaskedFill {
+            return Ok(scores);
+        }
+        let is_open = |row: usize, index: usize| {
+            of_row(row).is_some_and(|all| all.answers().get(index).is_none_or(|answer| answer.tokens.len() != 1))
+        };
+        let is_spared = |at: usize| by_rank && !first[at].is_empty();
+        let mut texts = Vec::new();
+        for (at, &row) in rows.iter().enumerate() {
+            let right = &examples[row].right;
+            let some = (0..count(row)).filter(|index| !is_spared(at) || right.contains(index));
+            texts.extend(some.filter(|&index| is_open(row, index)).map(|index| (at, row, index)));
+        }
+        self.of_texts(examples, &texts, reading, &mut scores)?;
+        texts.clear();
+        for (at, &row) in rows.iter().enumerate().filter(|(at, _)| is_spared(*at)) {
+            let answers = of_row(row).map_or(&[][..], Candidates::answers);
+            let compared = |index: usize, sum: f64| sum * answers[index].factor(reading.score);
+            let right = &examples[row].right;
+            let reached =
+                right.iter().map(|&index| compared(index, scores[at].sums[index])).fold(f64::NEG_INFINITY, f64::max);
+            // A sum is at most what its first token has.
+            let may_win = |index: &usize| !right.contains(index) && compared(*index, first[at][*index]) > reached;
+            texts.extend(
+                (0..answers.len()).filter(may_win).filter(|&index| is_open(row, index)).map(|index| (at, row, index)),
+            );
+        }
+        self.of_texts(examples, &texts, reading, &mut scores)?;
+        Ok(scores)
+    }
+
+    /// Scores by the distributions at the places of answers: in place of masks of all answers of that many tokens, behind a
+    /// prompt of those of one token, and the first tokens of all.
+    fn at_places(
+        &self,
+        examples: &[Example],
+        some: &[(usize, usize, usize)],
+        reading: &CandidateReading,
+        (scores, first): (&mut [Scores], &mut [Vec<f64>]),
+    ) -> Result<()> {
+        // Any token holds a place.
+        let held = |&(_, row, n): &(usize, usize, usize)| examples[row].with_answer(&vec![reading.pad; n], reading);
+        let batch = plain(&some.iter().map(held).collect::<Vec<_>>(), reading);
+        let hidden = loss::hidden(self.model, self.conditioning, &batch, self.device)?;
+        let logits = vocabulary_logits(self.model, &batch, hidden, self.device)?;
+        let [_, width] = logits.dims();
+        let logits = floats(logits)?;
+        let mut places = logits.chunks_exact(width.max(1)).map(Distribution::new);
+        for &(at, row, length) in some {
+            let here: Vec<Distribution<'_>> = places.by_ref().take(length).collect();
+            let [begin, ..] = here.as_slice() else { continue };
+            let Some(candidates) = examples[row].candidates.as_deref() else { continue };
+            if *candidates == Candidates::Vocabulary {
+                scores[at].sums = (0..width).map(|token| begin.of(token as u32)).collect();
+            }
+            for (sum, answer) in scores[at].sums.iter_mut().zip(candidates.answers()) {
+                if answer.tokens.len() == length {
+                    *sum = here.iter().zip(&answer.tokens).map(|(place, &token)| place.of(token)).sum();
+                }
+            }
+            if reading.task != Task::MaskedFill {
+                let token = |answer: &Answer| answer.tokens.first().copied().unwrap_or(u32::MAX);
+                first[at] = candidates.answers().iter().map(|answer| begin.of(token(answer))).collect();
+            }
+        }
+        Ok(())
+    }
+
+    /// The scores of candidates that are rows of their own.
+    fn of_texts(
+        &self,
+        examples: &[Example],
+        texts: &[(usize, usize, usize)],
+        reading: &CandidateReading,
+        scores: &mut [Scores],
+    ) -> Result<()> {
         for some in texts.chunks(ROWS) {
             let pieces: Vec<Example> =
                 some.iter().map(|&(_, row, index)| examples[row].with_candidate(index, reading)).collect();
             for (&(at, _, index), score) in some.iter().zip(self.of_rows(&pieces, reading)?) {
                 scores[at].sums[index] = score;
-            }
-        }
-        Ok(scores)
-    }
-
-    /// Scores of the candidates of one token, by the distribution at the place of each row.
-    fn at_one_place(
-        &self,
-        examples: &[Example],
-        some: &[(usize, usize)],
-        reading: &CandidateReading,
-        scores: &mut [Scores],
-    ) -> Result<()> {
-        // Any token holds the place.
-        let pieces: Vec<Example> =
-            some.iter().map(|&(_, row)| examples[row].with_answer(&[reading.pad], reading)).collect();
-        let batch = plain(&pieces, reading);
-        let hidden = loss::hidden(self.model, self.conditioning, &batch, self.device)?;
-        let logits = vocabulary_logits(self.model, &batch, hidden, self.device)?;
-        let [_, width] = logits.dims();
-        let logits = floats(logits)?;
-        for (&(at, row), logits) in some.iter().zip(logits.chunks_exact(width.max(1))) {
-            let logits: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
-            let all = log_sum_exp(&logits);
-            let Some(candidates) = examples[row].candidates.as_deref() else { continue };
-            if *candidates == Candidates::Vocabulary {
-                scores[at].sums = logits.iter().map(|logit| logit - all).collect();
-            }
-            for (sum, answer) in scores[at].sums.iter_mut().zip(candidates.answers()) {
-                if let [token] = *answer.tokens.as_slice() {
-                    *sum = logits.get(token as usize).map_or(f64::NEG_INFINITY, |logit| logit - all);
-                }
             }
         }
         Ok(())

@@ -95,6 +95,36 @@ fn answers_behind_a_prompt_and_a_prefix_score_as_in_transformers() {
 }
 
 #[test]
+fn candidates_that_are_spared_change_no_rank() {
+    let case = case("causal");
+    let (model, folder) = model_of(&case);
+    let device = crate::device::cpu();
+    let conditioning = adapter_of(&model, &folder).conditioning(&model, &device).unwrap();
+    let answer =
+        |at: u32| Answer { tokens: vec![at % 40, (at * 7) % 40, at % 3][..2 + at as usize % 2].to_vec(), n_bytes: 3 };
+    let candidates = Arc::new(Candidates::Answers((0..60).map(answer).collect()));
+    let row = |right: usize| Example {
+        tokens: vec![3, 14, 15],
+        n_prompt: 2,
+        candidates: Some(Arc::clone(&candidates)),
+        right: vec![right],
+        ..Example::default()
+    };
+    let examples: Vec<Example> = (0..60).map(row).collect();
+    let rows: Vec<usize> = (0..60).collect();
+    let scorer = Scorer { model: &model, conditioning: &conditioning, device: &device };
+    for score in [CandidateScore::Sum, CandidateScore::Token] {
+        let by = reading(Task::Causal, 0, score);
+        let ranked = scorer.rank(&examples, &rows, (&by, CandidateLoss::Right)).unwrap().rows;
+        let whole = scorer.rank(&examples, &rows, (&by, CandidateLoss::Among)).unwrap().rows;
+        let verdicts =
+            |rows: &[super::candidates::RankedRow]| rows.iter().map(|row| (row.best, row.rank)).collect::<Vec<_>>();
+        assert_eq!(verdicts(&ranked), verdicts(&whole));
+        assert!(whole.iter().any(|row| row.rank == 1) && whole.iter().any(|row| row.rank > 40));
+    }
+}
+
+#[test]
 fn targets_of_a_source_score_as_in_transformers() {
     let case = case("seq2seq");
     let (model, folder) = model_of(&case);

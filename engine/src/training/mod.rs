@@ -28,6 +28,7 @@ mod precision_tests;
 pub(crate) mod prepare;
 mod report;
 pub(crate) mod samples;
+pub(crate) mod text_writer;
 
 pub use self::extent::room_for_text;
 pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep, Spread, rank};

@@ -85,5 +85,5 @@ pub(crate) fn decoder(
     };
     let streams = rows.iter().take(config.sample_rows).map(stream).collect();
     let sampling = Sampling { max_new_tokens: config.sample_tokens.max(1), ..Sampling::default() };
-    Decoder::new(model.model.shape(), streams, model.decoding(sampling))
+    Decoder::new(model.model.shape(), streams, model.decoding(sampling)?)
 }

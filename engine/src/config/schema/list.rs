@@ -3,6 +3,7 @@
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
 use super::describe::{choice, count, entries, flag, number, of_adam, path, read, same, table, text, words};
+use super::generation::GENERATION;
 use super::list_method::METHOD;
 use super::words::{OPTIMIZERS, SCHEDULES, TASKS};
 use super::{Reading, Setting};
@@ -16,10 +17,15 @@ const SHARE: (Bound<f64>, Bound<f64>) = (Included(0.0), Excluded(1.0));
 
 /// Every setting of a run.
 pub const SETTINGS: &[Setting] =
-    &joined::<{ RUN_AND_DATA.len() + METHOD.len() + TRAINING.len() }>([RUN_AND_DATA, METHOD, TRAINING]);
+    &joined::<{ RUN_AND_DATA.len() + METHOD.len() + TRAINING.len() + GENERATION.len() }>([
+        RUN_AND_DATA,
+        METHOD,
+        TRAINING,
+        GENERATION,
+    ]);
 
 /// Lists behind each other, which together have `N` entries.
-const fn joined<const N: usize>(lists: [&[Setting]; 3]) -> [Setting; N] {
+const fn joined<const N: usize>(lists: [&[Setting]; 4]) -> [Setting; N] {
     let mut all = [lists[0][0]; N];
     let (mut list, mut at) = (0, 0);
     while list < lists.len() {
@@ -303,10 +309,21 @@ const TRAINING: &[Setting] = &[
         "training.patience",
         1,
         ANY,
-        "Stop after so many evaluations without a better validation loss; none goes on to the end",
+        "Stop after so many evaluations without a better validation figure; none goes on to the end",
     )
     .also(&[same("early_stopping_patience")])
     .or_none(),
+    text(
+        "training.best_metric",
+        "The figure by which an evaluation is the best: loss, accuracy, macro_f1, micro_f1 or entity_f1 of what is          predicted, or a figure of generated texts such as bleu",
+    )
+    .also(&[same("metric_for_best_model")]),
+    count(
+        "training.metric_rows",
+        1,
+        1_000_000,
+        "Validation rows whose texts are generated at each evaluation, where the figure is one of texts",
+    ),
     count("training.save_every", 0, ANY, "Checkpoint every so many steps; 0 means at each evaluation")
         .was("checkpoint_every")
         .also(&[read("save_steps", Reading::Steps)]),

@@ -4,6 +4,7 @@
 mod alias;
 mod defaults;
 mod describe;
+mod generation;
 mod list;
 mod list_method;
 mod names;

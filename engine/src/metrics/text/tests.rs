@@ -34,6 +34,7 @@ fn metric(name: &str) -> Box<dyn TextMetric> {
         ("bleu", "none") => Box::new(Bleu::default().smoothing(Smoothing::None)),
         ("bleu", "effective") => Box::new(Bleu::default().effective_order(true)),
         ("chrf++", "lc") => Box::new(Chrf::new(2).lowercase(true)),
+        ("cider_plain", "none") => Box::new(Cider::plain(Words::Spaces)),
         ("ter", "case") => Box::new(Ter::new().case_sensitive(true)),
         ("rouge1", _) => Box::new(rouge(RougeKind::Ngrams(1))),
         ("rouge2", _) => Box::new(rouge(RougeKind::Ngrams(2))),

@@ -132,9 +132,10 @@ impl RunForm {
         .for_task(self.config.task)
     }
 
-    /// Whether rows have classes with names, told by a head or written as words.
+    /// Whether rows may have classes with names: told by a head, written as words, or the few different targets of a text.
     pub fn has_class_names(&self, model: Option<&ModelSummary>) -> bool {
-        self.shown_task(model).has_classes() || self.config.data.candidate_source() == CandidateSource::Classes
+        let task = self.shown_task(model);
+        task.has_classes() || task.writes() || self.config.data.candidate_source() == CandidateSource::Classes
     }
 
     /// The method as the engine is asked for it, for a model with so many layers in its encoder.

@@ -83,7 +83,7 @@ fn init_ui(ui: &mut Ui, tuning: &mut Tuning, has_names: bool, issues: &[Issue]) 
         (uniform, t!("method.init_uniform")),
         (PromptInit::Zero, t!("method.init_zero")),
     ];
-    if has_names || task.writes() || tuning.prompt.init == PromptInit::Classes {
+    if has_names || tuning.prompt.init == PromptInit::Classes {
         choices.insert(3, (PromptInit::Classes, t!("method.init_classes")));
     }
     // A run file can ask for it; the form keeps what it says.

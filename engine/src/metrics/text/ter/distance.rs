@@ -17,21 +17,16 @@ pub(super) enum Edit {
     Delete,
 }
 
-/// A row of the table: its cells from a first column on.
+/// A row of the table: costs from a first column on.
 #[derive(Clone, Debug, Default)]
 struct Row {
     first: usize,
     costs: Vec<u32>,
-    edits: Vec<Option<Edit>>,
 }
 
 impl Row {
     fn cost(&self, column: usize) -> u32 {
         column.checked_sub(self.first).and_then(|place| self.costs.get(place)).copied().unwrap_or(UNREACHED)
-    }
-
-    fn edit(&self, column: usize) -> Option<Edit> {
-        column.checked_sub(self.first).and_then(|place| self.edits.get(place)).copied().flatten()
     }
 }
 
@@ -44,11 +39,10 @@ pub(super) struct Table<'a> {
 
 impl<'a> Table<'a> {
     pub(super) fn new(predicted: &'a [u32], reference: &'a [u32]) -> Self {
-        let edits = std::iter::repeat_n(Some(Edit::Insert), reference.len() + 1).collect();
-        let first = Row { first: 0, costs: (0..=reference.len() as u32).collect(), edits };
-        let mut rows = vec![first];
+        let mut rows = vec![Row { first: 0, costs: (0..=reference.len() as u32).collect() }];
         for i in 1..=predicted.len() {
-            let row = next_row(&rows[i - 1], i, predicted, reference);
+            let mut row = Row::default();
+            fill_row(&mut row, &rows[i - 1], i, predicted, reference);
             rows.push(row);
         }
         Self { predicted, reference, rows }
@@ -61,65 +55,72 @@ impl<'a> Table<'a> {
     /// Distance of another order of the same words; `None` where it is above `most`.
     pub(super) fn distance_of(&self, shifted: &[u32], most: usize) -> Option<usize> {
         let same = shifted.iter().zip(self.predicted).take_while(|(a, b)| a == b).count();
-        let mut row = self.rows[same].clone();
+        let (mut above, mut row) = (self.rows[same].clone(), Row::default());
         for i in same + 1..=shifted.len() {
-            row = next_row(&row, i, shifted, self.reference);
-            if row.costs.iter().min().is_none_or(|cost| *cost as usize > most) {
+            fill_row(&mut row, &above, i, shifted, self.reference);
+            // What is left of one text beyond what is left of the other costs a word each.
+            let (left, columns) = (shifted.len() - i, row.first..);
+            let least = |(column, cost): (usize, &u32)| *cost as usize + left.abs_diff(self.reference.len() - column);
+            if columns.zip(&row.costs).map(least).min().is_none_or(|least| least > most) {
                 return None;
             }
+            std::mem::swap(&mut above, &mut row);
         }
-        Some(row.cost(self.reference.len()) as usize).filter(|distance| *distance <= most)
+        Some(above.cost(self.reference.len()) as usize).filter(|distance| *distance <= most)
     }
 
-    /// Edits from the first word on.
+    /// Edits from the first word on. Of equal ways a kept or other word comes first, then a deletion.
     pub(super) fn trace(&self) -> Vec<Edit> {
         let (mut i, mut j) = (self.predicted.len(), self.reference.len());
         let mut trace = Vec::with_capacity(i.max(j));
         while i > 0 || j > 0 {
-            // Each reached cell knows its way, and the last one is reached: its row goes to the end.
-            let Some(edit) = self.rows[i].edit(j) else { break };
+            let edit = self.edit(i, j);
             trace.push(edit);
             match edit {
-                Edit::Keep | Edit::Substitute => (i, j) = (i.saturating_sub(1), j.saturating_sub(1)),
-                Edit::Insert => j = j.saturating_sub(1),
-                Edit::Delete => i = i.saturating_sub(1),
+                Edit::Keep | Edit::Substitute => (i, j) = (i - 1, j - 1),
+                Edit::Insert => j -= 1,
+                Edit::Delete => i -= 1,
             }
         }
         trace.reverse();
         trace
     }
+
+    fn edit(&self, i: usize, j: usize) -> Edit {
+        if i == 0 {
+            return Edit::Insert;
+        }
+        if j == 0 {
+            return Edit::Delete;
+        }
+        let (cost, above) = (self.rows[i].cost(j), &self.rows[i - 1]);
+        let is_same = self.predicted[i - 1] == self.reference[j - 1];
+        match (cost == above.cost(j - 1) + u32::from(!is_same), is_same) {
+            (true, true) => Edit::Keep,
+            (true, false) => Edit::Substitute,
+            (false, _) if cost == above.cost(j) + 1 => Edit::Delete,
+            (false, _) => Edit::Insert,
+        }
+    }
 }
 
-fn next_row(above: &Row, i: usize, predicted: &[u32], reference: &[u32]) -> Row {
+fn fill_row(row: &mut Row, above: &Row, i: usize, predicted: &[u32], reference: &[u32]) {
     let ratio = reference.len() as f64 / predicted.len() as f64;
     let width =
         if (BEAM_WIDTH as f64) < ratio / 2.0 { (ratio / 2.0 + BEAM_WIDTH as f64).ceil() as usize } else { BEAM_WIDTH };
     let diagonal = (i as f64 * ratio).floor() as usize;
-    let first = diagonal.saturating_sub(width);
     let end = if i == predicted.len() { reference.len() + 1 } else { (reference.len() + 1).min(diagonal + width) };
 
-    let mut row = Row { first, costs: Vec::with_capacity(end - first), edits: Vec::with_capacity(end - first) };
+    row.first = diagonal.saturating_sub(width);
+    row.costs.clear();
     let word = predicted[i - 1];
     let mut left = UNREACHED;
-    for j in first..end {
-        let delete = above.cost(j) + 1;
-        let (mut cost, mut edit) = (UNREACHED, None);
-        if j > 0 {
-            let is_same = word == reference[j - 1];
-            let keep = above.cost(j - 1) + u32::from(!is_same);
-            if keep < cost {
-                (cost, edit) = (keep, Some(if is_same { Edit::Keep } else { Edit::Substitute }));
-            }
-        }
-        if delete < cost {
-            (cost, edit) = (delete, Some(Edit::Delete));
-        }
-        if left + 1 < cost {
-            (cost, edit) = (left + 1, Some(Edit::Insert));
-        }
-        row.costs.push(cost);
-        row.edits.push(edit);
-        left = cost;
+    let mut diagonal = row.first.checked_sub(1).map_or(UNREACHED, |column| above.cost(column));
+    for j in row.first..end {
+        let over = above.cost(j);
+        let keep = if j == 0 { UNREACHED } else { diagonal + u32::from(word != reference[j - 1]) };
+        left = keep.min(over + 1).min(left + 1).min(UNREACHED);
+        row.costs.push(left);
+        diagonal = over;
     }
-    row
 }

@@ -61,11 +61,14 @@ impl Alignment {
     }
 }
 
-/// A shift that lessens the distance; `None` where none does.
+/// Saved edits, length, place from where and to where: of equal savings the longest shift counts, then the earliest.
+type Rank = (usize, usize, Reverse<usize>, Reverse<usize>);
+
+/// The best shift that lessens the distance; `None` where none does.
 fn best_shift(words: &[u32], reference: &[u32], table: &Table<'_>, n_candidates: &mut usize) -> Option<Vec<u32>> {
     let before = table.distance();
     let alignment = Alignment::of(&table.trace());
-    let mut best: Option<((usize, usize, Reverse<usize>, Reverse<usize>), Vec<u32>)> = None;
+    let mut best: Option<(Rank, Vec<u32>)> = None;
     for start in 0..words.len() {
         let first = start.saturating_sub(MAX_SHIFT_DISTANCE);
         for target in first..reference.len().min(start + MAX_SHIFT_DISTANCE + 1) {
