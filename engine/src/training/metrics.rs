@@ -184,7 +184,7 @@ mod tests {
 
     fn tally(rows: &[&[(i32, i32)]]) -> MetricAccumulator {
         let row = |(row, pairs): (usize, &&[(i32, i32)])| TallyRow { row, pairs: pairs.to_vec(), rank: None };
-        MetricAccumulator { rows: rows.iter().enumerate().map(row).collect() }
+        MetricAccumulator { rows: rows.iter().enumerate().map(row).collect(), ..MetricAccumulator::default() }
     }
 
     fn record(task: Task, classes: &[&str]) -> TaskRecord {
