@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::candidates::{CandidateLoss, CandidateScore, CandidateSource};
 pub use self::data::{
     BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, FormRecognition, Heads, LearnedTurns, Mixing, MoreData,
-    References, TextUnit,
+    References, TextUnit, Truncate,
 };
 pub use self::generation::{Beams, EarlyStopping, Sampling};
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
@@ -162,6 +162,11 @@ impl RunConfig {
                 self.data.max_tokens.is_none_or(|tokens| (1..=rules::MAX_TOKENS).contains(&tokens)),
                 "data.max_tokens",
                 sentence!("must be between 1 and 1048576"),
+            ),
+            (
+                self.data.train_rows.is_none_or(|rows| rows > 0.0 && (rows < 1.0 || rows.fract() == 0.0)),
+                "data.train_rows",
+                sentence!("must be a share between 0 and 1, or a whole number of rows"),
             ),
         ])?;
         self.generation.check()?;

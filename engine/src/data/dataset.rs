@@ -176,6 +176,7 @@ impl Dataset {
         tokenizer: &Tokenizer,
     ) -> Self {
         let mut report = prepared.report(config);
+        let seed = config.split_seed.unwrap_or(seed);
         let Prepared { encoded, task, ranking, .. } = prepared;
         let words = ranking.map(|ranking| ranking.words).unwrap_or_default();
         let (train, validation) = match validation {
@@ -190,6 +191,9 @@ impl Dataset {
                 part(encoded.examples, n, seed)
             }
         };
+        let n_there = train.len();
+        let train = fewer(train, config);
+        report.unused_rows = n_there - train.len();
         report.train_rows = train.len();
         report.validation_rows = validation.len();
         let unknown = unknown_token(tokenizer);
@@ -251,6 +255,7 @@ impl Prepared {
             stride: config.stride,
             ranking: ranking.as_ref(),
             max_tokens,
+            truncate: config.truncate,
         };
         let mut encoded = encoder.encode()?;
         let column = task_column(config, &table)?;
@@ -294,10 +299,29 @@ impl Prepared {
             stride: config.stride,
             ranking: ranking.as_ref(),
             max_tokens: self.max_tokens,
+            truncate: config.truncate,
         };
         let mut encoded = encoder.encode()?;
         assign(&mut encoded, &table, task_column(config, &table)?, config, &self.task.tasks);
         Ok(encoded)
+    }
+
+    /// The encoder of the training rows.
+    pub(super) fn encoder<'a>(&'a self, config: &DataConfig, tokenizer: &'a Tokenizer) -> Result<Encoder<'a>> {
+        Ok(Encoder {
+            table: &self.table,
+            roles: self.roles.clone(),
+            prompts: &self.prompts,
+            tokenizer,
+            task: self.task.task,
+            start: self.start,
+            classes: &self.task.classes,
+            second: second_column(config, &self.table, self.task.task)?,
+            stride: config.stride,
+            ranking: self.ranking.as_ref(),
+            max_tokens: self.max_tokens,
+            truncate: config.truncate,
+        })
     }
 
     fn report(&self, config: &DataConfig) -> DataReport {
@@ -314,6 +338,7 @@ impl Prepared {
             skipped_rows: self.encoded.n_skipped,
             lengths: self.encoded.lengths.clone(),
             max_tokens: self.max_tokens,
+            truncate: config.truncate,
             ..DataReport::default()
         }
     }
@@ -397,6 +422,20 @@ fn part(examples: Vec<Example>, n: usize, seed: u64) -> (Vec<Example>, Vec<Examp
     (without_mark(rest), without_mark(picked))
 }
 
+/// So many of the training rows as are asked for, in the order they had; the references of a source stay together.
+fn fewer(examples: Vec<Example>, config: &DataConfig) -> Vec<Example> {
+    let groups = forms::groups(&examples);
+    let n = config.n_train_rows(groups.len());
+    if n == groups.len() {
+        return examples;
+    }
+    let mut is_used = vec![false; examples.len()];
+    for index in shuffled(groups.len(), config.train_rows_seed, Purpose::Fewer).into_iter().take(n) {
+        is_used[groups[index].clone()].fill(true);
+    }
+    examples.into_iter().zip(is_used).filter_map(|(example, is_used)| is_used.then_some(example)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::table::Problem;
@@ -421,11 +460,17 @@ mod tests {
         let load = |config: &DataConfig, seed| {
             Dataset::load(config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 100, seed).unwrap()
         };
+        config.split_seed = None;
         let data = load(&config, 1);
         assert_eq!((data.train.len(), data.validation.len(), data.report.total_rows), (30, 10, 40));
         assert!(data.validation.is_sorted_by_key(|e| e.row) && data.train.is_sorted_by_key(|e| e.row));
         assert_eq!(data.validation, load(&config, 1).validation);
         assert_ne!(data.validation, load(&config, 2).validation);
+        config.split_seed = Some(2);
+        let (first, second) = (load(&config, 1), load(&config, 5));
+        assert_eq!((&first.validation, &first.train), (&second.validation, &second.train), "whatever the run's seed");
+        config.split_seed = None;
+        assert_eq!(first.validation, load(&config, 2).validation);
         config.validation_rows = 3;
         assert_eq!(load(&config, 1).report.validation_rows, 3);
         config.validation_share = 0.0;
@@ -483,6 +528,32 @@ mod tests {
         config.name = Some("b".to_owned());
         let error = Dataset::load(&config, &known, TargetStart::default(), &byte_tokenizer(), 9, 1).unwrap_err();
         assert!(error.to_string().contains("there are one, a"), "{error}");
+    }
+
+    #[test]
+    fn fewer_training_rows_are_among_more_and_none_is_a_validation_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: Vec<String> = (0..40).map(|i| format!("row {i}")).collect();
+        let rows: Vec<(&str, &str)> = texts.iter().map(|t| (t.as_str(), t.as_str())).collect();
+        let config = DataConfig { validation_share: 0.25, ..DataConfig::new(write(folder.path(), "a.jsonl", &rows)) };
+        let load = |train_rows, train_rows_seed| {
+            let config = DataConfig { train_rows, train_rows_seed, ..config.clone() };
+            Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 100, 1).unwrap()
+        };
+        let numbers = |rows: &[Example]| rows.iter().map(|row| row.row).collect::<Vec<_>>();
+        let all = load(None, 0);
+        let mut more: Vec<usize> = Vec::new();
+        for n in 1..30 {
+            let data = load(Some(f64::from(n)), 0);
+            assert_eq!((data.validation, data.report.unused_rows), (all.validation.clone(), 30 - n as usize));
+            let used = numbers(&data.train);
+            assert!(used.len() == n as usize && used.is_sorted());
+            assert!(more.iter().all(|row| used.contains(row)), "{more:?} in {used:?}");
+            assert!(used.iter().all(|row| all.train.iter().any(|known| known.row == *row)));
+            more = used;
+        }
+        assert_ne!(numbers(&load(Some(10.0), 1).train), numbers(&load(Some(10.0), 0).train));
+        assert_eq!(numbers(&load(Some(0.5), 0).train), numbers(&load(Some(15.0), 0).train));
     }
 
     #[test]

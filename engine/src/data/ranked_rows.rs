@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::candidates::{Answer, CandidateReading, Candidates};
-use super::encode::{Encoder, Example, Outcome, Skip, skip};
+use super::cut;
+use super::encode::{EncodedRow, Encoder, Example, Outcome, Skip, skip};
 use super::prompts::{Texts, beginning};
 use super::ranking::Ranking;
 use super::seq2seq::{target_tokens, within};
@@ -12,7 +13,7 @@ use super::soft;
 use super::table::Row;
 use super::template::{Fields, RenderError};
 use super::verbalizer;
-use crate::config::{CandidateScore, CandidateSource, Task};
+use crate::config::{CandidateScore, CandidateSource, Task, Truncate};
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
@@ -25,6 +26,12 @@ enum Stop {
 impl From<Sentence> for Stop {
     fn from(reason: Sentence) -> Self {
         Self::Row(skip(reason))
+    }
+}
+
+impl From<Skip> for Stop {
+    fn from(skip: Skip) -> Self {
+        Self::Row(skip)
     }
 }
 
@@ -64,15 +71,14 @@ struct Before {
     is_begun: bool,
 }
 
-impl Before {
-    /// Makes room for the longest candidate: how many tokens that took, and the row's length before.
-    fn fit(&mut self, longest: usize, max_tokens: usize) -> (usize, usize) {
-        if self.source.is_empty() {
-            return cut_beginning(&mut self.prompt, longest, max_tokens);
-        }
-        let kept = self.source.len() - soft::count(&self.source);
-        (self.n_source.saturating_sub(kept), self.n_source.max(longest + 1))
-    }
+/// A prompt that fits beside its candidates.
+#[derive(Default)]
+struct Fitted {
+    cut_prompt: usize,
+    is_bare: bool,
+    /// Tokens of the row before the cut.
+    length: usize,
+    lost: Vec<(usize, u32)>,
 }
 
 impl Encoder<'_> {
@@ -95,7 +101,7 @@ impl Encoder<'_> {
     }
 
     /// Candidates that go on with a prompt, or are written from a source.
-    fn ranked_text(&self, ranked: Ranked<'_>) -> Encoding<(Example, u32)> {
+    fn ranked_text(&self, ranked: Ranked<'_>) -> Encoding<EncodedRow> {
         let learned = ranked.options[ranked.right[0]].as_str();
         let texts = self.texts_of(&ranked, learned)?;
         if texts.reference.trim().is_empty() {
@@ -115,7 +121,7 @@ impl Encoder<'_> {
         if *candidates == Candidates::Vocabulary {
             (answer, right) = single(learned, answer, texts.is_ended)?;
         }
-        let (cut_prompt, length) = before.fit(longest, self.max_tokens);
+        let fitted = self.fit(&mut before, (&texts.prompt, ranked.row), longest)?;
         let Before { source, mut prompt, .. } = before;
         let n_prompt = prompt.len();
         prompt.extend(answer);
@@ -124,15 +130,46 @@ impl Encoder<'_> {
             source,
             tokens: prompt,
             n_prompt,
-            truncated: cut_prompt > 0,
-            cut_prompt,
+            truncated: fitted.cut_prompt > 0,
+            cut_prompt: fitted.cut_prompt,
+            bare_prompt: fitted.is_bare,
             prompt: texts.prompt,
             reference: texts.reference,
             candidates: Some(candidates),
             right,
             ..Example::default()
         };
-        Ok((example, u32::try_from(length).unwrap_or(u32::MAX)))
+        Ok(EncodedRow { example, length: u32::try_from(fitted.length).unwrap_or(u32::MAX), lost: fitted.lost })
+    }
+
+    /// Makes room for the longest candidate: a prompt loses what the run's rule takes, a source has lost its end.
+    fn fit(&self, before: &mut Before, (prompt, row): (&str, &Row), longest: usize) -> Encoding<Fitted> {
+        if !before.source.is_empty() {
+            let kept = before.source.len() - soft::count(&before.source);
+            let cut_prompt = before.n_source.saturating_sub(kept);
+            if cut_prompt > 0 && self.truncate == Truncate::Skip {
+                return Err(cut::too_long(before.n_source, self.max_tokens).into());
+            }
+            return Ok(Fitted { cut_prompt, length: before.n_source.max(longest + 1), ..Fitted::default() });
+        }
+        let length = before.prompt.len() - soft::count(&before.prompt) + longest;
+        if length <= self.max_tokens {
+            return Ok(Fitted { length, ..Fitted::default() });
+        }
+        let parts = self.parts_of_prompt(prompt, &before.prompt, &|| self.own_texts(row)).map_err(of_text)?;
+        // A candidate is scored whole.
+        let rule = match self.truncate {
+            Truncate::PromptStart | Truncate::Skip => self.truncate,
+            Truncate::PromptEnd | Truncate::End | Truncate::LongestFirst => Truncate::PromptEnd,
+        };
+        let kept = match cut::within(rule, &parts, longest, self.max_tokens) {
+            Ok(kept) if kept.target == longest => kept,
+            Err(skip) if rule == Truncate::Skip => return Err(skip.into()),
+            _ => cut::within(Truncate::PromptStart, &parts, longest, self.max_tokens)?,
+        };
+        let lost = cut::lost(&before.prompt, &kept.prompt, 0);
+        cut::keep(&mut before.prompt, &kept.prompt);
+        Ok(Fitted { cut_prompt: lost.len(), is_bare: cut::is_bare(&parts, &kept.prompt), length, lost })
     }
 
     /// The tokens before the candidates.
@@ -173,7 +210,7 @@ impl Encoder<'_> {
     }
 
     /// Candidates in place of the mask of a text.
-    fn ranked_mask(&self, ranked: Ranked<'_>) -> Encoding<(Example, u32)> {
+    fn ranked_mask(&self, ranked: Ranked<'_>) -> Encoding<EncodedRow> {
         let learned = ranked.options[ranked.right[0]].as_str();
         let prompt = self.prompts.templates.prompt(&ranked.fields.with_target(learned))?;
         let framed = self.prompts.framed(&prompt, self.tokenizer).map_err(of_text)?;
@@ -209,7 +246,7 @@ impl Encoder<'_> {
         let (task, pad, mask) = (self.task, self.tokenizer.pad(), mask.unwrap_or_default());
         let example = masked.with_answer(&tokens, &CandidateReading { task, pad, mask, score: CandidateScore::Sum });
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        Ok((Example { candidates: Some(candidates), right, ..example }, length))
+        Ok(EncodedRow { example: Example { candidates: Some(candidates), right, ..example }, length, lost: Vec::new() })
     }
 
     /// The tokens of a word under a mask: as it stands after a space where that is one, else as it is where that is one.
@@ -258,7 +295,7 @@ impl Encoder<'_> {
     }
 
     /// Choices for a head: each a text of its own, a pair with the prompt where there is one.
-    fn choice_row(&self, ranked: Ranked<'_>) -> Encoding<(Example, u32)> {
+    fn choice_row(&self, ranked: Ranked<'_>) -> Encoding<EncodedRow> {
         let mut rows = Vec::with_capacity(ranked.options.len());
         let mut longest = 0;
         for option in ranked.options {
@@ -272,7 +309,8 @@ impl Encoder<'_> {
             let mut framed = framed.map_err(of_text)?;
             let length = framed.ids.len();
             longest = longest.max(length);
-            framed.cut(self.max_tokens);
+            let stays = framed.stays(self.truncate, self.max_tokens)?;
+            framed.keep(&stays);
             if framed.ids.len() > self.max_tokens || framed.words.iter().all(Option::is_none) {
                 return Err(sentence!("no token of the text is left within the length limit").into());
             }
@@ -293,7 +331,8 @@ impl Encoder<'_> {
         let truncated = rows.iter().any(|row| row.truncated);
         let learned = Example { truncated, labels: vec![(0, right[0] as i32)], ..rows[right[0]].clone() };
         let candidates = Some(Arc::new(Candidates::Rows(rows)));
-        Ok((Example { candidates, right, ..learned }, u32::try_from(longest).unwrap_or(u32::MAX)))
+        let example = Example { candidates, right, ..learned };
+        Ok(EncodedRow { example, length: u32::try_from(longest).unwrap_or(u32::MAX), lost: Vec::new() })
     }
 }
 
@@ -306,19 +345,4 @@ fn single(answer: &str, mut tokens: Vec<u32>, is_ended: bool) -> Encoding<(Vec<u
         [token] => Ok((tokens, vec![token as usize])),
         _ => Err(sentence!("the answer {answer:?} is {n} tokens, not one", answer, n = tokens.len()).into()),
     }
-}
-
-/// Takes tokens from the beginning of a prompt until it fits beside the longest candidate; the last one stays. How many were
-/// taken, and the length before.
-fn cut_beginning(prompt: &mut Vec<u32>, longest: usize, max_tokens: usize) -> (usize, usize) {
-    let n_hard = prompt.len() - soft::count(prompt);
-    let length = n_hard + longest;
-    let cut = length.saturating_sub(max_tokens).min(n_hard.saturating_sub(1));
-    let mut excess = cut;
-    prompt.retain(|token| {
-        let stays = !soft::is_hard(token) || excess == 0;
-        excess -= usize::from(!stays);
-        stays
-    });
-    (cut, length)
 }

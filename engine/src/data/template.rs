@@ -20,7 +20,7 @@ use crate::{Sentence, sentence};
 /// Longest template, in bytes.
 const MAX_SOURCE: usize = 16 * 1024;
 /// All columns by name, for those whose names are no identifiers.
-const ROW: &str = "row";
+pub(super) const ROW: &str = "row";
 /// Names that every row has beside its columns.
 const ROLES: [&str; 7] = ["source", "target", "bos", "eos", "mask", conversation::ROLE, ROW];
 /// Gives so many soft tokens.

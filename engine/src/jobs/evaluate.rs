@@ -121,7 +121,8 @@ pub(super) fn scored_rows(
     let room = room_for_text(n_before, data.max_tokens, model.model.shape())?;
     // A source is asked once, with all its references.
     let references = References::First;
-    let data = DataConfig { validation: None, validation_share: 0.0, more: Vec::new(), references, ..data.clone() };
+    let (validation, validation_share, train_rows, more) = (None, 0.0, None, Vec::new());
+    let data = DataConfig { validation, validation_share, train_rows, more, references, ..data.clone() };
     let mut dataset = Dataset::load(&data, record, model.model.target_start(), &model.tokenizer, room, 0)?;
     match adapter {
         Some(adapter) => dataset.place(&adapter.before(&model.tokenizer)?, adapter.has_tasks(), &model.tokenizer)?,

@@ -26,6 +26,7 @@ mod text_metrics;
 mod together;
 mod tokenizers;
 mod training;
+mod truncation;
 mod vote;
 mod walkthrough;
 mod weights;

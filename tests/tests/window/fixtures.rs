@@ -124,6 +124,7 @@ pub(crate) fn preview_rows() -> DataPreview {
         labeled: Vec::clone(&labeled),
         classes: Vec::new(),
         truncated: false,
+        lost: Vec::new(),
         prompt: "name: Blue Spice | food: Chinese | area: riverside".into(),
         target: " Blue Spice serves Chinese food by the riverside.".into(),
     };

@@ -83,6 +83,7 @@ pub(super) fn examples() -> Vec<Value> {
         "data.mixing": "even",
         "data.heads": "each",
         "data.task_column": "k",
+        "data.train_rows": 100.0,
         "data.candidates": "classes",
         "data.verbalizer": { "0": "bad" },
         "data.candidates_file": "c",

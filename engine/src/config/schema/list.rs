@@ -111,6 +111,27 @@ const RUN_AND_DATA: &[Setting] = &[
         ANY,
         "Use at most this many validation rows: more make an evaluation slower, not better",
     ),
+    count(
+        "data.split_seed",
+        0,
+        ANY,
+        "Decides which rows are kept for validation, whatever the run's seed, so that seeds are comparable; none is the \
+         run's seed",
+    )
+    .or_none(),
+    number(
+        "data.train_rows",
+        POSITIVE,
+        "Training rows that are used, for studies with little data: a share below 1 or a number, of each dataset; none \
+         is all",
+    )
+    .or_none(),
+    count(
+        "data.train_rows_seed",
+        0,
+        ANY,
+        "Decides which training rows are used where not all are; with one seed fewer rows are among more",
+    ),
     choice(
         "data.form",
         &["auto", "none"],
@@ -171,10 +192,16 @@ const RUN_AND_DATA: &[Setting] = &[
         "data.max_tokens",
         1,
         1 << 20,
-        "Longest row in tokens: longer prompts lose their beginning, then targets their end; none is what the model \
-         has left beside the prefix",
+        "Longest row in tokens; what a longer one loses is data.truncate; none is what the model has left beside the \
+         prefix",
     )
     .or_none(),
+    choice(
+        "data.truncate",
+        &["prompt_start", "prompt_end", "end", "longest_first", "skip"],
+        "What a row loses that is too long: longest_first (the end of the longer one, the row's text or the target), \
+         prompt_start, prompt_end, end (of the whole row) or skip (it is left out)",
+    ),
     count(
         "data.stride",
         0,
