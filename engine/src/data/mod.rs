@@ -16,6 +16,7 @@ mod files;
 mod json_forms;
 mod lines;
 mod mixture;
+mod predictions;
 mod preview;
 mod prompts;
 mod reader;
@@ -39,6 +40,7 @@ pub use batch::{Batches, IGNORE_INDEX, SourceBatch, TokenBatch, evaluation_batch
 pub use columns::Roles;
 pub use dataset::Dataset;
 pub use encode::{Example, put_before};
+pub use predictions::{Predictions, read_predictions, read_references, read_text_rows};
 pub use preview::{DataPreview, TokenRow, preview};
 pub use prompts::{Prompts, plain_prompt};
 pub use reader::{check_file, read_table};
