@@ -245,7 +245,8 @@ mod tests {
         assert_eq!(read("b.txt", "a\nb\n\nc\n\n", 2), two, "as the E2E challenge has them");
         assert_eq!(read("b.txt", "a\n\nb\n", 3), [["a"], [""], ["b"]], "as many lines as rows");
         assert_eq!(read("b.txt", "a\nb\n\n", 2), [["a"], ["b"]], "an empty line at the end is no row");
-        let answers = "{\"answers\": {\"text\": [\"a\", \"b\"], \"answer_start\": [1, 2]}}\n{\"answers\": [{\"text\": \"c\"}]}\n";
+        let answers =
+            "{\"answers\": {\"text\": [\"a\", \"b\"], \"answer_start\": [1, 2]}}\n{\"answers\": [{\"text\": \"c\"}]}\n";
         assert_eq!(read("c.jsonl", answers, 2), two, "as SQuAD has them");
         assert_eq!(read("d.jsonl", "{\"references\": []}\n{\"references\": [3, true]}\n", 2)[1], ["3", "true"]);
     }
@@ -254,7 +255,8 @@ mod tests {
     fn unequal_numbers_of_rows_are_refused_with_both() {
         let folder = tempfile::tempdir().unwrap();
         let predictions = file(folder.path(), "p.txt", "a\nb\nc\n");
-        for (name, text, n) in [("r.txt", "a\nb\n", "2"), ("r.jsonl", "{\"target\": \"a\"}\n", "1"), ("g.txt", "a\nb\n\nc\n\n", "2")]
+        for (name, text, n) in
+            [("r.txt", "a\nb\n", "2"), ("r.jsonl", "{\"target\": \"a\"}\n", "1"), ("g.txt", "a\nb\n\nc\n\n", "2")]
         {
             let error = read_text_rows(&predictions, Some(&file(folder.path(), name, text))).unwrap_err().to_string();
             assert!(error.contains(&format!("{n} ")) && error.contains('3'), "{error}");
@@ -266,9 +268,8 @@ mod tests {
     #[test]
     fn a_row_that_is_something_else_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = |name: &str, text: &str| {
-            read_predictions(&file(folder.path(), name, text)).unwrap_err().to_string()
-        };
+        let refused =
+            |name: &str, text: &str| read_predictions(&file(folder.path(), name, text)).unwrap_err().to_string();
         assert!(refused("a.jsonl", "{\"prediction\": \"a\"}\n{\"other\": 1}\n").contains("row 2"));
         assert!(refused("a.jsonl", "{\"prediction\": [\"a\"]}\n").contains("a list"));
         assert!(refused("a.jsonl", "{\"prediction\": null}\n").contains("null"));

@@ -1,5 +1,6 @@
 //! One job for each command: it advances in bounded steps.
 
+mod bertscore;
 mod ensemble;
 mod evaluate;
 mod exchange;
@@ -42,6 +43,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::Evaluate { model, device, precision, adapter, data, task } => {
             Box::new(evaluate::Evaluate::new((model, (device, precision)), adapter, data, task))
         }
+        Ask::BertScore(request) => Box::new(bertscore::BertScoreJob::new(*request)),
         Ask::Ensemble(request) => Box::new(ensemble::Ensemble::new(*request)),
         Ask::Neighbors(request) => Box::new(neighbors::Neighbors::new(*request)),
         Ask::Export { adapter, to } => exchange::export(adapter, to),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnsembleRequest, GenerateRequest, JobId, NeighborRequest};
+use super::{BertScoreRequest, EnsembleRequest, GenerateRequest, JobId, NeighborRequest};
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
@@ -105,6 +105,8 @@ pub enum Ask {
         /// The task that is learned of a row; `None` is that of the adapter, or the model's own.
         task: Option<Task>,
     },
+    /// Score predictions by an encoder: answered by `Report::BertScores`.
+    BertScore(Box<BertScoreRequest>),
     /// Let several adapters answer the rows of a dataset and count the majority: answered by `Report::Ensemble`.
     #[serde(rename = "vote")]
     Ensemble(Box<EnsembleRequest>),

@@ -10,6 +10,7 @@ use crate::analysis::{NeighborList, PrefixGrid};
 use crate::data::DataPreview;
 use crate::device::DeviceInfo;
 use crate::error::Failure;
+use crate::metrics::bertscore::BertScore;
 use crate::models::ModelSummary;
 use crate::training::{
     ClassificationMetrics, EvaluationReport, InitRow, InitScore, InitStep, LrRangeFindings, LrRangePoint, RunFacts,
@@ -135,6 +136,15 @@ pub enum Report {
         /// Metrics of the predictions, where there are some.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         figures: Option<ClassificationMetrics>,
+    },
+    /// Predictions were scored by an encoder.
+    BertScores {
+        /// Of each row, the best of its references.
+        rows: Vec<BertScore>,
+        /// SHA-256 of the encoder's weights.
+        encoder: String,
+        /// The layer whose hidden states were compared, from 1.
+        layer: usize,
     },
     /// Adapters have voted.
     #[serde(rename = "vote")]
