@@ -40,6 +40,7 @@ pub use batch::{Batches, IGNORE_INDEX, SourceBatch, TokenBatch, evaluation_batch
 pub use columns::Roles;
 pub use dataset::Dataset;
 pub use encode::{Example, put_before};
+pub use files::is_pattern;
 pub use preview::{DataPreview, TokenRow, preview};
 pub use prompts::{Prompts, plain_prompt};
 pub use reader::{check_file, read_table};

@@ -133,7 +133,7 @@ impl ModelId {
         &self.revision
     }
 
-    /// Its folder in the shared cache: `models--Langboat--bloom-1b4-zh`, `datasets--nyu-mll--glue`.
+    /// The folder in the shared cache: `models--Langboat--bloom-1b4-zh`, `datasets--nyu-mll--glue`.
     pub(super) fn folder(&self) -> String {
         format!("{}--{}", self.interface(), self.name.replace('/', "--"))
     }
