@@ -250,7 +250,24 @@ impl EngineError {
 /// Whether a file is for programs alone, so that nobody can correct it in an editor.
 fn is_binary(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    ["safetensors", "bin", "pt", "pth", "ckpt", "npy", "model", "prefix"].contains(&ending.as_str())
+    [
+        "safetensors",
+        "bin",
+        "pt",
+        "pth",
+        "ckpt",
+        "npy",
+        "model",
+        "prefix",
+        "parquet",
+        "arrow",
+        "feather",
+        "ipc",
+        "gz",
+        "zst",
+        "xz",
+    ]
+    .contains(&ending.as_str())
 }
 
 #[cfg(test)]

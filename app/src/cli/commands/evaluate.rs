@@ -1,6 +1,6 @@
 //! `evaluate`: loss, perplexity and accuracy of the base model and of adapters on a dataset.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine::config::schema::Names;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::{named, plain};
+use crate::cli::support::models::{require_rows, rows_path};
 use crate::cli::support::out;
 use crate::cli::support::paths::path;
 use crate::cli::support::progress::figures_line;
@@ -110,7 +111,11 @@ fn chosen_data(
     global: &Global,
 ) -> Result<(DataConfig, Option<Task>), CliError> {
     data.train = match (file, data.validation.take()) {
-        (Some(file), _) => std::path::absolute(&file).map_err(|error| CliError::io("find", &file, &error))?,
+        (Some(file), _) => {
+            let rows = rows_path(&file, Path::new(""));
+            require_rows(&rows)?;
+            std::path::absolute(&rows).map_err(|error| CliError::io("find", &rows, &error))?
+        }
         (None, Some(validation)) => validation,
         (None, None) if data.train.as_os_str().is_empty() => global.assets().dataset("records")?.1,
         (None, None) => data.train,
