@@ -20,6 +20,7 @@ mod seq2seq;
 mod single_file;
 mod soft;
 mod stranger;
+mod text_metrics;
 mod tokenizers;
 mod training;
 mod vote;
