@@ -27,5 +27,5 @@ pub use registry::{DEFAULT_METRICS, Metric, Needs};
 pub use scores::{Comparison, Score, Scores, Unscored, compare, mean_score, metric_of_texts, score, score_with};
 pub use squad2::{AnswerFigures, BestThreshold, Questions, Squad2, Squad2Report, squad2_report};
 pub use tags::EntityF1;
-pub use text::{TextMetric, TextRow};
+pub use text::{Scale, TextMetric, TextRow};
 pub use token_f1::TokenF1;

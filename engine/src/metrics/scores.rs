@@ -13,8 +13,7 @@ use super::exact_match::ExactMatch;
 use super::registry::{Metric, Needs};
 use super::squad2::{Questions, Squad2};
 use super::tags::EntityF1;
-use super::text::text_metric;
-use super::text::{TextMetric, TextRow};
+use super::text::{TextMetric, TextRow, text_metric};
 use super::token_f1::TokenF1;
 use crate::{Sentence, sentence};
 

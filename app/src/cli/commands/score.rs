@@ -264,7 +264,7 @@ fn list(is_json: bool) {
     for metric in Metric::all() {
         if is_json {
             out::result(json!({
-                "name": metric.name, "label": metric.label, "scale": metric.scale,
+                "name": metric.name, "label": metric.label, "largest": metric.scale.largest(),
                 "higher_is_better": metric.higher_is_better, "needs": metric.needs.sentence().to_string(),
                 "description": metric.description,
             }));
