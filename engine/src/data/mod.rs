@@ -42,6 +42,7 @@ pub use columns::Roles;
 pub use dataset::Dataset;
 pub use drawn::{drawn, rows_of_epoch};
 pub use encode::{Example, put_before};
+pub use forms::recognized;
 pub use preview::{DataPreview, TokenRow, preview};
 pub use prompts::{Prompts, plain_prompt};
 pub use reader::{check_file, read_table};
