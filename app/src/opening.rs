@@ -52,8 +52,10 @@ pub enum Opened {
 }
 
 /// Endings of files that hold rows.
-const ROWS: [&str; 13] =
-    ["jsonl", "ndjson", "json", "csv", "tsv", "conll", "conllu", "bio", "txt", "parquet", "arrow", "xlsx", "gz"];
+const ROWS: [&str; 20] = [
+    "jsonl", "ndjson", "json", "csv", "tsv", "tab", "conll", "conllu", "bio", "iob2", "txt", "parquet", "arrow",
+    "feather", "ipc", "xlsx", "gz", "zst", "zstd", "xz",
+];
 /// Endings of files that hold weights.
 const WEIGHTS: [&str; 6] = ["safetensors", "bin", "pt", "pth", "ckpt", "msgpack"];
 
@@ -79,7 +81,7 @@ fn of_folder(folder: &Path) -> PathKind {
         PathKind::Adapter
     } else if has("config.json") {
         PathKind::Model
-    } else if train_file(folder).is_some() {
+    } else if train_file(folder).is_some() || engine::data::check_file(folder).is_ok() {
         PathKind::Rows
     } else {
         // Checkpoints of other programs are folders of any names; who reads adapters says what is missing.
@@ -132,6 +134,12 @@ fn validation_file(folder: &Path) -> Option<PathBuf> {
     files.into_iter().find(|file| file.is_file())
 }
 
+/// The folder of validation rows beside those to train on, as `DatasetDict.save_to_disk` writes them.
+fn validation_split(folder: &Path) -> Option<PathBuf> {
+    let splits = ["validation", "valid", "val", "dev"].map(|name| folder.join(name));
+    splits.into_iter().find(|split| split.join("state.json").is_file())
+}
+
 /// Opens what lies there: one thing, or a file of training rows with one of validation rows.
 pub fn open(paths: &[PathBuf], workspace: &Workspace, assets: &Assets) -> Opened {
     let Some(first) = paths.first() else { return Opened::Failed(nothing(Path::new(""))) };
@@ -145,7 +153,10 @@ pub fn open(paths: &[PathBuf], workspace: &Workspace, assets: &Assets) -> Opened
     match kind {
         PathKind::Rows if path.is_dir() => match train_file(&path) {
             Some(train) => Opened::Rows(train, validation_file(&path)),
-            None => Opened::Failed(nothing(&path)),
+            None => {
+                let validation = validation_split(&path);
+                Opened::Rows(path, validation)
+            }
         },
         PathKind::Rows => Opened::Rows(path, None),
         PathKind::Model => Opened::Model(path),
@@ -221,6 +232,11 @@ mod tests {
             ("chatglm/config.json", r#"{"pre_seq_len": 128}"#),
             ("chatglm/pytorch_model.bin", ""),
             ("set/train.jsonl", ""),
+            ("saved/state.json", r#"{"_data_files": [{"filename": "data.arrow"}]}"#),
+            ("saved/dataset_info.json", "{}"),
+            ("shards/train-0.parquet", ""),
+            ("old/args.json", "{}"),
+            ("old/prefix.pt", ""),
             ("run/config.json", "{}"),
             ("run/metrics.jsonl", ""),
         ]);
@@ -228,6 +244,9 @@ mod tests {
             ("own.csv", PathKind::Rows, "own.csv"),
             ("own.JSONL", PathKind::Rows, "own.JSONL"),
             ("set", PathKind::Rows, "set"),
+            ("saved", PathKind::Rows, "saved"),
+            ("shards", PathKind::Rows, "shards"),
+            ("old", PathKind::Adapter, "old"),
             ("run.toml", PathKind::RunFile, "run.toml"),
             ("mine.prefix", PathKind::Adapter, "mine.prefix"),
             ("lora", PathKind::Adapter, "lora"),
@@ -259,6 +278,8 @@ mod tests {
         assert_eq!(opened(&[at("a.csv")]), (at("a.csv"), None));
         assert_eq!(opened(&[at("a_dev.csv"), at("a.csv")]), (at("a.csv"), Some(at("a_dev.csv"))));
         assert_eq!(opened(&[at("set")]), (at("set/train.csv"), Some(at("set/val.csv"))));
+        let saved = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/datasets/dict");
+        assert_eq!(opened(&[saved.clone()]), (saved, None), "its test split is not taken unasked");
         let two = open(&[at("a.csv"), at("set/train.csv")], &workspace, &assets);
         assert!(matches!(two, Opened::Failed(_)), "which of them is meant is not guessed: {two:?}");
     }

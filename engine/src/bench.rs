@@ -48,7 +48,7 @@ pub const MEASURES: [Measure; 6] = [
     Measure {
         name: "prefix_mlp",
         what: "Training a prefix behind its network",
-        trains: Some(|| prefix(Some(Reparameterization { width: WIDTH, ..Reparameterization::default() }))),
+        trains: Some(|| prefix(Some(Reparameterization { width: Some(WIDTH), ..Reparameterization::default() }))),
     },
     Measure { name: "prompt", what: "Training a soft prompt", trains: Some(prompt) },
     Measure { name: "lora", what: "Training matrices of low rank", trains: Some(MethodConfig::lora) },
@@ -184,6 +184,7 @@ fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figu
 fn adapter(model: &BaseModel, method: MethodConfig, device: &Device) -> Result<Adapter> {
     let task = TaskRecord::default();
     let from = InitContext {
+        words: &[],
         model,
         device,
         encode: &|_| Ok(Vec::new()),
@@ -224,6 +225,7 @@ fn batch(model: &Model, seq: usize, n_soft: usize) -> TokenBatch {
         tokens,
         labels,
         types: None,
+        contest: None,
         task: if is_pair { Task::Seq2Seq } else { Task::Causal },
         source,
     }

@@ -207,6 +207,20 @@ pub enum EngineError {
         /// Positions of the model.
         n_positions: usize,
     },
+    /// A metric was asked for that is not known.
+    NoMetric {
+        /// As it was named.
+        asked: String,
+        /// Those there are, comma separated.
+        known: String,
+    },
+    /// A metric was asked for that is a trained model, which is not here.
+    MetricNeedsModel {
+        /// The metric.
+        metric: &'static str,
+        /// The model, with its article.
+        model: Sentence,
+    },
     /// A setting is outside of what makes sense.
     Setting {
         /// The field as the configuration names it.

@@ -28,6 +28,7 @@ pub mod data;
 pub mod device;
 pub mod ensemble;
 pub mod error;
+pub mod evaluation;
 pub mod file_kind;
 pub mod files;
 pub mod generation;

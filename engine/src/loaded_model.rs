@@ -10,7 +10,7 @@ use crate::config::Task;
 use crate::data::Tokenizer;
 use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
 use crate::error::{EngineError, Result};
-use crate::generation::{DecoderOptions, Sampling, SourceOptions};
+use crate::generation::{DecoderOptions, Sampling, SourceOptions, StopStrings};
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Loading, Model, ModelFolder, ModelSummary, cannot};
 use crate::nn::Precision;
 use crate::sentence;
@@ -63,12 +63,25 @@ impl LoadedModel {
     }
 
     /// Settings for decoding: the tokenizer's end token ends a text, and so do those that the model's makers name.
-    pub fn decoding(&self, sampling: Sampling) -> DecoderOptions {
+    ///
+    /// # Errors
+    /// The vocabulary cannot express a word that is never to be written.
+    pub fn decoding(&self, sampling: Sampling) -> Result<DecoderOptions> {
         let mut end_tokens = self.generation.end_tokens.clone();
         end_tokens.push(self.tokenizer.eos());
         let suppress_tokens = self.generation.suppress_tokens.clone();
         let source = self.source_options();
-        DecoderOptions { sampling, end_tokens, suppress_tokens, source, ..DecoderOptions::default() }
+        let mut bad_words = Vec::new();
+        for word in &sampling.bad_words {
+            bad_words.push(self.tokenizer.encode(word)?);
+            bad_words.push(self.tokenizer.encode_continuation(&format!(" {word}"))?);
+        }
+        let tokenizer = self.tokenizer.clone();
+        let stops = (!sampling.stop_strings.is_empty()).then(|| {
+            StopStrings::new(sampling.stop_strings.clone(), move |ids| tokenizer.decode(ids).unwrap_or_default())
+        });
+        let defaults = DecoderOptions::default();
+        Ok(DecoderOptions { sampling, end_tokens, suppress_tokens, bad_words, stops, source, ..defaults })
     }
 
     /// Begin and end of a target where there is a source: as `generation_config.json` says, without the file as the
@@ -120,10 +133,7 @@ impl LoadedModel {
     /// # Errors
     /// [`EngineError::Setting`] when the model cannot do it.
     pub fn task(&self, asked: Option<Task>) -> Result<Task> {
-        let tasks = &self.summary.tasks;
-        match asked.or_else(|| tasks.first().copied()) {
-            Some(task) if tasks.contains(&task) => Ok(task),
-            other => Err(cannot(&self.summary.architecture, other.unwrap_or_default())),
-        }
+        let found = Task::of_model(asked, &self.summary.tasks);
+        found.ok_or_else(|| cannot(&self.summary.architecture, asked.unwrap_or_default()))
     }
 }

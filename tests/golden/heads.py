@@ -24,6 +24,9 @@ SMALL = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "i
 DISTIL = {"dim": 12, "n_layers": 2, "n_heads": 2, "hidden_dim": 14, "max_position_embeddings": 23}
 OPT = {"hidden_size": 12, "word_embed_proj_dim": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "ffn_dim": 14,
        "max_position_embeddings": 23, "do_layer_norm_before": False}
+BOTH = {"d_model": 12, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 14, "decoder_ffn_dim": 14, "max_position_embeddings": 23, "decoder_start_token_id": 3,
+        "forced_eos_token_id": 3}
 FOLDERS = {  # model, names of the classes, configuration
     "bert-texts": ("BertForSequenceClassification", MOODS, SMALL),
     "bert-words": ("BertForTokenClassification", ENTITIES, SMALL),
@@ -39,6 +42,12 @@ FOLDERS = {  # model, names of the classes, configuration
     "gpt2-texts": ("GPT2ForSequenceClassification", MOODS, {"n_embd": 12, "n_layer": 2, "n_head": 2, "n_positions": 23}),
     "qwen2-texts": ("Qwen2ForSequenceClassification", MOODS, {**SMALL, "num_key_value_heads": 1}),
     "opt-texts": ("OPTForSequenceClassification", MOODS, OPT),
+    # An encoder with a decoder reads the text twice.
+    "bart-texts": ("BartForSequenceClassification", MOODS, BOTH),
+    "mbart-texts": ("MBartForSequenceClassification", MOODS, {**BOTH, "scale_embedding": True}),
+    "t5-texts": ("T5ForSequenceClassification", MOODS, {
+        "d_model": 12, "d_kv": 6, "d_ff": 14, "num_layers": 2, "num_heads": 2, "relative_attention_num_buckets": 8,
+        "relative_attention_max_distance": 16, "decoder_start_token_id": 1}),
 }
 
 

@@ -20,6 +20,11 @@ pub fn golden_cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/cases")
 }
 
+/// Files of rows as the datasets library and others write them.
+pub fn datasets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/datasets")
+}
+
 /// A GPT-2 of two layers with random weights and a tokenizer.
 pub fn tiny_model() -> PathBuf {
     golden_cases().join("gpt2-prefix-2x44/model")

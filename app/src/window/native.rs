@@ -327,7 +327,10 @@ impl Backend for NativeBackend {
 
 fn dialog(pick: Pick) -> rfd::FileDialog {
     let dialog = rfd::FileDialog::new();
-    let rows = ["jsonl", "ndjson", "json", "csv", "tsv", "tab", "conll", "bio", "iob2", "txt"];
+    let rows = [
+        "jsonl", "ndjson", "json", "csv", "tsv", "tab", "conll", "bio", "iob2", "txt", "parquet", "arrow", "feather",
+        "ipc", "gz", "zst", "xz",
+    ];
     match pick {
         Pick::Model | Pick::LibraryModel | Pick::IncomingModel => dialog.set_title(t!("dialog.model")),
         Pick::Train | Pick::LibraryDataset => dialog.set_title(t!("dialog.train")).add_filter(t!("dialog.rows"), &rows),

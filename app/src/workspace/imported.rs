@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use engine::bundle;
-use engine::config::RunConfig;
+use engine::config::{RunConfig, WeightsConfig};
 use engine::protocol::AdapterFacts;
 
 use super::names::last_name;
@@ -24,5 +24,6 @@ pub fn imported_config(found: &AdapterFacts, model: PathBuf, name: Option<String
         name.unwrap_or_else(|| stem.map_or_else(|| last_name(&found.path), |stem| stem.to_string_lossy().into_owned()));
     config.method = found.method.clone();
     config.lora.clone_from(&found.lora);
+    config.weights = found.weights.then(WeightsConfig::default);
     config
 }

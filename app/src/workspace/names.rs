@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::config::{MethodConfig, PrefixConfig, PromptEncoderKind, RunConfig};
+use engine::config::{FullConfig, MethodConfig, PrefixConfig, PromptEncoderKind, RunConfig};
 
 /// A name for people from what tells runs apart: `prefix 20 · records`.
 pub fn default_name(config: &RunConfig) -> String {
@@ -12,7 +12,9 @@ pub fn default_name(config: &RunConfig) -> String {
 /// The method in a few words: `prefix 20`, `prefix 10 + MLP 512`, `prompt 20 + LoRA 8`.
 pub fn method_summary(config: &RunConfig) -> String {
     let alone = of_method(&config.method);
-    config.lora.as_ref().map_or_else(|| alone.clone(), |lora| format!("{alone} + LoRA {}", lora.rank))
+    let lora = config.lora.as_ref().map(|lora| format!(" + LoRA {}", lora.rank));
+    let weights = config.weights.as_ref().map(|weights| format!(" + {}", of_weights(&weights.full())));
+    format!("{alone}{}{}", lora.unwrap_or_default(), weights.unwrap_or_default())
 }
 
 fn of_prefix(prefix: &PrefixConfig) -> String {
@@ -23,8 +25,11 @@ fn of_prefix(prefix: &PrefixConfig) -> String {
     };
     let network = match &prefix.reparameterization {
         None => String::new(),
-        Some(mlp) if mlp.hidden_layers == 1 => format!(" + MLP {}", mlp.width),
-        Some(mlp) => format!(" + MLP {}×{}", mlp.hidden_layers, mlp.width),
+        Some(mlp) => {
+            let layers = if mlp.hidden_layers == 1 { String::new() } else { format!(" {}×", mlp.hidden_layers) };
+            let space = if layers.is_empty() { " " } else { "" };
+            format!(" + MLP{layers}{}", mlp.width.map_or_else(String::new, |width| format!("{space}{width}")))
+        }
     };
     let layers = prefix.layers.as_deref().map(|layers| format!(", layers {}", crate::layer_list::to_text(layers)));
     format!("{kind} {}{network}{}", prefix.n_virtual, layers.unwrap_or_default())
@@ -40,13 +45,18 @@ fn of_method(method: &MethodConfig) -> String {
             Some(PromptEncoderKind::Tanh) => format!("Embeddings {} + MLP", prompt.n_virtual),
         },
         MethodConfig::Lora(lora) => format!("LoRA {}", lora.rank),
-        MethodConfig::Full(full) => match full.top_layers {
-            None => "full".to_owned(),
-            Some(0) => "head only".to_owned(),
-            Some(n) => format!("top {n}"),
-        },
+        MethodConfig::Full(full) => of_weights(full),
         MethodConfig::FewShot(text) => format!("text, {} examples", text.shots),
     }
+}
+
+fn of_weights(full: &FullConfig) -> String {
+    let layers = match full.top_layers {
+        None => "full".to_owned(),
+        Some(0) => "head only".to_owned(),
+        Some(n) => format!("top {n}"),
+    };
+    full.modules.as_ref().map_or(layers.clone(), |modules| format!("{layers}, {}", modules.join(" ")))
 }
 
 /// A dataset's name for people: the file's name, or its folder's where the file is just `train`.

@@ -27,6 +27,12 @@ pub fn plan(methods: &[MethodConfig], task: &TaskRecord, model: &dyn ModelFacts)
     for method in methods {
         parts.extend(method.specs(model, task)?);
     }
+    // What begins as an adapter begins as all of it: the weights that were trained beside its prompt too.
+    if let Some((method, [.., MethodConfig::Full(_)])) = methods.split_first()
+        && let (Some(path), Some(PartSpec::Weights(weights))) = (method.starts_from(), parts.last_mut())
+    {
+        weights.starts_from = Some(path.to_owned());
+    }
     parts.extend(HeadSpec::of(model, task)?);
     Ok(AdapterSpec { parts, task: task.clone() })
 }
@@ -35,6 +41,11 @@ impl AdapterSpec {
     /// Numbers that are trained.
     pub fn trained(&self) -> usize {
         self.parts.iter().map(Spec::trained).sum()
+    }
+
+    /// Numbers that are trained and no weights of the model itself.
+    pub fn added(&self) -> usize {
+        self.parts.iter().filter(|part| !matches!(part, PartSpec::Weights(_))).map(Spec::trained).sum()
     }
 
     /// Numbers that an adapter keeps.

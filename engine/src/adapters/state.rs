@@ -79,7 +79,7 @@ impl AdapterState {
     /// The method that makes such an adapter; what was folded away is not known any more.
     pub fn method(&self) -> MethodConfig {
         let method = self.parts.iter().find_map(|part| part.saved().method(self));
-        method.unwrap_or(MethodConfig::Full(FullConfig { top_layers: Some(0) }))
+        method.unwrap_or(MethodConfig::Full(FullConfig::top(0)))
     }
 
     /// Tokens before every text: soft ones, or those of words.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{POSITIVE, SHARE, refuse};
+use super::rules::{POSITIVE, RATE, SHARE, is_rate, refuse};
 use super::tagged::whole;
 use crate::error::Result;
 use crate::sentence;
@@ -43,6 +43,10 @@ pub struct LoraConfig {
     /// the model's own (PEFT: `trainable_token_indices`). A head that is tied to the table has the new rows too.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub trained_tokens: BTreeMap<String, Vec<u32>>,
+    /// Peak learning rate beside another method, where there are two; `None` is `training.learning_rate`. It is the rate of
+    /// biases and modules that are trained with the matrices too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
     /// Initial values.
     #[serde(deserialize_with = "whole", skip_serializing_if = "LoraInit::is_fresh")]
     pub init: LoraInit,
@@ -81,6 +85,7 @@ impl Default for LoraConfig {
             alpha_pattern: BTreeMap::new(),
             modules_to_save: Vec::new(),
             trained_tokens: BTreeMap::new(),
+            learning_rate: None,
             init: LoraInit::Fresh,
         }
     }
@@ -104,6 +109,7 @@ impl LoraConfig {
                 sentence!("a name is empty"),
             ),
             ((0.0..1.0).contains(&self.dropout), "lora.dropout", SHARE),
+            (self.learning_rate.is_none_or(is_rate), "lora.learning_rate", RATE),
         ])
     }
 

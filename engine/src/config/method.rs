@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::weights::check_modules;
 use super::{LoraBias, LoraConfig, LoraInit, PrefixConfig, PrefixInit, PromptConfig, PromptInit};
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
@@ -121,7 +122,8 @@ impl MethodConfig {
             Self::Prefix(prefix) => prefix.check(),
             Self::Prompt(prompt) => prompt.check(),
             Self::Lora(lora) => lora.check(),
-            Self::Full(_) | Self::FewShot(_) => Ok(()),
+            Self::Full(full) => check_modules(full.modules.as_deref(), "method.modules"),
+            Self::FewShot(_) => Ok(()),
         }
     }
 
@@ -148,6 +150,17 @@ pub struct FullConfig {
     /// alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_layers: Option<usize>,
+    /// Of these weights those in modules of such names: a part of a name between dots such as `attn` or `h.11.mlp`, with
+    /// `*` for any letters, dots too, and `?` for one; `None` is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modules: Option<Vec<String>>,
+}
+
+impl FullConfig {
+    /// Those of the topmost blocks, with what comes behind them.
+    pub fn top(layers: usize) -> Self {
+        Self { top_layers: Some(layers), ..Self::default() }
+    }
 }
 
 /// Words before every prompt.
@@ -184,7 +197,7 @@ mod tests {
         let few_shot = FewShotConfig { instruction: String::new(), shots: 2 };
         assert_eq!(read(r#"{"type": "text", "shots": 2}"#), MethodConfig::FewShot(few_shot));
         let width = |method: MethodConfig| method.prefix().and_then(|p| p.reparameterization.clone()).unwrap().width;
-        assert_eq!(width(read(r#"{"type": "prefix", "reparameterisation": {"width": 3}}"#)), 3);
+        assert_eq!(width(read(r#"{"type": "prefix", "reparameterisation": {"width": 3}}"#)), Some(3));
         assert!(
             matches!(read(r#"{"type": "lora", "rank_stabilised": true}"#), MethodConfig::Lora(lora) if lora.rank_stabilized)
         );

@@ -1,6 +1,8 @@
 //! A run as data: the same structure in `run.toml`, in `runs/<id>/config.json` and behind the form.
 
+mod candidates;
 mod data;
+mod generation;
 mod lora;
 mod method;
 mod optimizer;
@@ -13,15 +15,18 @@ mod site;
 mod tagged;
 mod task;
 mod training;
+mod weights;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::candidates::{CandidateLoss, CandidateScore, CandidateSource};
 pub use self::data::{
     BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, FormRecognition, Heads, LearnedTurns, Mixing, MoreData,
-    References, TextUnit,
+    References, TextUnit, Truncate,
 };
+pub use self::generation::{Beams, EarlyStopping, Sampling};
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
 pub use self::method::{FewShotConfig, FullConfig, MethodConfig};
 pub use self::optimizer::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig};
@@ -32,6 +37,7 @@ pub use self::schedule::Schedule;
 pub use self::site::Site;
 pub use self::task::{HeadInit, HeadRecord, MAX_CLASSES, Task, TaskRecord};
 pub use self::training::{EpochEnd, LossReduction, TrainingConfig, WeightDecayOn};
+pub use self::weights::WeightsConfig;
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::nn::Precision;
@@ -69,9 +75,15 @@ pub struct RunConfig {
     /// Matrices of low rank that are trained beside another method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<LoraConfig>,
+    /// Weights of the model itself that are trained beside another method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<WeightsConfig>,
     /// Steps, rates, optimizer.
     #[serde(default)]
     pub training: TrainingConfig,
+    /// How texts are written where they are scored.
+    #[serde(default)]
+    pub generation: Sampling,
 }
 
 fn default_seed() -> u64 {
@@ -92,13 +104,22 @@ impl RunConfig {
             data,
             method: MethodConfig::default(),
             lora: None,
+            weights: None,
             training: TrainingConfig::default(),
+            generation: Sampling::default(),
         }
     }
 
-    /// The methods that it trains together, the matrices beside the other one last.
+    /// The methods that it trains together, what stands beside the other one last.
     pub fn methods(&self) -> Vec<MethodConfig> {
-        std::iter::once(self.method.clone()).chain(self.lora.clone().map(MethodConfig::Lora)).collect()
+        let lora = self.lora.clone().map(MethodConfig::Lora);
+        let weights = self.weights.as_ref().map(|weights| MethodConfig::Full(weights.full()));
+        std::iter::once(self.method.clone()).chain(lora).chain(weights).collect()
+    }
+
+    /// Whether weights of the model itself are trained, so that each checkpoint has them.
+    pub fn trains_weights(&self) -> bool {
+        self.weights.is_some() || matches!(self.method, MethodConfig::Full(_))
     }
 
     /// Refuses settings that cannot work, by name and with the reason.
@@ -110,6 +131,10 @@ impl RunConfig {
         if let Some(lora) = &self.lora {
             lora.check()?;
         }
+        if let Some(weights) = &self.weights {
+            weights.check()?;
+        }
+        let own_rate = matches!(&self.method, MethodConfig::Lora(lora) if lora.learning_rate.is_some());
         let beside = matches!(self.method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));
         refuse(&[
             (
@@ -117,6 +142,17 @@ impl RunConfig {
                 "lora",
                 sentence!("stands beside a prefix or a soft prompt; alone it is a method of its own"),
             ),
+            (
+                self.weights.is_none() || beside,
+                "weights",
+                sentence!("stand beside a prefix or a soft prompt; alone they are a method of their own, full"),
+            ),
+            (
+                self.weights.is_none() || self.lora.is_none(),
+                "weights",
+                sentence!("LoRA trains whole modules by itself: name them in lora.modules_to_save"),
+            ),
+            (!own_rate, "method.learning_rate", sentence!("alone it learns at training.learning_rate")),
             (
                 (0.0..=0.9).contains(&self.data.validation_share),
                 "data.validation_share",
@@ -127,7 +163,18 @@ impl RunConfig {
                 "data.max_tokens",
                 sentence!("must be between 1 and 1048576"),
             ),
+            (
+                self.data.stride.is_none_or(|tokens| tokens <= rules::MAX_TOKENS),
+                "data.stride",
+                sentence!("must be at most 1048576"),
+            ),
+            (
+                self.data.train_rows.is_none_or(|rows| rows > 0.0 && (rows < 1.0 || rows.fract() == 0.0)),
+                "data.train_rows",
+                sentence!("must be a share between 0 and 1, or a whole number of rows"),
+            ),
         ])?;
+        self.generation.check()?;
         self.training.check()
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Site;
-use super::rules::{SHARE, WIDTH, WIDTHS, check_length, refuse};
+use super::rules::{SHARE, WIDTH, WIDTHS, check_length, check_start, refuse, usual_bound, usual_first};
 use super::tagged::whole;
 use crate::error::Result;
 use crate::sentence;
@@ -68,8 +68,13 @@ fn is_false(flag: &bool) -> bool {
 impl PrefixConfig {
     pub(super) fn check(&self) -> Result<()> {
         check_length(self.n_virtual)?;
+        match self.init {
+            PrefixInit::Uniform { bound } => check_start(bound, 1)?,
+            PrefixInit::Common { first } => check_start(1.0, first)?,
+            _ => {}
+        }
         let network = self.reparameterization.as_ref();
-        let (width, n_hidden) = network.map_or((1, 1), |network| (network.width, network.hidden_layers));
+        let (width, n_hidden) = network.map_or((1, 1), |network| (network.width.unwrap_or(1), network.hidden_layers));
         let layers = self.layers.as_deref();
         let ordered = layers.is_none_or(|layers| layers.is_sorted_by(|a, b| a < b));
         refuse(&[
@@ -97,8 +102,9 @@ impl PrefixConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reparameterization {
-    /// Width of the hidden layer (PEFT: `encoder_hidden_size`).
-    pub width: usize,
+    /// Width of the hidden layer (PEFT: `encoder_hidden_size`); `None` is that of the model's keys, PEFT's where nothing is
+    /// said: the width of the model where each head has keys of its own.
+    pub width: Option<usize>,
     /// Behind each hidden layer; the paper's and PEFT's is tanh.
     pub activation: MlpActivation,
     /// 1 or 2; PEFT has one.
@@ -113,7 +119,7 @@ fn is_one(n: &usize) -> bool {
 
 impl Default for Reparameterization {
     fn default() -> Self {
-        Self { width: 512, activation: MlpActivation::Tanh, hidden_layers: 1 }
+        Self { width: Some(512), activation: MlpActivation::Tanh, hidden_layers: 1 }
     }
 }
 
@@ -152,6 +158,19 @@ pub enum PrefixInit {
     Prefill {
         /// The text; it must be at least as long as the prefix.
         text: String,
+    },
+    /// Uniform between `-bound` and `bound`: google-research/prompt-tuning and the adapters library take 0.5.
+    Uniform {
+        /// The largest number, either way.
+        #[serde(default = "usual_bound")]
+        bound: f64,
+    },
+    /// Keys and values of tokens drawn from the first so many of the vocabulary: in the order of a SentencePiece model these are
+    /// the most frequent (google-research/prompt-tuning: 5,000).
+    Common {
+        /// So many.
+        #[serde(default = "usual_first")]
+        first: usize,
     },
     /// Keys and values of tokens drawn from the vocabulary, a slot for each, read as one text.
     Vocabulary,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{WIDTH, WIDTHS, check_length, refuse};
+use super::rules::{WIDTH, WIDTHS, check_length, check_start, refuse, usual_bound, usual_first};
 use super::tagged::whole;
 use crate::error::Result;
 use crate::sentence;
@@ -40,6 +40,11 @@ impl Default for PromptConfig {
 impl PromptConfig {
     pub(super) fn check(&self) -> Result<()> {
         check_length(self.n_virtual)?;
+        match self.init {
+            PromptInit::Uniform { bound } => check_start(bound, 1)?,
+            PromptInit::Common { first } => check_start(1.0, first)?,
+            _ => {}
+        }
         let (encoder, tasks) = (self.encoder.as_ref(), self.tasks.as_ref());
         let width = encoder.and_then(|encoder| encoder.width).is_none_or(|width| WIDTHS.contains(&width));
         let layers = encoder.is_none_or(|encoder| (1..=8).contains(&encoder.layers));
@@ -136,6 +141,19 @@ pub enum PromptInit {
     ScaledRandom,
     /// Zeros.
     Zero,
+    /// Uniform between `-bound` and `bound`: google-research/prompt-tuning and the adapters library take 0.5.
+    Uniform {
+        /// The largest number, either way.
+        #[serde(default = "usual_bound")]
+        bound: f64,
+    },
+    /// Embeddings of tokens drawn from the first so many of the vocabulary: in the order of a SentencePiece model these are
+    /// the most frequent (google-research/prompt-tuning: 5,000).
+    Common {
+        /// So many.
+        #[serde(default = "usual_first")]
+        first: usize,
+    },
     /// Embeddings of tokens drawn from the vocabulary.
     Vocabulary,
     /// Embeddings of the tokens that the training rows have most often.

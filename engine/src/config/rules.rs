@@ -11,6 +11,14 @@ pub(super) const POSITIVE: Sentence = sentence!("must be a positive, finite numb
 /// Reason for a dropout that is none.
 pub(super) const SHARE: Sentence = sentence!("must be at least 0 and below 1");
 
+/// Reason for a learning rate that is none.
+pub(super) const RATE: Sentence = sentence!("must be above 0 and below 1,000");
+
+/// Whether a number is a learning rate.
+pub(super) fn is_rate(rate: f64) -> bool {
+    rate.is_finite() && rate > 0.0 && rate < 1e3
+}
+
 /// Widths that a network may have.
 pub(super) const WIDTHS: RangeInclusive<usize> = 1..=65_536;
 pub(super) const WIDTH: Sentence = sentence!("must be between 1 and 65536");
@@ -34,4 +42,22 @@ pub(super) fn check_length(n_virtual: usize) -> Result<()> {
         (n_virtual >= 1, "method.n_virtual", sentence!("there must be at least one virtual token")),
         (n_virtual <= 4096, "method.n_virtual", sentence!("at most 4096 virtual tokens")),
     ])
+}
+
+/// Refuses numbers of initial values that cannot be.
+pub(super) fn check_start(bound: f64, first: usize) -> Result<()> {
+    refuse(&[
+        (bound > 0.0 && bound <= 100.0, "method.init.bound", sentence!("must be above 0, at most 100")),
+        (first >= 1, "method.init.first", sentence!("must be at least 1")),
+    ])
+}
+
+/// Bound of uniform initial values where nobody says.
+pub(super) fn usual_bound() -> f64 {
+    0.5
+}
+
+/// Tokens of a vocabulary that are taken for frequent where nobody says.
+pub(super) fn usual_first() -> usize {
+    5000
 }

@@ -23,6 +23,11 @@ pub enum Task {
     TokenClassification,
     /// The token that a mask hides.
     MaskedFill,
+    /// The place in a text where the answer to a question stands.
+    QuestionAnswering,
+    /// The right one of a row's choices, by a score of each. Of an adapter it is the task of encoders alone: a model that
+    /// writes learns it as a text.
+    MultipleChoice,
 }
 
 impl ToSentence for Task {
@@ -42,6 +47,25 @@ impl Task {
         matches!(self, Self::SequenceClassification | Self::TokenClassification)
     }
 
+    /// Whether a head is trained with it: one for classes, one that scores a choice, or one that finds an answer.
+    pub fn has_head(self) -> bool {
+        self.has_classes() || matches!(self, Self::MultipleChoice | Self::QuestionAnswering)
+    }
+
+    /// Whether a template writes its prompts.
+    pub(crate) fn has_template(self) -> bool {
+        self.writes() || matches!(self, Self::MaskedFill | Self::MultipleChoice)
+    }
+
+    /// The task of a model that can do `able`: the one asked for, or the first of them. A model that writes learns a choice
+    /// as a text.
+    pub(crate) fn of_model(asked: Option<Self>, able: &[Self]) -> Option<Self> {
+        let first = able.first().copied();
+        let asked = asked.or(first).filter(|task| able.contains(task))?;
+        let written = able.iter().copied().find(|task| task.writes()).filter(|_| asked == Self::MultipleChoice);
+        Some(written.unwrap_or(asked))
+    }
+
     /// As configurations name it.
     pub fn name(self) -> &'static str {
         match self {
@@ -50,6 +74,8 @@ impl Task {
             Self::SequenceClassification => "sequence_classification",
             Self::TokenClassification => "token_classification",
             Self::MaskedFill => "masked_fill",
+            Self::QuestionAnswering => "question_answering",
+            Self::MultipleChoice => "multiple_choice",
         }
     }
 }
@@ -102,14 +128,21 @@ pub struct HeadRecord {
 }
 
 impl TaskRecord {
-    /// A task whose classes the rows will tell.
+    /// A task whose classes the rows will tell; the ends of an answer are known.
     pub fn of(task: Task) -> Self {
-        Self { task, ..Self::default() }
+        let ends = || ["start", "end"].map(str::to_owned).to_vec();
+        let classes = if task == Task::QuestionAnswering { ends() } else { Vec::new() };
+        Self { task, classes, ..Self::default() }
     }
 
     /// A task with so many classes, before the rows name them.
     pub fn of_size(task: Task, n_classes: usize) -> Self {
         Self { classes: (0..n_classes).map(|class| class.to_string()).collect(), ..Self::of(task) }
+    }
+
+    /// Scores that its head gives: one for each class, or of a choice one.
+    pub fn n_scores(&self) -> usize {
+        if self.task == Task::MultipleChoice { 1 } else { self.classes.len() }
     }
 
     /// Where the classes of each head begin and end; of one for all rows nothing.

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::candidates::CandidateLoss;
 use super::optimizer::{OptimizerConfig, adamw_unless_named};
-use super::rules::{MAX_TOKENS, POSITIVE, ROWS, refuse};
+use super::rules::{MAX_TOKENS, POSITIVE, RATE, ROWS, is_rate, refuse};
 use super::schedule::{Schedule, linear_unless_named};
 use crate::error::Result;
 use crate::sentence;
@@ -27,12 +28,19 @@ pub struct TrainingConfig {
     pub gradient_accumulation: usize,
     /// Blocks are run again in the backward pass: the same gradients, in less memory and more time.
     pub gradient_checkpointing: bool,
+    /// The base model drops as it was trained: at the rates of its configuration, as in transformers' train mode, which
+    /// PEFT trains in. In runs from before this could be said nothing was dropped.
+    #[serde(skip_serializing_if = "is_false")]
+    pub base_dropout: bool,
     /// Rows of an epoch's last step, where the forward passes of an epoch are no multiple of `accumulation`. Runs
     /// from before this could be said reached into the next epoch.
     #[serde(default = "EpochEnd::before")]
     pub epoch_end: EpochEnd,
     /// Peak learning rate.
     pub learning_rate: f64,
+    /// Peak learning rate of the head of a task with classes; `None` is `learning_rate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_learning_rate: Option<f64>,
     /// Steps in which the learning rate rises from 0.
     pub warmup_steps: usize,
     /// The same as a share of all steps, rounded up; at most one of the two is more than 0.
@@ -52,14 +60,21 @@ pub struct TrainingConfig {
     pub max_grad_norm: Option<f64>,
     /// Loss of a batch.
     pub loss: LossReduction,
+    /// What is learned of a row with candidates.
+    #[serde(skip_serializing_if = "CandidateLoss::is_right")]
+    pub candidate_loss: CandidateLoss,
     /// Evaluate every so many steps; 0 means ten times in a run.
     pub eval_every: usize,
     /// Rows whose continuation is generated at each evaluation.
     pub sample_rows: usize,
     /// Longest sample, in tokens.
     pub sample_tokens: usize,
-    /// Stop after so many evaluations without a better validation loss; `None` goes on to the end.
+    /// Stop after so many evaluations without a better validation figure; `None` goes on to the end.
     pub patience: Option<usize>,
+    /// The figure that says which evaluation is the best (transformers: `metric_for_best_model`).
+    pub best_metric: String,
+    /// Validation rows whose texts are generated at each evaluation, where that figure is one of texts.
+    pub metric_rows: usize,
     /// Write a checkpoint to resume from every so many steps; 0 means at each evaluation.
     #[serde(alias = "checkpoint_every")]
     pub save_every: usize,
@@ -73,8 +88,10 @@ impl Default for TrainingConfig {
             batch_size: 8,
             gradient_accumulation: 1,
             gradient_checkpointing: false,
+            base_dropout: false,
             epoch_end: EpochEnd::SmallerStep,
             learning_rate: 5e-3,
+            head_learning_rate: None,
             warmup_steps: 0,
             warmup_ratio: 0.0,
             schedule: Schedule::Linear,
@@ -82,13 +99,21 @@ impl Default for TrainingConfig {
             weight_decay_on: WeightDecayOn::Matrices,
             max_grad_norm: Some(1.0),
             loss: LossReduction::TokenMean,
+            candidate_loss: CandidateLoss::Right,
             eval_every: 0,
             sample_rows: 3,
             sample_tokens: 60,
             patience: None,
+            best_metric: "loss".to_owned(),
+            metric_rows: 100,
             save_every: 0,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl TrainingConfig {
@@ -119,14 +144,16 @@ impl TrainingConfig {
             (self.warmup_steps <= MAX_STEPS, "training.warmup_steps", sentence!("must be at most 1000000000")),
             (self.sample_rows <= 10_000, "training.sample_rows", sentence!("must be at most 10000")),
             (self.sample_tokens <= MAX_TOKENS, "training.sample_tokens", sentence!("must be at most 1048576")),
-            (
-                positive(self.learning_rate) && self.learning_rate < 1e3,
-                "training.learning_rate",
-                sentence!("must be above 0 and below 1,000"),
-            ),
+            (is_rate(self.learning_rate), "training.learning_rate", RATE),
+            (self.head_learning_rate.is_none_or(is_rate), "training.head_learning_rate", RATE),
             (self.steps > 0 || positive(self.epochs), "training.epochs", POSITIVE),
             (self.epochs <= 1e6, "training.epochs", sentence!("must be at most 1000000")),
             (self.max_grad_norm.is_none_or(positive), "training.max_grad_norm", POSITIVE),
+            (
+                (1..=1_000_000).contains(&self.metric_rows),
+                "training.metric_rows",
+                sentence!("must be between 1 and 1000000"),
+            ),
             (self.patience != Some(0), "training.patience", sentence!("must be at least 1")),
             ((0.0..=1.0).contains(&self.warmup_ratio), "training.warmup_ratio", sentence!("must be between 0 and 1")),
             (

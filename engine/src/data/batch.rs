@@ -1,5 +1,6 @@
 //! Rows of similar length together, and what a model is given of them.
 
+use super::contest::Contest;
 use super::encode::Example;
 use super::shuffle::{Purpose, shuffled};
 use crate::config::Task;
@@ -35,6 +36,8 @@ pub struct TokenBatch {
     pub source: Option<SourceBatch>,
     /// The task, which gives the labels their meaning.
     pub task: Task,
+    /// The candidates in it, where the right one among them is to be told; `None`: each label is learned for itself.
+    pub contest: Option<Contest>,
 }
 
 /// Sources padded on the right to the longest of them; a batch from elsewhere may have them padded on the left.
@@ -78,7 +81,7 @@ impl TokenBatch {
             }
         }
         let source = SourceBatch::new(examples, rows, pad);
-        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels, types, source, task }
+        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels, types, source, task, contest: None }
     }
 
     /// For each label, in order: the flat position (`row * seq + position`) whose hidden state predicts it, and the label.
@@ -116,9 +119,9 @@ impl TokenBatch {
         position / self.seq.max(1)
     }
 
-    /// Number of labels that [`TokenBatch::labeled`] gives.
+    /// Number of labels that [`TokenBatch::labeled`] gives, or of contests.
     pub fn n_labels(&self) -> usize {
-        self.predicted().count()
+        self.contest.as_ref().map_or_else(|| self.predicted().count(), Contest::len)
     }
 
     /// Tokens in the batch, without padding.
@@ -199,20 +202,7 @@ mod tests {
     use super::*;
 
     fn example(tokens: &[u32], n_prompt: usize) -> Example {
-        Example {
-            row: 1,
-            source: Vec::new(),
-            tokens: tokens.to_vec(),
-            n_prompt,
-            truncated: false,
-            cut_prompt: 0,
-            prompt: String::new(),
-            reference: String::new(),
-            types: Vec::new(),
-            labels: Vec::new(),
-            task: 0,
-            dataset: 0,
-        }
+        Example { row: 1, tokens: tokens.to_vec(), n_prompt, ..Example::default() }
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::encode::{Encoder, Example, Outcome, Skip, skip};
+use super::cut;
+use super::encode::{EncodedRow, Encoder, Example, Outcome, Skip, skip};
 use super::soft;
 use super::table::{Row, Table};
 use super::template::{Fields, RenderError};
 use super::tokenizer::Encoded;
-use crate::config::{MAX_CLASSES, Task};
+use crate::config::{MAX_CLASSES, Task, Truncate};
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
@@ -98,7 +99,22 @@ impl Encoder<'_> {
             Some(second) => format!("{prompt}\n{second}"),
             None => prompt,
         };
-        self.example(row, framed, (shown, class), |_| vec![(0, label)])
+        let example = self.example(row, framed, (shown, class), |_| vec![(0, label)]);
+        if self.start.has_source { self.read_twice(example) } else { example }
+    }
+
+    /// A text for an encoder with a decoder: the decoder reads it too, one place to the right behind the token that starts a
+    /// target, and the class stands where the text ends (transformers: `BartForSequenceClassification`).
+    fn read_twice(&self, outcome: Outcome) -> Outcome {
+        let EncodedRow { mut example, length, lost } = outcome?;
+        let text = std::mem::take(&mut example.tokens);
+        let Some((&last, before)) = text.split_last() else { return Ok(EncodedRow { example, length, lost }) };
+        let end = text.iter().rposition(|&token| token == self.tokenizer.eos()).unwrap_or(before.len());
+        let start = self.start.token.unwrap_or(last);
+        example.tokens = std::iter::once(start).chain(before.iter().copied()).collect();
+        example.labels.iter_mut().for_each(|(at, _)| *at = end);
+        example.source = text;
+        Ok(EncodedRow { example, length, lost })
     }
 
     /// The class of each word; only the first piece of a word carries it.
@@ -118,11 +134,30 @@ impl Encoder<'_> {
         }
         let classes: Vec<i32> = names.iter().map(|name| self.class(name)).collect::<Result<_, _>>()?;
         let given: Vec<&str> = words.iter().map(String::as_str).collect();
-        let framed = self.tokenizer.encode_words(&given);
+        let framed = match self.predicate(row, &words)? {
+            // The sentence, then its predicate: Shi and Lin 2019, "Simple BERT Models for Relation Extraction and SRL".
+            Some(predicate) => self.tokenizer.encode_words_with(&given, &predicate),
+            None => self.tokenizer.encode_words(&given),
+        };
         let shown = (words.join(" "), names.join(" "));
         self.example(row, framed, shown, |framed| {
-            framed.word_begins().into_iter().map(|(at, word)| (at, classes[word as usize])).collect()
+            let words = framed.word_begins().into_iter().filter(|(at, _)| framed.texts[*at] == 0);
+            words.map(|(at, word)| (at, classes[word as usize])).collect()
         })
+    }
+
+    /// The word whose arguments are labeled, in semantic roles: the second column has it, as a word or by its number from 0.
+    fn predicate(&self, row: &Row, words: &[String]) -> Result<Option<String>, Skip> {
+        let Some(column) = self.second else { return Ok(None) };
+        match row.cell(column) {
+            Value::Number(number) => {
+                let word = number.as_u64().and_then(|at| words.get(usize::try_from(at).ok()?));
+                let name = &self.table.columns[column];
+                word.cloned().map(Some).ok_or_else(|| skip(sentence!("its {name:?} is no number of a word", name)))
+            }
+            Value::String(word) if !word.trim().is_empty() => Ok(Some(word.trim().to_owned())),
+            _ => Err(skip(sentence!("it has no predicate"))),
+        }
     }
 
     /// The token that the mask of the template hides. The outer error ends the encoding of the table.
@@ -144,10 +179,20 @@ impl Encoder<'_> {
                     n_masks = masks.len()
                 )));
             };
-            if framed.ids.len() - soft::count(&framed.ids) > self.max_tokens {
+            let n_tokens = framed.ids.len() - soft::count(&framed.ids);
+            if n_tokens <= self.max_tokens {
+                return self.example(row, Ok(framed), (prompt, answer), |_| vec![(at, token)]);
+            }
+            if self.truncate == Truncate::PromptStart {
                 return Err(skip(sentence!("it is longer than {max_tokens} tokens", max_tokens = self.max_tokens)));
             }
-            self.example(row, Ok(framed), (prompt, answer), |_| vec![(at, token)])
+            let own = cut::own_bytes(&prompt, self.own_texts(row));
+            let parts = cut::parts_of_framed(&framed, &own, self.tokenizer);
+            // The mask is no word, and stays.
+            let rule = if self.truncate == Truncate::Skip { Truncate::Skip } else { Truncate::PromptEnd };
+            let stays = cut::within(rule, &parts, 0, self.max_tokens)?.prompt;
+            let at = stays[..at].iter().filter(|stays| **stays).count();
+            self.cut_example(row, framed, &stays, (prompt, answer), |_| vec![(at, token)])
         }))
     }
 
@@ -181,10 +226,23 @@ impl Encoder<'_> {
         (prompt, reference): (String, String),
         labels: impl FnOnce(&Encoded) -> Vec<(usize, i32)>,
     ) -> Outcome {
-        let mut framed = framed.map_err(|e| skip(e.sentence()))?;
-        let length = framed.ids.len();
+        let framed = framed.map_err(|e| skip(e.sentence()))?;
+        let stays = framed.stays(self.truncate, self.max_tokens)?;
+        self.cut_example(row, framed, &stays, (prompt, reference), labels)
+    }
+
+    fn cut_example(
+        &self,
+        row: &Row,
+        mut framed: Encoded,
+        stays: &[bool],
+        (prompt, reference): (String, String),
+        labels: impl FnOnce(&Encoded) -> Vec<(usize, i32)>,
+    ) -> Outcome {
         let n_soft = soft::count(&framed.ids);
-        framed.cut(self.max_tokens.saturating_add(n_soft));
+        let length = framed.ids.len() - n_soft;
+        let lost = cut::lost(&framed.ids, stays, 0);
+        framed.keep(stays);
         if framed.ids.len() - n_soft > self.max_tokens || framed.words.iter().all(Option::is_none) {
             return Err(skip(sentence!("no token of the text is left within the length limit")));
         }
@@ -195,20 +253,17 @@ impl Encoder<'_> {
         let types = if framed.type_ids.iter().any(|&kind| kind != 0) { framed.type_ids } else { Vec::new() };
         let example = Example {
             row: row.number,
-            source: Vec::new(),
             n_prompt: framed.ids.len(),
-            truncated: framed.ids.len() < length,
-            cut_prompt: 0,
+            truncated: !lost.is_empty(),
             tokens: framed.ids,
             prompt,
             reference,
             references: Vec::new(),
             types,
             labels,
-            task: 0,
-            dataset: 0,
+            ..Example::default()
         };
-        Ok((example, u32::try_from(length - n_soft).unwrap_or(u32::MAX)))
+        Ok(EncodedRow { example, length: u32::try_from(length).unwrap_or(u32::MAX), lost })
     }
 }
 
@@ -244,7 +299,10 @@ mod tests {
             start: TargetStart::default(),
             classes: &classes,
             second: None,
+            stride: None,
+            ranking: None,
             max_tokens,
+            truncate: Truncate::LongestFirst,
         };
         encoder.encode()
     }

@@ -8,8 +8,10 @@ use super::columns::{self, Roles};
 use super::conversation::{self, check_read, is_chat, unfolded};
 use super::encode::{Encoded, Encoder, Example, token_limit};
 use super::forms;
+use super::known_forms;
 use super::mixture::joined;
 use super::prompts::Prompts;
+use super::ranking::Ranking;
 use super::reader::read_table;
 use super::report::{DataReport, unknown_token};
 use super::shuffle::{Purpose, shuffled};
@@ -17,6 +19,7 @@ use super::soft;
 use super::table::Table;
 use super::tasks::{assign, tasks_of};
 use super::tokenizer::Tokenizer;
+use super::verbalizer::LabelWords;
 use crate::config::{DataConfig, Heads, MoreData, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::tokens::TargetStart;
@@ -33,6 +36,10 @@ pub struct Dataset {
     pub task: TaskRecord,
     /// Names of the datasets, where there are several.
     pub names: Vec<String>,
+    /// The classes with their words, where those are ranked.
+    pub words: LabelWords,
+    /// Names of the tasks that rows are of, by [`Example::task`], whether a method tells them apart or not.
+    pub groups: Vec<String>,
     /// Report of what happened to the rows.
     pub report: DataReport,
 }
@@ -83,6 +90,27 @@ impl Dataset {
         }
     }
 
+    /// Whether the answers of rows are looked for among candidates.
+    pub fn is_ranked(&self) -> bool {
+        self.train.iter().chain(&self.validation).any(|example| example.candidates.is_some())
+    }
+
+    /// The task as its figures are made: that of a classifier, where words stand for classes.
+    pub fn judged(&self) -> TaskRecord {
+        if self.words.is_empty() {
+            return self.task.clone();
+        }
+        TaskRecord { classes: self.words.classes.clone(), ..TaskRecord::of(Task::SequenceClassification) }
+    }
+
+    /// Names of what figures are also told of alone, datasets or else tasks, and which of them an example is of.
+    pub fn parts(&self) -> (&[String], fn(&Example) -> usize) {
+        match self.names.as_slice() {
+            [] if self.groups.len() > 1 && self.is_ranked() => (&self.groups, |example| example.task),
+            names => (names, |example| example.dataset),
+        }
+    }
+
     /// Takes the soft tokens of a template away, for a model without an adapter.
     pub fn drop_soft(&mut self) {
         self.train.iter_mut().chain(&mut self.validation).for_each(Example::drop_soft);
@@ -97,6 +125,7 @@ pub(super) struct Prepared {
     pub(super) task: TaskRecord,
     pub(super) start: TargetStart,
     pub(super) encoded: Encoded,
+    pub(super) ranking: Option<Ranking>,
     pub(super) max_tokens: usize,
 }
 
@@ -147,7 +176,9 @@ impl Dataset {
         tokenizer: &Tokenizer,
     ) -> Self {
         let mut report = prepared.report(config);
-        let Prepared { encoded, task, .. } = prepared;
+        let seed = config.split_seed.unwrap_or(seed);
+        let Prepared { encoded, task, ranking, .. } = prepared;
+        let words = ranking.map(|ranking| ranking.words).unwrap_or_default();
         let (train, validation) = match validation {
             Some(validation) => {
                 report.add_skipped_validation(&validation.skipped, validation.n_skipped);
@@ -160,13 +191,17 @@ impl Dataset {
                 part(encoded.examples, n, seed)
             }
         };
+        let n_there = train.len();
+        let train = fewer(train, config);
+        report.unused_rows = n_there - train.len();
         report.train_rows = train.len();
         report.validation_rows = validation.len();
         let unknown = unknown_token(tokenizer);
         train.iter().chain(&validation).for_each(|example| report.count(example, unknown));
         let known: HashSet<_> = train.iter().map(|e| (&e.source, &e.tokens)).collect();
         report.duplicate_rows = validation.iter().filter(|e| known.contains(&(&e.source, &e.tokens))).count();
-        Self { train, validation, task, names: Vec::new(), report }
+        let groups = task.tasks.clone();
+        Self { train, validation, task, names: Vec::new(), words, groups, report }
     }
 }
 
@@ -181,10 +216,12 @@ impl Prepared {
         if task.task == Task::MaskedFill && tokenizer.mask().is_none() {
             return Err(EngineError::Tokenizer(sentence!("it has no mask token")));
         }
-        let table = read_rows(&config.train, config, task.task)?;
+        let mut table = read_rows(&config.train, config, task.task)?;
+        let config = &known_forms::settled(config, &table, task.task);
+        table.notes.extend(known_forms::notes(config, &table, task.task));
         let chat = is_chat(config, &table, task.task, tokenizer);
         let prompts = Prompts::new(&DataConfig { chat, ..config.clone() }, task.task, tokenizer)?;
-        if task.task.has_classes() && prompts.templates.has_soft() {
+        if task.task.has_head() && prompts.templates.has_soft() {
             let reason = sentence!("texts and words that are classified are read as they are, without a template");
             return Err(EngineError::Setting { field: "data.prompt_template", reason });
         }
@@ -197,6 +234,11 @@ impl Prepared {
         roles.check_texts(&table, &prompts.templates, task.task)?;
         check_read(&table, &prompts, tokenizer)?;
         let (table, roles) = forms::by_reference(table, roles, config, &prompts, task.task)?;
+        let ranking = Ranking::of(config, &table, &roles, task.task)?;
+        if ranking.is_some() && prompts.templates.prompt_reads("target") {
+            let reason = sentence!("it gives the answer away: what is told among candidates stands behind it");
+            return Err(EngineError::Setting { field: "data.prompt_template", reason });
+        }
         let mut task = task.clone();
         if task.task.has_classes() && task.classes.is_empty() {
             task.classes = classes_of(&table, roles.target, task.task)?;
@@ -209,8 +251,11 @@ impl Prepared {
             task: task.task,
             start,
             classes: &task.classes,
-            second: second_column(config, &table)?,
+            second: second_column(config, &table, task.task)?,
+            stride: config.stride,
+            ranking: ranking.as_ref(),
             max_tokens,
+            truncate: config.truncate,
         };
         let mut encoded = encoder.encode()?;
         let column = task_column(config, &table)?;
@@ -222,7 +267,7 @@ impl Prepared {
             let reason = encoded.skipped.last().map_or_else(Sentence::default, |problem| problem.reason.clone());
             return Err(EngineError::NoTrainableRow { path: config.train.clone(), reason });
         }
-        Ok(Self { table, roles, prompts, task, start, encoded, max_tokens })
+        Ok(Self { table, roles, prompts, task, start, encoded, ranking, max_tokens })
     }
 
     /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
@@ -241,6 +286,7 @@ impl Prepared {
             None => Roles::resolve(&table, source.as_deref(), target.as_deref())?,
         };
         roles.check_texts(&table, &self.prompts.templates, self.task.task)?;
+        let ranking = self.ranking.as_ref().map(|known| known.of_file(config, &table, &roles)).transpose()?;
         let encoder = Encoder {
             table: &table,
             roles,
@@ -249,12 +295,33 @@ impl Prepared {
             task: self.task.task,
             start: self.start,
             classes: &self.task.classes,
-            second: second_column(config, &table)?,
+            second: second_column(config, &table, self.task.task)?,
+            stride: config.stride,
+            ranking: ranking.as_ref(),
             max_tokens: self.max_tokens,
+            truncate: config.truncate,
         };
         let mut encoded = encoder.encode()?;
         assign(&mut encoded, &table, task_column(config, &table)?, config, &self.task.tasks);
         Ok(encoded)
+    }
+
+    /// The encoder of the training rows.
+    pub(super) fn encoder<'a>(&'a self, config: &DataConfig, tokenizer: &'a Tokenizer) -> Result<Encoder<'a>> {
+        Ok(Encoder {
+            table: &self.table,
+            roles: self.roles.clone(),
+            prompts: &self.prompts,
+            tokenizer,
+            task: self.task.task,
+            start: self.start,
+            classes: &self.task.classes,
+            second: second_column(config, &self.table, self.task.task)?,
+            stride: config.stride,
+            ranking: self.ranking.as_ref(),
+            max_tokens: self.max_tokens,
+            truncate: config.truncate,
+        })
     }
 
     fn report(&self, config: &DataConfig) -> DataReport {
@@ -271,6 +338,7 @@ impl Prepared {
             skipped_rows: self.encoded.n_skipped,
             lengths: self.encoded.lengths.clone(),
             max_tokens: self.max_tokens,
+            truncate: config.truncate,
             ..DataReport::default()
         }
     }
@@ -281,17 +349,20 @@ impl Prepared {
     fn unread_columns(&self, config: &DataConfig) -> Vec<String> {
         let Self { table, roles, prompts, task, .. } = self;
         let named = [&config.second_column, &config.task_column];
-        let (has_templates, chat) = (task.task.writes() || task.task == Task::MaskedFill, prompts.has_chat());
+        let (has_templates, chat) = (task.task.has_template(), prompts.has_chat());
         let texts = roles.texts(&prompts.templates, task.task);
         let turns = prompts.templates.prompt_reads(conversation::ROLE);
         let is_read = |column: usize| {
             let name = &table.columns[column];
             texts.iter().any(|(read, _)| *read == column)
                 || (!has_templates && (roles.target == column || roles.source.contains(&column)))
+                || second_column(config, table, task.task).is_ok_and(|second| second == Some(column))
                 || (has_templates && prompts.templates.reads(name))
                 || ((chat || turns) && table.earlier.columns().any(|read| read == column))
                 || table.references == Some(column)
                 || (task.task.has_classes() && table.second == Some(column))
+                || self.ranking.as_ref().is_some_and(|ranking| ranking.reads(column))
+                || (chat && table.earlier.columns().any(|read| read == column))
                 || named.iter().any(|asked| asked.as_deref() == Some(name.as_str()))
         };
         let holds = |column: usize| table.rows.iter().any(|row| row.is_filled(column));
@@ -307,10 +378,16 @@ fn read_rows(path: &Path, config: &DataConfig, task: Task) -> Result<Table> {
     unfolded(table, asked, config.learned_turns, task)
 }
 
-/// The column of the second text of a pair, where one is named.
-fn second_column(config: &DataConfig, table: &Table) -> Result<Option<usize>> {
+/// The column of the second text of a pair, where one is named; that of what a question is about and of a predicate is found.
+fn second_column(config: &DataConfig, table: &Table, task: Task) -> Result<Option<usize>> {
     let name = config.second_column.as_deref().filter(|name| !name.is_empty());
-    name.map_or(Ok(table.second), |name| columns::column(table, name).map(Some))
+    let usual: &[&str] = match task {
+        Task::QuestionAnswering => &["context", "passage"],
+        Task::TokenClassification => &["predicate"],
+        _ => &[],
+    };
+    let found = || usual.iter().find_map(|name| table.column(name)).or(table.second);
+    name.map_or_else(|| Ok(found()), |name| columns::column(table, name).map(Some))
 }
 
 /// The column of a row's task, where one is named.
@@ -337,12 +414,30 @@ fn part(examples: Vec<Example>, n: usize, seed: u64) -> (Vec<Example>, Vec<Examp
     for index in shuffled(groups.len(), seed, Purpose::Split).into_iter().take(n) {
         is_picked[groups[index].clone()].fill(true);
     }
-    let is_first: HashSet<usize> = groups.iter().map(|group| group.start).collect();
+    let is_first: HashSet<usize> = match examples.iter().all(|example| example.spans.is_empty()) {
+        true => groups.iter().map(|group| group.start).collect(),
+        // Each window is scored.
+        false => (0..examples.len()).collect(),
+    };
     let numbered = examples.into_iter().zip(is_picked).enumerate();
     let kept = numbered.filter(|(index, (_, picked))| !picked || is_first.contains(index));
     let (picked, rest): (Vec<_>, Vec<_>) = kept.map(|(_, pair)| pair).partition(|(_, picked)| *picked);
     let without_mark = |pairs: Vec<(Example, bool)>| pairs.into_iter().map(|(example, _)| example).collect();
     (without_mark(rest), without_mark(picked))
+}
+
+/// So many of the training rows as are asked for, in the order they had; the references of a source stay together.
+fn fewer(examples: Vec<Example>, config: &DataConfig) -> Vec<Example> {
+    let groups = forms::groups(&examples);
+    let n = config.n_train_rows(groups.len());
+    if n == groups.len() {
+        return examples;
+    }
+    let mut is_used = vec![false; examples.len()];
+    for index in shuffled(groups.len(), config.train_rows_seed, Purpose::Fewer).into_iter().take(n) {
+        is_used[groups[index].clone()].fill(true);
+    }
+    examples.into_iter().zip(is_used).filter_map(|(example, is_used)| is_used.then_some(example)).collect()
 }
 
 #[cfg(test)]
@@ -369,11 +464,17 @@ mod tests {
         let load = |config: &DataConfig, seed| {
             Dataset::load(config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 100, seed).unwrap()
         };
+        config.split_seed = None;
         let data = load(&config, 1);
         assert_eq!((data.train.len(), data.validation.len(), data.report.total_rows), (30, 10, 40));
         assert!(data.validation.is_sorted_by_key(|e| e.row) && data.train.is_sorted_by_key(|e| e.row));
         assert_eq!(data.validation, load(&config, 1).validation);
         assert_ne!(data.validation, load(&config, 2).validation);
+        config.split_seed = Some(2);
+        let (first, second) = (load(&config, 1), load(&config, 5));
+        assert_eq!((&first.validation, &first.train), (&second.validation, &second.train), "whatever the run's seed");
+        config.split_seed = None;
+        assert_eq!(first.validation, load(&config, 2).validation);
         config.validation_rows = 3;
         assert_eq!(load(&config, 1).report.validation_rows, 3);
         config.validation_share = 0.0;
@@ -431,6 +532,32 @@ mod tests {
         config.name = Some("b".to_owned());
         let error = Dataset::load(&config, &known, TargetStart::default(), &byte_tokenizer(), 9, 1).unwrap_err();
         assert!(error.to_string().contains("there are one, a"), "{error}");
+    }
+
+    #[test]
+    fn fewer_training_rows_are_among_more_and_none_is_a_validation_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: Vec<String> = (0..40).map(|i| format!("row {i}")).collect();
+        let rows: Vec<(&str, &str)> = texts.iter().map(|t| (t.as_str(), t.as_str())).collect();
+        let config = DataConfig { validation_share: 0.25, ..DataConfig::new(write(folder.path(), "a.jsonl", &rows)) };
+        let load = |train_rows, train_rows_seed| {
+            let config = DataConfig { train_rows, train_rows_seed, ..config.clone() };
+            Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 100, 1).unwrap()
+        };
+        let numbers = |rows: &[Example]| rows.iter().map(|row| row.row).collect::<Vec<_>>();
+        let all = load(None, 0);
+        let mut more: Vec<usize> = Vec::new();
+        for n in 1..30 {
+            let data = load(Some(f64::from(n)), 0);
+            assert_eq!((data.validation, data.report.unused_rows), (all.validation.clone(), 30 - n as usize));
+            let used = numbers(&data.train);
+            assert!(used.len() == n as usize && used.is_sorted());
+            assert!(more.iter().all(|row| used.contains(row)), "{more:?} in {used:?}");
+            assert!(used.iter().all(|row| all.train.iter().any(|known| known.row == *row)));
+            more = used;
+        }
+        assert_ne!(numbers(&load(Some(10.0), 1).train), numbers(&load(Some(10.0), 0).train));
+        assert_eq!(numbers(&load(Some(0.5), 0).train), numbers(&load(Some(15.0), 0).train));
     }
 
     #[test]

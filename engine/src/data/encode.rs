@@ -1,16 +1,17 @@
 //! One row becomes tokens: rendered, tokenized, cut to the limit, with the place where its labels begin.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
+use super::candidates::Candidates;
 use super::columns::Roles;
-use super::conversation;
-use super::prompts::{Prompts, Texts, beginning};
-use super::seq2seq::{target_tokens, within};
+use super::prompts::Prompts;
+use super::ranking::Ranking;
 use super::soft;
 use super::table::{Problem, Row, Table};
-use super::template::{Fields, RenderError};
 use super::tokenizer::Tokenizer;
-use crate::config::{DataConfig, Task};
+use crate::config::{DataConfig, Task, Truncate};
 use crate::error::{EngineError, Result};
 use crate::tokens::{SOFT, TargetStart};
 use crate::{Sentence, sentence};
@@ -30,10 +31,12 @@ pub struct Example {
     pub tokens: Vec<u32>,
     /// First labeled position, at least 1; every token from here on is a label.
     pub n_prompt: usize,
-    /// Cut to the limit: prompts at their beginning, targets at their end (and then without the end token).
+    /// Cut to the limit by the run's rule; a target that is cut has no end token.
     pub truncated: bool,
-    /// Tokens that the cut took from the prompt; from a source that is read by itself at its end.
+    /// Tokens that the cut took from the prompt.
     pub cut_prompt: usize,
+    /// The cut left nothing of the row's own text in the prompt.
+    pub bare_prompt: bool,
     /// The rendered prompt, uncut.
     pub prompt: String,
     /// The rendered target, uncut.
@@ -45,10 +48,17 @@ pub struct Example {
     /// For every task that writes nothing: positions, and the class or the token that is to be told there. The class of a
     /// whole text stands at position 0.
     pub labels: Vec<(usize, i32)>,
+    /// Where an answer is a place in the text: the bytes of `prompt` that each token stands for; `(0, 0)` for those that no
+    /// answer has.
+    pub spans: Vec<(u32, u32)>,
     /// Index of the row's task among those that share a prompt.
     pub task: usize,
     /// Index of the row's dataset among those of the run.
     pub dataset: usize,
+    /// Among what its answer is looked for, where the run asks for that.
+    pub candidates: Option<Arc<Candidates>>,
+    /// The right ones of them, by number; the first is learned. Of a whole vocabulary it is the token.
+    pub right: Vec<usize>,
 }
 
 /// Puts tokens before a text. Soft ones stand before everything, words behind what begins every text.
@@ -71,7 +81,12 @@ pub(super) struct Encoder<'a> {
     pub(super) classes: &'a [String],
     /// The column of the second text of a pair.
     pub(super) second: Option<usize>,
+    /// Tokens by which the windows of a long text overlap, where that is said.
+    pub(super) stride: Option<usize>,
+    /// Where the candidates of a row come from, if it has some.
+    pub(super) ranking: Option<&'a Ranking>,
     pub(super) max_tokens: usize,
+    pub(super) truncate: Truncate,
 }
 
 impl Example {
@@ -81,6 +96,7 @@ impl Example {
         if n == 0 {
             return;
         }
+        self.each_choice(|choice| choice.begin_with(before, begin, task));
         if !self.source.is_empty() {
             put_before(&mut self.source, before, begin);
             return;
@@ -90,8 +106,12 @@ impl Example {
         if !self.types.is_empty() {
             self.types.splice(0..0, vec![0; n]);
         }
+        if task == Task::QuestionAnswering {
+            self.shift_spans(n);
+            return;
+        }
         // The class of a whole text stays at position 0.
-        if task != Task::SequenceClassification {
+        if !matches!(task, Task::SequenceClassification | Task::MultipleChoice) {
             self.labels.iter_mut().for_each(|(at, _)| *at += n);
         }
     }
@@ -103,26 +123,28 @@ impl Example {
 
     /// Turns the soft tokens into those of the row's task.
     pub(super) fn take_task(&mut self, n_soft: usize) {
-        let first = (self.task * n_soft) as u32;
+        let (of, first) = (self.task, (self.task * n_soft) as u32);
+        self.each_choice(|choice| {
+            choice.task = of;
+            choice.take_task(n_soft);
+        });
         let soft = self.source.iter_mut().chain(&mut self.tokens).filter(|token| !soft::is_hard(token));
         soft.for_each(|token| *token += first);
     }
 
     /// Takes the soft tokens out again.
     pub(super) fn drop_soft(&mut self) {
+        self.each_choice(Self::drop_soft);
         self.source.retain(soft::is_hard);
         let before = |at: usize, tokens: &[u32]| soft::count(&tokens[..at]);
-        self.labels.iter_mut().for_each(|(at, _)| *at -= before(*at, &self.tokens));
+        if !self.spans.is_empty() {
+            self.unshift_spans();
+        }
+        self.labels.iter_mut().filter(|_| self.spans.is_empty()).for_each(|(at, _)| *at -= before(*at, &self.tokens));
         self.n_prompt -= before(self.n_prompt, &self.tokens);
         let mut tokens = self.tokens.iter();
         self.types.retain(|_| tokens.next().is_some_and(soft::is_hard));
         self.tokens.retain(soft::is_hard);
-    }
-
-    /// Tokens of the vocabulary that are left of the prompt.
-    pub(super) fn n_prompt_left(&self) -> usize {
-        let prompt = if self.source.is_empty() { &self.tokens[..self.n_prompt] } else { self.source.as_slice() };
-        prompt.len() - soft::count(prompt)
     }
 
     /// Number of times that a token stands in the row, its source included.
@@ -147,19 +169,21 @@ pub(super) struct Encoded {
     pub(super) n_skipped: usize,
 }
 
-/// A row's example and its length before the cut, or why there is none.
-pub(super) type Outcome = Result<(Example, u32), Skip>;
+/// A row as an example, or why there is none.
+pub(super) type Outcome = Result<EncodedRow, Skip>;
 
-/// The tokens of a row, cut to the limit.
-struct Cut {
-    source: Vec<u32>,
-    tokens: Vec<u32>,
-    n_prompt: usize,
-    truncated: bool,
-    cut_prompt: usize,
-    /// Before the cut.
-    length: usize,
+/// A row as an example.
+#[derive(Debug)]
+pub(super) struct EncodedRow {
+    pub(super) example: Example,
+    /// Tokens before the cut.
+    pub(super) length: u32,
+    /// Tokens that the cut took, each with the number of tokens that stay before it, a source's among them.
+    pub(super) lost: Vec<(usize, u32)>,
 }
+
+/// The same of a row that may be several examples.
+pub(super) type Outcomes = Result<Vec<EncodedRow>, Skip>;
 
 pub(super) struct Skip {
     pub(super) reason: Sentence,
@@ -174,11 +198,11 @@ impl Encoder<'_> {
     /// [`EngineError::Template`] when the template fits no row or asks for too much, [`EngineError::NoTrainableRow`]
     /// when nothing is left.
     pub(super) fn encode(&self) -> Result<Encoded> {
-        if self.task.writes() || self.task == Task::MaskedFill {
+        if self.task.has_template() {
             self.prompts.templates.check_names(&self.table.columns)?;
         }
-        let outcomes: Vec<Outcome> =
-            self.table.rows.par_iter().map(|row| self.encode_row(row)).collect::<Result<_>>()?;
+        let outcomes: Vec<Outcomes> =
+            self.table.rows.par_iter().map(|row| self.encode_rows(row)).collect::<Result<_>>()?;
         if outcomes.iter().all(|o| o.as_ref().is_err_and(|skip| skip.is_template))
             && let Some(Err(first)) = outcomes.first()
         {
@@ -192,9 +216,11 @@ impl Encoder<'_> {
         };
         for (row, outcome) in self.table.rows.iter().zip(outcomes) {
             match outcome {
-                Ok((example, length)) => {
-                    encoded.examples.push(example);
-                    encoded.lengths.push(length);
+                Ok(rows) => {
+                    for row in rows {
+                        encoded.examples.push(row.example);
+                        encoded.lengths.push(row.length);
+                    }
                 }
                 Err(skip) => {
                     encoded.n_skipped += 1;
@@ -210,133 +236,28 @@ impl Encoder<'_> {
         Ok(encoded)
     }
 
-    /// The outer error ends the encoding of the table.
-    fn encode_row(&self, row: &Row) -> Result<Outcome> {
+    /// The examples of a row: one, or a window of its text each.
+    pub(super) fn encode_rows(&self, row: &Row) -> Result<Outcomes> {
         match self.task {
-            Task::Causal | Task::Seq2Seq => self.written_row(row),
+            Task::QuestionAnswering => Ok(self.span_row(row).map(|windows| {
+                windows.into_iter().map(|(example, length)| EncodedRow { example, length, lost: Vec::new() }).collect()
+            })),
+            _ => self.encode_row(row).map(|outcome| outcome.map(|one| vec![one])),
+        }
+    }
+
+    /// The outer error ends the encoding of the table.
+    pub(super) fn encode_row(&self, row: &Row) -> Result<Outcome> {
+        if let Some(ranking) = self.ranking {
+            return self.ranked_row(row, ranking);
+        }
+        match self.task {
+            Task::Causal | Task::Seq2Seq | Task::MultipleChoice => self.written_row(row),
             Task::SequenceClassification => Ok(self.text_row(row)),
             Task::TokenClassification => Ok(self.word_row(row)),
             Task::MaskedFill => self.masked_row(row),
+            Task::QuestionAnswering => Ok(Err(skip(sentence!("its answer is a place in a text")))),
         }
-    }
-
-    fn written_row(&self, row: &Row) -> Result<Outcome> {
-        if let Some(reason) = self.roles.row_without_text(row, self.table, &self.prompts.templates, self.task) {
-            return Ok(Err(skip(reason)));
-        }
-        let mut fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
-        let earlier = match self.table.earlier.of(row) {
-            Ok(turns) => turns,
-            Err(reason) => return Ok(Err(skip(reason))),
-        };
-        if self.reads_turns() {
-            fields.set_turns(&earlier);
-        }
-        let texts = match self.prompts.texts(&fields, earlier) {
-            Ok(texts) => texts,
-            Err(RenderError::Limit(reason)) => return Err(EngineError::Template(reason)),
-            Err(RenderError::Row(reason)) => return Ok(Err(Skip { reason, is_template: true })),
-        };
-        if texts.reference.trim().is_empty() {
-            return Ok(Err(skip(self.why_no_target(row))));
-        }
-        let cut = match self.task {
-            Task::Seq2Seq => self.two_texts(&texts),
-            _ => self.one_text(&texts),
-        };
-        Ok(cut.map(|Cut { source, tokens, n_prompt, truncated, cut_prompt, length }| {
-            let example = Example {
-                row: row.number,
-                source,
-                tokens,
-                n_prompt,
-                truncated,
-                cut_prompt,
-                prompt: texts.prompt,
-                reference: texts.reference,
-                references: self.references(row, &fields),
-                types: Vec::new(),
-                labels: Vec::new(),
-                task: 0,
-                dataset: 0,
-            };
-            (example, u32::try_from(length).unwrap_or(u32::MAX))
-        }))
-    }
-
-    /// Whether the prompt writes the turns of a conversation. A column of that name that is none, or that a template reads
-    /// beside the source, is the row's own.
-    fn reads_turns(&self) -> bool {
-        let templates = &self.prompts.templates;
-        let is_own = |column: usize| !self.table.earlier.is_in(column) || templates.prompt_reads("source");
-        templates.prompt_reads(conversation::ROLE) && !self.table.column(conversation::ROLE).is_some_and(is_own)
-    }
-
-    /// The reason why a row has no target.
-    fn why_no_target(&self, row: &Row) -> Sentence {
-        let column = self.roles.target;
-        let name = &self.table.columns[column];
-        match row.cell(column) {
-            _ if !row.has(column) => sentence!("it has no {name:?}", name),
-            serde_json::Value::Null => sentence!("its {name:?} is null", name),
-            _ => sentence!("the target is empty"),
-        }
-    }
-
-    /// Source and target, each within the limit. The length is that of the longer one, which the limit is about.
-    fn two_texts(&self, Texts { prompt, target, is_ended, .. }: &Texts) -> Result<Cut, Skip> {
-        let failed = |e: EngineError| skip(e.sentence());
-        if self.max_tokens < 2 {
-            return Err(skip(sentence!("the length limit leaves no room for a target")));
-        }
-        let framed = self.prompts.framed(prompt, self.tokenizer).map_err(failed)?;
-        let (source, n_source) = within(framed, self.tokenizer, self.max_tokens);
-        let (tokens, n_target) =
-            target_tokens(target, self.tokenizer, self.start, *is_ended, self.max_tokens).map_err(failed)?;
-        if tokens.len() < 2 {
-            return Err(skip(sentence!("the target has no token in this vocabulary")));
-        }
-        let cut_prompt = n_source.saturating_sub(source.len() - soft::count(&source));
-        let truncated = cut_prompt > 0 || tokens.len() < n_target;
-        Ok(Cut { source, tokens, n_prompt: 1, truncated, cut_prompt, length: n_source.max(n_target) })
-    }
-
-    /// Prompt and target one behind the other, within the limit.
-    fn one_text(&self, Texts { prompt, target, is_ended, .. }: &Texts) -> Result<Cut, Skip> {
-        let failed = |e: EngineError| skip(e.sentence());
-        let mut tokens = self.prompts.tokens(prompt, self.tokenizer).map_err(failed)?;
-        let is_begun = tokens.iter().any(soft::is_hard);
-        tokens = beginning(tokens, self.tokenizer);
-        let mut labels = match is_begun {
-            true => self.tokenizer.encode_continuation(target),
-            false => self.tokenizer.encode(target),
-        }
-        .map_err(failed)?;
-        if labels.is_empty() {
-            return Err(skip(sentence!("the target has no token in this vocabulary")));
-        }
-        if *is_ended {
-            labels.push(self.tokenizer.eos());
-        }
-        let n_soft = soft::count(&tokens);
-        let n_hard = tokens.len() - n_soft;
-        let length = n_hard + labels.len();
-        if self.max_tokens < 2 {
-            return Err(skip(sentence!("the length limit leaves no room for a target")));
-        }
-        // The last token of the prompt stays: it predicts the first label.
-        let cut_prompt = length.saturating_sub(self.max_tokens).min(n_hard - 1);
-        let mut excess = cut_prompt;
-        tokens.retain(|token| {
-            let stays = !soft::is_hard(token) || excess == 0;
-            excess -= usize::from(!stays);
-            stays
-        });
-        let n_prompt = tokens.len();
-        tokens.append(&mut labels);
-        tokens.truncate(self.max_tokens + n_soft);
-        let truncated = tokens.len() < length + n_soft;
-        Ok(Cut { source: Vec::new(), truncated, cut_prompt, tokens, n_prompt, length })
     }
 }
 
@@ -381,7 +302,10 @@ mod tests {
             start: TargetStart::default(),
             classes: &[],
             second: None,
+            stride: None,
+            ranking: None,
             max_tokens,
+            truncate: config.truncate,
         };
         encoder.encode()
     }
@@ -410,7 +334,8 @@ mod tests {
     #[test]
     fn prompts_lose_their_beginning_then_targets_their_end() {
         let cut = |max_tokens| {
-            let encoded = encode(&DataConfig::new("x"), max_tokens, &[("abcd", "ef")]).unwrap();
+            let config = DataConfig { truncate: Truncate::PromptStart, ..DataConfig::new("x") };
+            let encoded = encode(&config, max_tokens, &[("abcd", "ef")]).unwrap();
             let example = encoded.examples.into_iter().next().unwrap();
             assert!(example.truncated && example.tokens.len() == max_tokens);
             assert_eq!(example.cut_prompt, 5 - example.n_prompt);
@@ -426,7 +351,8 @@ mod tests {
     #[test]
     fn soft_tokens_stand_in_the_prompt_and_are_never_cut() {
         let prompt_template = "{{ soft(2) }}{{ source }}{{ soft(1) }}".to_owned();
-        let config = DataConfig { prompt_template, append_end_token: false, ..DataConfig::new("x") };
+        let truncate = Truncate::PromptStart;
+        let config = DataConfig { prompt_template, append_end_token: false, truncate, ..DataConfig::new("x") };
         let [a, b, c] = [0, 1, 2].map(|slot| SOFT + slot);
         let cut = |max_tokens, source| {
             let encoded = encode(&config, max_tokens, &[(source, "de")]).unwrap();
@@ -441,6 +367,32 @@ mod tests {
         assert_eq!(example.n_soft(), 3);
         example.drop_soft();
         assert_eq!((example.tokens, example.n_prompt), (bytes("xyz de"), 3));
+    }
+
+    #[test]
+    fn a_long_answer_leaves_the_question_as_it_is() {
+        let prompt_template = "Q: {{ source }} A:".to_owned();
+        let config =
+            |truncate| DataConfig { prompt_template: prompt_template.clone(), truncate, ..DataConfig::new("x") };
+        let cut = |truncate, max_tokens, source, target| {
+            let encoded = encode(&config(truncate), max_tokens, &[(source, target)])?;
+            let Example { tokens, n_prompt, truncated, cut_prompt, bare_prompt, .. } = &encoded.examples[0];
+            let text = byte_tokenizer().decode_with_special(tokens)?;
+            Ok::<_, EngineError>((text, *n_prompt, *truncated, *cut_prompt, *bare_prompt))
+        };
+        let whole = |text: &str, n_prompt, cut_prompt, is_bare| (text.to_owned(), n_prompt, true, cut_prompt, is_bare);
+        let longest = |max_tokens, source, target| cut(Truncate::LongestFirst, max_tokens, source, target).unwrap();
+        assert_eq!(longest(14, "why", "because of it"), whole("Q: why A: beca", 9, 0, false));
+        assert_eq!(longest(14, "why on earth", "no"), whole("Q: why  A: no<|endoftext|>", 10, 8, false));
+        let start = cut(Truncate::PromptStart, 14, "why", "because of it").unwrap();
+        assert_eq!(start, whole(": because of i", 1, 8, true));
+        let end = cut(Truncate::PromptEnd, 17, "why on", "because").unwrap();
+        assert_eq!(end, whole("Q: wh A: because<|endoftext|>", 8, 4, false));
+        assert_eq!(cut(Truncate::End, 14, "why", "because of it").unwrap(), whole("Q: why A: beca", 9, 0, false));
+        let reason = cut(Truncate::End, 9, "why", "because").unwrap_err().to_string();
+        assert!(reason.contains("its prompt alone fills the 9 tokens"), "{reason}");
+        let reason = cut(Truncate::Skip, 14, "why", "because of it").unwrap_err().to_string();
+        assert!(reason.contains("it has 24 tokens, more than the 14 of a row"), "{reason}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use super::files::{Packing, is_columnar, unpacked};
 use crate::error::{EngineError, IoAction, Result};
 use crate::file_kind::FileKind;
 use crate::files::{self, Kind};
@@ -24,29 +25,18 @@ const FILES_NAMED: usize = 3;
 const UNPACK: Sentence = sentence!("Unpack it, and choose the file of rows in it");
 const SPREADSHEET: Sentence =
     sentence!("Save the sheet as .csv in UTF-8, or: pandas.read_excel(\"FILE\").to_csv(\"rows.csv\", index=False)");
-const DATASETS: Sentence = sentence!(
-    "Write its rows out with Python: datasets.Dataset.from_file(\"FILE\").to_json(\"rows.jsonl\", force_ascii=False)"
-);
-const PARQUET: Sentence = sentence!(
-    "Write its rows out with Python: pandas.read_parquet(\"FILE\").to_json(\"rows.jsonl\", \
-                       orient=\"records\", lines=True, force_ascii=False)"
-);
+const PACKED: Sentence = sentence!("Unpack it first, and choose the file in it");
 
 /// Begins what may be the release of WebNLG.
 const XML: &[u8] = b"<?xml";
 
 /// Beginnings of files from which rows can be had, with the way; [`FileKind`] knows what stands in any file's place.
-static BEGINNINGS: [(&[u8], Sentence, Sentence); 14] = [
-    (b"PAR1", sentence!("a Parquet file"), PARQUET),
+static BEGINNINGS: [(&[u8], Sentence, Sentence); 12] = [
     (
-        b"ARROW1",
-        sentence!("an Arrow file"),
-        sentence!(
-            "Write its rows out with Python: pandas.read_feather(\"FILE\").to_json(\"rows.jsonl\", \
-      orient=\"records\", lines=True, force_ascii=False)"
-        ),
+        b"FEA1",
+        sentence!("a Feather file of the first version"),
+        sentence!("Write it anew with Python: pandas.read_feather(\"FILE\").to_parquet(\"rows.parquet\")"),
     ),
-    (b"\xFF\xFF\xFF\xFF", sentence!("an Arrow file of the datasets library"), DATASETS),
     (b"Obj\x01", sentence!("an Avro file"), sentence!("Write its rows out as .jsonl")),
     (b"ORC", sentence!("an ORC file"), sentence!("Write its rows out as .jsonl")),
     (
@@ -77,7 +67,11 @@ pub(super) fn not_rows(path: &Path) -> Result<Option<EngineError>> {
     let length = file.metadata().map_err(EngineError::io(IoAction::Read, path))?.len();
     let mut beginning = Vec::new();
     file.take(BEGINNING).read_to_end(&mut beginning).map_err(EngineError::io(IoAction::Read, path))?;
-    Ok(of_beginning(path, &beginning, length).map(|found| found.at(path)))
+    let found = match Packing::of(&beginning) {
+        Some(packing) => of_packed(path, &unpacked(path, packing, Some(BEGINNING))?),
+        None => of_beginning(path, &beginning, length),
+    };
+    Ok(found.map(|found| found.at(path)))
 }
 
 /// The same of a folder.
@@ -93,6 +87,14 @@ impl Found {
     fn at(self, path: &Path) -> EngineError {
         EngineError::NotRows { path: path.to_owned(), found: self.what, advice: self.advice }
     }
+}
+
+/// The same of what is in a packed file.
+fn of_packed(path: &Path, beginning: &[u8]) -> Option<Found> {
+    if is_columnar(beginning) {
+        return Some(Found::new(sentence!("a packed file of columns, which are packed by themselves"), PACKED));
+    }
+    of_beginning(path, beginning, u64::MAX)
 }
 
 fn of_beginning(path: &Path, beginning: &[u8], length: u64) -> Option<Found> {
@@ -113,6 +115,9 @@ fn of_beginning(path: &Path, beginning: &[u8], length: u64) -> Option<Found> {
             "Choose a file of rows here; an adapter is opened in the library, or with: prefix-workbench import FILE"
         );
         return Some(Found::new(sentence!("a file of tensors: weights or an adapter"), advice));
+    }
+    if is_columnar(beginning) {
+        return None;
     }
     // A server's answer is short, so that its beginning is all of it.
     let kind = FileKind::of(beginning)?;
@@ -146,27 +151,6 @@ fn is_safetensors(beginning: &[u8], length: u64) -> bool {
 
 fn of_folder(path: &Path) -> Found {
     let has = |name: &str| path.join(name).is_file();
-    if has("dataset_dict.json") {
-        return Found::new(
-            sentence!("a folder saved by DatasetDict.save_to_disk"),
-            sentence!(
-                "Write the rows of each part out with Python: \
-             datasets.load_from_disk(\"FOLDER\")[\"train\"].to_json(\"train.jsonl\", force_ascii=False)"
-            ),
-        );
-    }
-    if has("state.json") && has("dataset_info.json") {
-        return Found::new(
-            sentence!("a folder saved by Dataset.save_to_disk"),
-            sentence!(
-                "Write its rows out with Python: \
-             datasets.load_from_disk(\"FOLDER\").to_json(\"rows.jsonl\", force_ascii=False)"
-            ),
-        );
-    }
-    if has("dataset_info.json") {
-        return Found::new(sentence!("a folder of the datasets library's cache"), DATASETS);
-    }
     if has("adapter_config.json") {
         let advice = sentence!(
             "Choose a file of rows here; an adapter is opened in the library, or with: prefix-workbench import FOLDER"
@@ -190,25 +174,23 @@ fn holding(path: &Path) -> Found {
     let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(|entry| entry.ok());
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    let ends = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.to_lowercase().ends_with(ending));
-    let rows: Vec<&str> = names.iter().map(String::as_str).filter(|name| ends(name, &super::reader::ENDINGS)).collect();
+    let rows: Vec<&str> = names.iter().map(String::as_str).filter(|name| super::reader::has_ending(name)).collect();
     match rows.len() {
-        0 if names.iter().any(|name| ends(name, &[".parquet"])) => {
-            Found::new(sentence!("a folder of Parquet files"), PARQUET)
-        }
-        0 if names.iter().any(|name| ends(name, &[".arrow"])) => {
-            Found::new(sentence!("a folder of Arrow files"), DATASETS)
-        }
         0 => Found::new(
             sentence!("a folder"),
-            sentence!("Choose a file of rows: .jsonl, .json, .csv, .tsv, .conll or .txt"),
+            sentence!(
+                "Choose a file of rows, .jsonl, .json, .csv, .tsv, .conll, .txt or .parquet, or a folder of them"
+            ),
         ),
         n => {
             let mut named = rows[..n.min(FILES_NAMED)].join(", ");
             if n > FILES_NAMED {
                 named.push_str(", …");
             }
-            Found::new(sentence!("a folder, with {named} in it", named), sentence!("Choose one of the files in it"))
+            Found::new(
+                sentence!("a folder, with {named} in it", named),
+                sentence!("Choose one of the files in it, or those that are one table by a pattern such as *.jsonl"),
+            )
         }
     }
 }
@@ -227,9 +209,8 @@ mod tests {
     #[test]
     fn a_file_is_named_by_its_first_bytes_with_the_way_to_rows() {
         for (name, bytes, what, way) in [
-            ("train.parquet", &b"PAR1\x15\x04"[..], "a Parquet file", "read_parquet"),
-            ("data.arrow", b"\xFF\xFF\xFF\xFF\x10\x01\0\0", "an Arrow file", "from_file"),
-            ("rows.jsonl", b"\x1F\x8B\x08\0", "gzip", "gunzip"),
+            ("rows.feather", &b"FEA1\0\0\0\0"[..], "Feather file of the first", "to_parquet"),
+            ("rows.jsonl", b"BZh91AY", "bzip2", "bunzip2"),
             ("rows.csv", b"SQLite format 3\0", "SQLite", ".csv"),
             ("rows.xlsx", b"PK\x03\x04\x14\0....[Content_Types].xml", "a spreadsheet", ".csv"),
             ("rows.csv", b"PK\x03\x04\x14\0....train.jsonl", "a zip archive", "Unpack"),
@@ -241,7 +222,16 @@ mod tests {
             let (sentence, advice) = said(name, bytes).unwrap();
             assert!(sentence.contains(what) && advice.contains(way), "{name}: {sentence}. {advice}");
         }
-        for text in [&b"source,target\na,b\n"[..], b"{\"source\": 1}", b"", b"\xEF\xBB\xBFa", b"\xFF\xFEa\0"] {
+        for text in [
+            &b"source,target\na,b\n"[..],
+            b"{\"source\": 1}",
+            b"",
+            b"\xEF\xBB\xBFa",
+            b"\xFF\xFEa\0",
+            b"PAR1",
+            b"ARROW1\0\0",
+            b"\xFF\xFF\xFF\xFF\x10\x01\0\0",
+        ] {
             assert_eq!(said("rows.csv", text), None);
         }
     }
@@ -256,13 +246,10 @@ mod tests {
             let error = folder_is_not_rows(&path);
             format!("{error}. {}", error.advice())
         };
-        let saved = folder("saved", &["state.json", "dataset_info.json", "data-00000-of-00001.arrow"]);
-        assert!(saved.contains("Dataset.save_to_disk") && saved.contains("load_from_disk"), "{saved}");
-        assert!(folder("dict", &["dataset_dict.json"]).contains("[\"train\"]"));
         assert!(folder("model", &["config.json"]).contains("as the model"));
         assert!(folder("adapter", &["adapter_config.json", "config.json"]).contains("of an adapter"));
         let plain = folder("plain", &["b.csv", "a.jsonl", "notes.md"]);
         assert!(plain.contains("with a.jsonl, b.csv in it"), "{plain}");
-        assert!(folder("empty", &[]).contains("Choose a file of rows"));
+        assert!(folder("empty", &[]).contains("Choose a file of rows, .jsonl"));
     }
 }

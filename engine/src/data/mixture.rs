@@ -70,6 +70,7 @@ pub(super) fn joined(first: Dataset, others: Vec<(String, Dataset)>, config: &Da
         whole.names.push(name);
     }
     whole.validation = by_turns(validation);
+    whole.groups.clone_from(&whole.task.tasks);
     Ok(whole)
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Prepared};
-use super::encode::Example;
+use super::encode::{EncodedRow, Example};
 use super::tokenizer::Tokenizer;
 use crate::Sentence;
 use crate::config::{DataConfig, Task, TaskRecord};
@@ -70,11 +70,28 @@ pub struct TokenRow {
     pub classes: Vec<String>,
     /// Cut to the length limit.
     pub truncated: bool,
+    /// Tokens that the cut took, where they stood.
+    #[serde(default)]
+    pub lost: Vec<LostTokens>,
     /// The rendered prompt.
     pub prompt: String,
     /// The rendered target.
     pub target: String,
 }
+
+/// Tokens behind one another that a cut took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostTokens {
+    /// Number of tokens that stay before them.
+    pub at: usize,
+    /// The first of them as text, invisible characters escaped.
+    pub tokens: Vec<String>,
+    /// Number of all.
+    pub n: usize,
+}
+
+/// Lost tokens of one place that are shown.
+const N_LOST: usize = 40;
 
 /// Skipped rows that are named.
 const N_SKIPPED: usize = 10;
@@ -95,12 +112,15 @@ pub fn preview(
 ) -> Result<DataPreview> {
     let prepared = Prepared::load(config, task, start, tokenizer, max_tokens)?;
     let task = prepared.task.clone();
+    let words = prepared.ranking.as_ref().map(|ranking| ranking.words.classes.clone());
+    let classes = words.filter(|words| !words.is_empty()).unwrap_or_else(|| task.classes.clone());
     // A conversation is several rows of one number.
     let mut numbers = prepared.encoded.examples.iter().map(|example| example.row).collect::<Vec<_>>();
     numbers.dedup();
     let last = numbers.get(n_rows.saturating_sub(1)).copied().unwrap_or(usize::MAX);
     let shown = prepared.encoded.examples.iter().take_while(|example| n_rows > 0 && example.row <= last);
-    let rows = shown.map(|example| token_row(example, &task, tokenizer)).collect();
+    let rows = shown.map(|example| token_row(example, &task, tokenizer)).collect::<Vec<_>>();
+    let rows = with_lost(rows, &prepared, config, tokenizer)?;
     let validation = match &config.validation {
         Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
         None => None,
@@ -124,7 +144,7 @@ pub fn preview(
         has_chat_template: tokenizer.chat_template().is_some() && task.task != Task::Seq2Seq,
         tokenizer_notes: tokenizer.notes().to_vec(),
         task: task.task,
-        classes: task.classes,
+        classes,
     })
 }
 
@@ -133,8 +153,16 @@ fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> Tok
     let mut labeled: Vec<bool> = (0..n).map(|at| at >= example.source.len() + example.n_prompt).collect();
     let mut classes = Vec::new();
     match task.task {
-        Task::Causal | Task::Seq2Seq | Task::SequenceClassification => {}
+        Task::Causal | Task::Seq2Seq | Task::SequenceClassification | Task::MultipleChoice => {}
         Task::MaskedFill => example.labels.iter().for_each(|&(at, _)| labeled[at] = true),
+        Task::QuestionAnswering => {
+            classes = vec![String::new(); n];
+            for (&(_, at), name) in example.labels.iter().zip(&task.classes) {
+                labeled[at as usize] = true;
+                let class = &mut classes[at as usize];
+                *class = if class.is_empty() { name.clone() } else { format!("{class} {name}") };
+            }
+        }
         Task::TokenClassification => {
             classes = vec![String::new(); n];
             for &(at, class) in &example.labels {
@@ -149,9 +177,40 @@ fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> Tok
         labeled,
         classes,
         truncated: example.truncated,
+        lost: Vec::new(),
         prompt: example.prompt.clone(),
         target: example.reference.clone(),
     }
+}
+
+/// The rows with what the cut took of them: those that were cut are encoded once more.
+fn with_lost(
+    mut rows: Vec<TokenRow>,
+    prepared: &Prepared,
+    config: &DataConfig,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<TokenRow>> {
+    let encoder = prepared.encoder(config, tokenizer)?;
+    for row in rows.iter_mut().filter(|row| row.truncated) {
+        for of_row in prepared.table.rows.iter().filter(|of_row| of_row.number == row.row) {
+            let encoded = encoder.encode_rows(of_row)?.unwrap_or_default();
+            let is_same =
+                |encoded: &&EncodedRow| encoded.example.prompt == row.prompt && encoded.example.reference == row.target;
+            if let Some(encoded) = encoded.iter().find(is_same) {
+                row.lost = lost_tokens(&encoded.lost, tokenizer);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn lost_tokens(lost: &[(usize, u32)], tokenizer: &Tokenizer) -> Vec<LostTokens> {
+    let group = |group: &[(usize, u32)]| LostTokens {
+        at: group[0].0,
+        tokens: group.iter().take(N_LOST).map(|&(_, token)| shown(token, tokenizer)).collect(),
+        n: group.len(),
+    };
+    lost.chunk_by(|a, b| a.0 == b.0).map(group).collect()
 }
 
 /// A token as people read it, a soft one by its number.
@@ -181,6 +240,25 @@ mod tests {
         assert_eq!(preview.skipped, [(2, crate::sentence!("the target is empty"))]);
         assert_eq!((preview.total_rows, preview.train_rows, preview.validation_rows), (3, 1, 1));
         assert_eq!(preview.lengths, [6, 5]);
+    }
+
+    #[test]
+    fn the_token_view_shows_what_a_cut_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        std::fs::write(&path, "source,target\nabc,d\nabcdef,ghi\n").unwrap();
+        let config = DataConfig { append_end_token: false, ..DataConfig::new(path) };
+        let (task, start) = (TaskRecord::default(), TargetStart::default());
+        let preview = preview(&config, &task, start, &byte_tokenizer(), 9, 6, 1).unwrap();
+        assert_eq!((preview.rows[0].lost.len(), preview.truncated_rows), (0, 1));
+        let row = &preview.rows[1];
+        assert_eq!(row.tokens, ["a", "b", "c", "<|endoftext|>", " ", "g"]);
+        let lost = |at, tokens: &[&str]| LostTokens {
+            at,
+            tokens: tokens.iter().map(|&token| token.to_owned()).collect(),
+            n: tokens.len(),
+        };
+        assert_eq!(row.lost, [lost(3, &["d", "e", "f"]), lost(6, &["h", "i"])]);
     }
 
     #[test]

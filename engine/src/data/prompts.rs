@@ -62,10 +62,12 @@ impl Prompts {
             }
         };
         // A chat template writes the begin token itself where the model wants one.
-        let follows = config.begin_token == BeginToken::Tokenizer && chat.is_none() && !is_source;
+        let follows =
+            config.begin_token == BeginToken::Tokenizer && chat.is_none() && !is_source && task != Task::MultipleChoice;
         let begin = if follows { tokenizer.begins_texts().to_vec() } else { Vec::new() };
         let mut config = config.clone();
-        if (!begin.is_empty() || chat.is_some() || is_source) && config.prompt_template == DEFAULT_PROMPT_TEMPLATE {
+        let is_apart = is_source || task == Task::MultipleChoice;
+        if (!begin.is_empty() || chat.is_some() || is_apart) && config.prompt_template == DEFAULT_PROMPT_TEMPLATE {
             config.prompt_template = PLAIN_PROMPT.to_owned();
         }
         let append_end_token = config.append_end_token;

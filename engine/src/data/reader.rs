@@ -1,10 +1,11 @@
-//! Files of rows: `.jsonl`, `.json`, `.csv`, `.tsv`, `.conll`, `.txt`. A broken row is named and left out; only a file in which
-//! nothing can be read is refused.
+//! Files of rows: `.jsonl`, `.json`, `.csv`, `.tsv`, `.conll`, `.txt`, packed or not; Parquet, Arrow, folders and patterns of
+//! them. A broken row is named and left out; only a file in which nothing can be read is refused.
 
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::files::{self as streams, Packing, RowStream};
 use super::table::{ObjectRows, Table};
 use super::text_encoding::as_utf8;
 use super::{conll, delimited, file_kind, forms, json_forms, lines};
@@ -21,7 +22,9 @@ pub(super) const ENDINGS: [&str; 13] = [
 /// Reads the rows of a file, whose ending decides the format: `.jsonl` and `.ndjson` (an object a line), `.json`
 /// (an array of objects, an object that holds one, or columns as pandas writes them), `.csv` and `.tsv` (with a header),
 /// `.conll`, `.bio` and `.iob2` (a token and its label a line), `.txt` (a text a line), `.xml` (WebNLG), `.source` with
-/// `.target` (a line each). UTF-8, UTF-16 or GB18030.
+/// `.target` (a line each). Each may be packed by gzip, Zstandard or xz, in UTF-8 or another encoding that is told. Parquet
+/// and Arrow files are known by their first bytes. A folder that the datasets library saved, one of shards, and a pattern
+/// (`shards/*.parquet`) are one table.
 ///
 /// # Errors
 /// [`EngineError::Io`] when the file cannot be read, [`EngineError::NotRows`] when it is something else altogether,
@@ -29,10 +32,37 @@ pub(super) const ENDINGS: [&str; 13] = [
 /// when no row can be read.
 pub fn read_table(path: &Path) -> Result<Table> {
     check_file(path)?;
-    let bytes = files::read(path, Kind::Rows)?;
+    let table = match streams::open_stream(path)? {
+        Some(rows) => collected(path, rows)?,
+        None => read_whole(path)?,
+    };
+    table.check_readable()
+}
+
+/// All rows of a stream.
+fn collected(path: &Path, mut stream: Box<dyn RowStream>) -> Result<Table> {
+    let mut rows = ObjectRows::new(path);
+    while let Some(row) = stream.next_row()? {
+        let number = rows.table.total_rows() + 1;
+        match row {
+            Ok(object) => rows.push(number, Value::Object(object))?,
+            Err(reason) => rows.table.name_problem(number, reason),
+        }
+    }
+    rows.table.notes.extend(stream.notes());
+    Ok(rows.table)
+}
+
+/// The rows of a file of text that is read whole; it may have none.
+pub(super) fn read_whole(path: &Path) -> Result<Table> {
+    let packing = Packing::of(&streams::beginning(path)?);
+    let bytes = match packing {
+        Some(packing) => streams::unpacked(path, packing, None)?,
+        None => files::read(path, Kind::Rows)?,
+    };
+    let name = packing.map_or_else(|| path.to_string_lossy().to_lowercase(), |_| streams::without_packing(path));
     let (bytes, encoding) = as_utf8(&bytes);
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let mut table = match ending.as_str() {
+    let mut table = match name.rsplit('.').next().unwrap_or_default() {
         "jsonl" | "ndjson" => read_json_lines(&bytes, path),
         "json" => read_json(&bytes, path),
         "csv" => delimited::read_csv(&bytes, path),
@@ -44,9 +74,9 @@ pub fn read_table(path: &Path) -> Result<Table> {
         _ => lines::read(&bytes, path),
     }?;
     if let Some(encoding) = encoding {
-        table.notes.insert(0, sentence!("The file is read as {encoding}", encoding));
+        table.notes.insert(0, encoding.note());
     }
-    table.check_readable()
+    Ok(table)
 }
 
 /// Refuses what is no file of rows by its name or its first bytes, without reading the rest.
@@ -54,9 +84,12 @@ pub fn read_table(path: &Path) -> Result<Table> {
 /// # Errors
 /// [`EngineError::Io`] when there is no such file, [`EngineError::NotRows`] with what it is and the way to rows.
 pub fn check_file(path: &Path) -> Result<()> {
+    if streams::is_pattern(path) {
+        return streams::check_many(path);
+    }
     let found = std::fs::metadata(path).map_err(EngineError::io(IoAction::Read, path))?;
     if found.is_dir() {
-        return Err(file_kind::folder_is_not_rows(path));
+        return streams::check_many(path);
     }
     if !found.is_file() {
         let found = sentence!("a device or a pipe");
@@ -65,13 +98,20 @@ pub fn check_file(path: &Path) -> Result<()> {
     if let Some(error) = file_kind::not_rows(path)? {
         return Err(error);
     }
-    let name = path.to_string_lossy().to_lowercase();
-    if ENDINGS.iter().any(|ending| name.ends_with(ending)) { Ok(()) } else { Err(other_ending(path)) }
+    let is_columnar = streams::has_columnar_ending(path) || streams::is_columnar(&streams::beginning(path)?);
+    if is_columnar || has_ending(&path.to_string_lossy()) { Ok(()) } else { Err(other_ending(path)) }
+}
+
+/// Whether a name says that there are rows, and how they are written.
+pub(super) fn has_ending(name: &str) -> bool {
+    let name = streams::without_packing(Path::new(name));
+    ENDINGS.iter().chain(&streams::COLUMNAR_ENDINGS).any(|ending| name.ends_with(ending))
 }
 
 fn other_ending(path: &Path) -> EngineError {
-    let advice =
-        sentence!("Give it the ending that says how its rows are written: .jsonl, .json, .csv, .tsv, .conll or .txt");
+    let advice = sentence!(
+        "Give it the ending that says how its rows are written: .jsonl, .json, .csv, .tsv, .conll, .txt or .parquet"
+    );
     EngineError::NotRows { path: path.to_owned(), found: sentence!("a file of another ending"), advice }
 }
 
@@ -102,7 +142,8 @@ fn json_lines(bytes: &[u8], path: &Path) -> Result<Table> {
     Ok(rows.table)
 }
 
-fn parse_line(line: &[u8]) -> Result<Value, Sentence> {
+/// The value of a line of JSON lines.
+pub(super) fn parse_line(line: &[u8]) -> Result<Value, Sentence> {
     let text = std::str::from_utf8(line).map_err(|e| not_utf8(e.valid_up_to()))?;
     parse(text).map_err(|e| {
         let message = e.to_string();
@@ -203,7 +244,8 @@ mod tests {
         assert!(read("x.json", "").unwrap_err().to_string().contains("not valid JSON"));
         assert!(read("x.csv", "a,b\n").unwrap_err().to_string().contains("no rows"));
         assert!(read("x.jsonl", "{").unwrap_err().to_string().starts_with("row 1 of"));
-        assert!(read("x.parquet", "PAR1").unwrap_err().to_string().contains("a Parquet file"));
+        assert!(read("x.parquet", "PAR1").unwrap_err().to_string().contains("in the middle"));
+        assert!(read("x.parquet", "a").unwrap_err().to_string().contains("does not begin as a Parquet"));
         assert!(read("x.rows", "a").unwrap_err().advice().to_string().contains(".jsonl"));
         assert!(read_table(Path::new("/nowhere/x.jsonl")).unwrap_err().to_string().contains("cannot read"));
     }
@@ -225,9 +267,12 @@ mod tests {
             (table.rows[0].text(1), table.notes[0].to_string().as_str()),
             ("山".into(), "The file is read as UTF-16")
         );
-        let latin = read("x.csv", b"a,b\ncaf\xE9,x\n").unwrap_err();
-        let said = format!("{latin}. {}", latin.advice());
-        assert!(said.contains("row 1 of") && said.contains("UTF-8 as a whole"), "{said}");
+        let latin = read("x.csv", b"a,b\ncaf\xE9,x\n").unwrap();
+        assert_eq!(latin.rows[0].text(0), "café");
+        assert!(latin.notes[0].to_string().contains("windows-1252"), "{:?}", latin.notes);
+        let damaged =
+            read("x.csv", [&b"a,b\n\xC3\xA9tage,x\n\xC3\xA9t\xC3\xA9,y\nz,"[..], b"\xE9\n"].concat()).unwrap();
+        assert_eq!((damaged.rows.len(), damaged.n_problems), (2, 1), "a damaged character is no other encoding");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::columns::listed;
 use super::encode::Example;
 use super::table::Problem;
 use super::tokenizer::Tokenizer;
+use crate::config::Truncate;
 use crate::{Sentence, sentence};
 
 /// Numbers and notes of what happened to the rows.
@@ -27,13 +28,15 @@ pub struct DataReport {
     pub total_rows: usize,
     /// Training rows used.
     pub train_rows: usize,
+    /// Training rows that are left aside, because fewer were asked for.
+    pub unused_rows: usize,
     /// Validation rows used.
     pub validation_rows: usize,
     /// Rows used that were cut to the length limit.
     pub truncated_rows: usize,
     /// Those of them whose prompt lost something.
     pub cut_prompts: usize,
-    /// Those of them that have one token of their prompt left.
+    /// Those of them that lost their instruction: nothing is left of the row's own text in the prompt.
     pub bare_prompts: usize,
     /// Tokens of the rows used that stand for what the vocabulary cannot express.
     pub unknown_tokens: usize,
@@ -49,6 +52,8 @@ pub struct DataReport {
     pub lengths: Vec<u32>,
     /// The limit in force, in tokens.
     pub max_tokens: usize,
+    /// The rule by which longer rows were cut.
+    pub truncate: Truncate,
 }
 
 impl DataReport {
@@ -56,7 +61,7 @@ impl DataReport {
     pub(super) fn count(&mut self, row: &Example, unknown: Option<u32>) {
         self.truncated_rows += usize::from(row.truncated);
         self.cut_prompts += usize::from(row.cut_prompt > 0);
-        self.bare_prompts += usize::from(row.cut_prompt > 0 && row.n_prompt_left() <= 1);
+        self.bare_prompts += usize::from(row.bare_prompt);
         let n_unknown = unknown.map_or(0, |token| row.n_of(token));
         self.unknown_tokens += n_unknown;
         self.unknown_rows += usize::from(n_unknown > 0);
@@ -66,6 +71,7 @@ impl DataReport {
     pub(super) fn add(&mut self, other: Self, name: &str) {
         self.total_rows += other.total_rows;
         self.train_rows += other.train_rows;
+        self.unused_rows += other.unused_rows;
         self.validation_rows += other.validation_rows;
         self.truncated_rows += other.truncated_rows;
         self.cut_prompts += other.cut_prompts;
@@ -113,9 +119,23 @@ impl DataReport {
     pub fn oddities(&self) -> Vec<Sentence> {
         let mut sentences = self.notes.clone();
         sentences.extend(self.unread());
+        if self.unused_rows > 0 {
+            let (n, used) = (self.unused_rows, self.train_rows);
+            sentences.push(sentence!(
+                "{n} training {n:row is|rows are} left aside, because {used} {used:was|were} asked for",
+                n,
+                used
+            ));
+        }
         let (cut, bare) = (self.cut_prompts, self.bare_prompts);
         if cut > 0 && self.has_sources {
             sentences.push(sentence!("Of the rows that were cut, {cut} lost the end of their source", cut));
+        } else if cut > 0 && self.truncate != Truncate::PromptStart {
+            sentences.push(sentence!(
+                "Of the rows that were cut, {cut} lost a part of their prompt, and {bare} all that they ask",
+                cut,
+                bare
+            ));
         } else if cut > 0 {
             sentences.push(sentence!(
                 "Of the rows that were cut, {cut} lost the beginning of their prompt, and {bare} {bare:keeps|keep} one token of it",
@@ -168,23 +188,17 @@ mod tests {
 
     #[test]
     fn rows_that_lost_their_beginning_are_counted_apart_from_those_that_were_cut() {
-        let row = |cut_prompt: usize, n_prompt: usize| Example {
+        let row = |cut_prompt, n_prompt, bare_prompt| Example {
             row: 1,
-            source: Vec::new(),
             tokens: vec![7, 8, 9, 9],
             n_prompt,
             truncated: true,
             cut_prompt,
-            prompt: String::new(),
-            reference: String::new(),
-            references: Vec::new(),
-            types: Vec::new(),
-            labels: Vec::new(),
-            task: 0,
-            dataset: 0,
+            bare_prompt,
+            ..Example::default()
         };
         let mut report = DataReport { max_tokens: 4, ..DataReport::default() };
-        [row(0, 2), row(3, 2), row(5, 1)].iter().for_each(|row| report.count(row, Some(9)));
+        [row(0, 2, false), row(3, 2, false), row(5, 1, true)].iter().for_each(|row| report.count(row, Some(9)));
         let sentences = [
             "3 rows were cut to 4 tokens",
             "Of the rows that were cut, 2 lost the beginning of their prompt, and 1 keeps one token of it",
@@ -192,5 +206,8 @@ mod tests {
         ];
         assert_eq!(report.notices(), sentences);
         assert_eq!(report.oddities(), sentences[1..]);
+        let report = DataReport { truncate: Truncate::LongestFirst, ..report };
+        let sentence = "Of the rows that were cut, 2 lost a part of their prompt, and 1 all that they ask";
+        assert_eq!(report.oddities()[0], sentence);
     }
 }

@@ -88,7 +88,7 @@ mod tests {
     fn a_target_stands_after_its_start_and_ends_once() {
         let tokenizer = byte_tokenizer();
         let tokens = |target, token, first, ends, limit| {
-            target_tokens(target, &tokenizer, TargetStart { token, first }, ends, limit).unwrap().0
+            target_tokens(target, &tokenizer, TargetStart { has_source: true, token, first }, ends, limit).unwrap().0
         };
         assert_eq!(tokens(" ab", Some(1), None, true, 9), [1, 97, 98, END]);
         assert_eq!(tokens("ab<|endoftext|>", Some(1), None, true, 9), [1, 97, 98, END]);

@@ -8,6 +8,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 pub(super) enum Purpose {
     /// The choice of validation rows.
     Split,
+    /// The choice of training rows where not all are used.
+    Fewer,
     /// The rows of an epoch, counted from 0.
     Rows { epoch: u64 },
     /// The batches of an epoch.
@@ -40,6 +42,7 @@ fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
         Purpose::Rows { epoch } => (2, epoch, 0),
         Purpose::Batches { epoch } => (3, epoch, 0),
         Purpose::Reference { epoch, source } => (4, epoch, source),
+        Purpose::Fewer => (5, 0, 0),
     };
     let mut bytes = [0; 32];
     for (slot, value) in bytes.chunks_exact_mut(8).zip([seed, purpose, epoch, of]) {

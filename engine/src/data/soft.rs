@@ -28,6 +28,31 @@ pub(super) fn encode(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     Ok(ids)
 }
 
+/// The same ids, each with the bytes of the text that it stands for; a soft token with those of its mark.
+pub(super) fn encode_with_offsets(text: &str, tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<(usize, usize)>)> {
+    let (mut ids, mut offsets) = (Vec::new(), Vec::new());
+    let mut begin = 0;
+    for (slot, piece) in pieces(text) {
+        if let Some(slot) = slot {
+            ids.push(slot);
+            offsets.push((begin, begin + MARK.len()));
+            begin += MARK.len();
+        }
+        let ids_of_piece = piece_ids(piece, ids.is_empty(), tokenizer)?;
+        let (plain, places) = tokenizer.encode_with_offsets(piece)?;
+        // Without its first space a piece has other places; what they are then is not looked up.
+        let is_plain = plain == ids_of_piece;
+        let place = |at: usize| match places.get(at).filter(|_| is_plain) {
+            Some(&(from, to)) => (begin + from, begin + to),
+            None => (begin, begin + piece.len()),
+        };
+        offsets.extend((0..ids_of_piece.len()).map(place));
+        ids.extend(ids_of_piece);
+        begin += piece.len();
+    }
+    Ok((ids, offsets))
+}
+
 /// The same with the special tokens that the model expects around a text. A soft token is no word of it, as special tokens
 /// are none, so that no cut takes one away.
 pub(super) fn encode_framed(text: &str, tokenizer: &Tokenizer) -> Result<Encoded> {
@@ -87,6 +112,14 @@ mod tests {
         assert_eq!(ids("<|soft|><|soft|>ab<|soft|>"), [SOFT, SOFT + 1, 97, 98, SOFT + 2]);
         assert_eq!(ids("ab"), [97, 98]);
         assert_eq!((ids(""), count(&ids("a<|soft|>"))), (Vec::new(), 1));
+    }
+
+    #[test]
+    fn a_token_knows_the_bytes_it_stands_for() {
+        let (ids, offsets) = encode_with_offsets("é<|soft|>b", &byte_tokenizer()).unwrap();
+        assert_eq!(ids, encode("é<|soft|>b", &byte_tokenizer()).unwrap());
+        assert_eq!(offsets[2..], [(2, 10), (10, 11)]);
+        assert!(offsets[..2].iter().all(|&(begin, end)| begin < end && end <= 2), "{offsets:?}");
     }
 
     #[test]

@@ -22,6 +22,7 @@ enum Span {
 /// # Errors
 /// [`EngineError::Setting`] for a form that cannot be read, or soft tokens behind a text that is written.
 pub fn settled(mut config: RunConfig) -> Result<RunConfig> {
+    config.data = config.data.for_task(config.task);
     let MethodConfig::Prompt(prompt) = &mut config.method else { return Ok(config) };
     if prompt.tasks.is_some() && config.data.task_column.is_none() {
         // The tasks keep their names when files are moved, or others are evaluated.
@@ -136,7 +137,9 @@ mod tests {
             data: DataConfig::new("x"),
             method: MethodConfig::Prompt(PromptConfig { template, ..PromptConfig::default() }),
             lora: None,
+            weights: None,
             training: TrainingConfig::default(),
+            generation: crate::config::Sampling::default(),
         })
     }
 

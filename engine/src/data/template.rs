@@ -20,7 +20,7 @@ use crate::{Sentence, sentence};
 /// Longest template, in bytes.
 const MAX_SOURCE: usize = 16 * 1024;
 /// All columns by name, for those whose names are no identifiers.
-const ROW: &str = "row";
+pub(super) const ROW: &str = "row";
 /// Names that every row has beside its columns.
 const ROLES: [&str; 7] = ["source", "target", "bos", "eos", "mask", conversation::ROLE, ROW];
 /// Gives so many soft tokens.
@@ -83,12 +83,6 @@ impl Fields {
         fields
     }
 
-    /// The same with another text to be learned.
-    pub(super) fn with_target(mut self, target: &str) -> Self {
-        self.set("target", Value::from(target));
-        self
-    }
-
     /// Turns before an answer: those that are given, and the source as the user's.
     pub(super) fn set_turns(&mut self, earlier: &[Message]) {
         let turn = |role: &str, content: Value| -> Value {
@@ -117,6 +111,13 @@ impl Fields {
         self.set("bos", Value::from(tokenizer.bos_text()));
         self.set("eos", Value::from(tokenizer.eos_text()));
         self.set("mask", Value::from(tokenizer.mask_text()));
+    }
+
+    /// The same of another text to be learned.
+    pub(super) fn with_target(&self, target: &str) -> Self {
+        let mut fields = self.clone();
+        fields.set("target", Value::from(target));
+        fields
     }
 
     fn set(&mut self, name: &str, value: Value) {
@@ -164,6 +165,11 @@ impl Templates {
     /// Whether the target is made of a name.
     pub(super) fn target_reads(&self, name: &str) -> bool {
         self.names[1].contains(name)
+    }
+
+    /// Whether the target is made of nothing that differs from row to row but itself.
+    pub(super) fn target_stands_alone(&self) -> bool {
+        self.names[1].iter().all(|name| ["target", "bos", "eos", "mask"].contains(&name.as_str()))
     }
 
     /// Whether either is made of a column, by its name or by way of the whole row.

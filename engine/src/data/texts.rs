@@ -16,12 +16,13 @@ impl Roles {
         let source = self.source.iter().map(|&column| (column, "data.source_column"));
         let target = (self.target, "data.target_column");
         match task {
-            Task::Causal | Task::Seq2Seq | Task::MaskedFill => {
+            Task::Causal | Task::Seq2Seq | Task::MaskedFill | Task::MultipleChoice => {
                 let reads_source = ["source", conversation::ROLE].iter().any(|name| templates.prompt_reads(name));
                 let reads_target = task == Task::MaskedFill || templates.target_reads("target");
                 source.filter(|_| reads_source).chain(reads_target.then_some(target)).collect()
             }
             Task::SequenceClassification => source.chain([target]).collect(),
+            Task::QuestionAnswering => source.collect(),
             Task::TokenClassification => Vec::new(),
         }
     }

@@ -80,6 +80,12 @@ impl EngineError {
                 total = *n_virtual + *tokens,
                 n_positions
             ),
+            Self::NoMetric { asked, known } => {
+                sentence!("there is no metric {asked:?}; there are: {known}", asked, known)
+            }
+            Self::MetricNeedsModel { metric, model } => {
+                sentence!("{metric} is not computed here: it needs {model}", metric, model)
+            }
             Self::Setting { field, reason } => sentence!("{field}: {reason}", field, reason),
             Self::Recipe { name, wants, found } => {
                 sentence!("the preset {name:?} is for {wants}, this run trains {found}", name, wants, found)
@@ -181,6 +187,10 @@ impl EngineError {
             }
             Self::Template(_) => sentence!("Correct the template; columns are written as {{ name }}"),
             Self::ContextOverflow { .. } => sentence!("Shorten the prefix, or lower the length limit of a row"),
+            Self::NoMetric { .. } => sentence!("Choose one of the metrics that are there"),
+            Self::MetricNeedsModel { .. } => {
+                sentence!("Score the predictions with the metric's own program, or choose another metric")
+            }
             Self::Setting { .. } => sentence!("Correct the setting"),
             Self::Recipe { .. } => sentence!("Choose another preset, or the method and the task that it is for"),
             Self::Diverged { .. } => sentence!("Lower the learning rate, then resume from the last checkpoint"),

@@ -9,7 +9,8 @@
 //! This file sees logits on the host, and no model: the decoder brings them, one row for each beam.
 
 use super::decoder::{DecoderOptions, EndReason};
-use super::sampling::{forbid_ngrams, penalize, suppress};
+use super::rules::Rules;
+use super::stop::StopStrings;
 use crate::error::{EngineError, Result};
 use crate::generation::{Beams, EarlyStopping};
 use crate::sentence;
@@ -49,16 +50,12 @@ struct Candidate {
 }
 
 impl BeamSearch {
-    /// `room` is how many new tokens the model has positions for.
-    pub(super) fn new(options: &DecoderOptions, room: usize) -> Self {
-        let sampling = &options.sampling;
-        let mut end_tokens = if sampling.stop_at_end { options.end_tokens.clone() } else { Vec::new() };
-        end_tokens.sort_unstable();
-        end_tokens.dedup();
+    /// `limit` is how many new tokens are wanted, or the model has positions for.
+    pub(super) fn new(options: &DecoderOptions, limit: usize) -> Self {
         Self {
-            settings: sampling.beams.clone(),
-            end_tokens,
-            limit: room.min(sampling.max_new_tokens),
+            settings: options.sampling.beams.clone(),
+            end_tokens: options.ends(),
+            limit,
             live: vec![Hypothesis::default()],
             parents: vec![0],
             finished: Vec::new(),
@@ -75,7 +72,7 @@ impl BeamSearch {
         &mut self,
         mut logits: Vec<f32>,
         begins: &[u32],
-        options: &DecoderOptions,
+        (rules, stops): (&Rules, Option<&StopStrings>),
         forced: Option<u32>,
     ) -> Result<()> {
         let rows = if self.length() == 0 { 1 } else { self.settings.n_beams };
@@ -83,36 +80,32 @@ impl BeamSearch {
         for (row, beam) in logits.chunks_exact_mut(vocab_size).zip(&self.live) {
             to_log_probabilities(row)?;
             let seen = [begins, &beam.tokens].concat();
-            suppress(row, &options.suppress_tokens);
-            penalize(row, &seen, options.sampling.repetition_penalty as f32);
-            forbid_ngrams(row, &seen, options.no_repeat_ngram);
+            rules.apply(row, &seen, beam.tokens.len());
             if let Some(token) = forced {
                 row.fill(f32::NEG_INFINITY);
                 row[token as usize] = 0.0;
             }
         }
-        self.take(&logits, vocab_size)
+        let stops = |tokens: &[u32]| stops.is_some_and(|stops| stops.complete(&[begins, tokens].concat()));
+        self.take(&logits, vocab_size, stops)
     }
 
     /// Chooses among all continuations of all beams.
-    fn take(&mut self, log_probabilities: &[f32], vocab_size: usize) -> Result<()> {
+    fn take(&mut self, log_probabilities: &[f32], vocab_size: usize, stops: impl Fn(&[u32]) -> bool) -> Result<()> {
         let n_beams = self.settings.n_beams;
         let length = self.length() + 1;
         // Even if every beam has all its ends among the best, enough others are left to go on with.
         let candidates = self.candidates(log_probabilities, vocab_size, (self.end_tokens.len() + 1).max(2) * n_beams);
         let (mut live, mut parents) = (Vec::new(), Vec::new());
         for (rank, Candidate { score, row, token }) in candidates.into_iter().enumerate() {
-            let continued = |score| {
-                let tokens = [&self.live[row].tokens[..], &[token]].concat();
-                Hypothesis { tokens, score }
-            };
-            if length >= self.limit || self.end_tokens.contains(&token) {
+            let tokens = [&self.live[row].tokens[..], &[token]].concat();
+            if length >= self.limit || self.end_tokens.contains(&token) || stops(&tokens) {
                 // An end further behind would never have been looked at without the room for ends.
                 if rank < n_beams {
-                    self.finished.push(continued(self.worth(score, length)));
+                    self.finished.push(Hypothesis { tokens, score: self.worth(score, length) });
                 }
             } else if live.len() < n_beams {
-                live.push(continued(score));
+                live.push(Hypothesis { tokens, score });
                 parents.push(row);
             }
         }
@@ -193,9 +186,12 @@ impl BeamSearch {
 
     /// Why the search is over, if it is: what ended the best beam.
     pub(super) fn end(&self, max_new_tokens: usize) -> Option<EndReason> {
-        let last = self.finished.first().filter(|_| self.over)?.tokens.last()?;
+        let best = self.finished.first().filter(|_| self.over)?;
+        let last = best.tokens.last()?;
         Some(if self.end_tokens.contains(last) {
             EndReason::EndToken
+        } else if best.tokens.len() < self.limit {
+            EndReason::StopString
         } else if self.limit == max_new_tokens {
             EndReason::MaxTokens
         } else {
@@ -237,13 +233,13 @@ mod tests {
     /// Searches a made-up text: `next` has the probabilities after the tokens so far, of a vocabulary of four with 3 as its end.
     fn search(beams: Beams, limit: usize, next: impl Fn(&[u32]) -> [f32; 4]) -> (Vec<Hypothesis>, usize) {
         let options = DecoderOptions { end_tokens: vec![3, 3], ..options(beams, limit) };
-        let mut search = BeamSearch::new(&options, 100);
+        let mut search = BeamSearch::new(&options, options.sampling.max_new_tokens.min(100));
         let mut steps = 0;
         while search.end(limit).is_none() {
             let mut rows = texts(&search);
             rows.resize(if steps == 0 { 1 } else { options.sampling.beams.n_beams }, Vec::new());
             let logits = rows.iter().flat_map(|text| next(text).map(f32::ln)).collect();
-            search.advance(logits, &[], &options, None).unwrap();
+            search.advance(logits, &[], (&Rules::new(&options), None), None).unwrap();
             steps += 1;
         }
         (search.returned().to_vec(), steps)
@@ -290,10 +286,11 @@ mod tests {
     #[test]
     fn a_forced_token_is_in_every_beam_and_costs_nothing() {
         let options = options(all_of(3), 2);
-        let mut search = BeamSearch::new(&options, 40);
-        search.advance(vec![0.3, 0.1, 0.9, 0.2], &[], &options, Some(1)).unwrap();
+        let mut search = BeamSearch::new(&options, options.sampling.max_new_tokens.min(40));
+        search.advance(vec![0.3, 0.1, 0.9, 0.2], &[], (&Rules::new(&options), None), Some(1)).unwrap();
         assert_eq!(texts(&search), [vec![1]], "copies of a beam are no beams");
-        search.advance([vec![0.0, 0.0, 1.0, 0.5], vec![0.0; 8]].concat(), &[], &options, None).unwrap();
+        let logits = [vec![0.0, 0.0, 1.0, 0.5], vec![0.0; 8]].concat();
+        search.advance(logits, &[], (&Rules::new(&options), None), None).unwrap();
         let found = search.returned();
         assert_eq!(found.iter().map(|beam| beam.tokens.clone()).collect::<Vec<_>>(), [[1, 2], [1, 3], [1, 0]]);
         let total: f32 = [0.0_f32, 0.0, 1.0, 0.5].iter().map(|logit| logit.exp()).sum();
@@ -303,9 +300,9 @@ mod tests {
     #[test]
     fn broken_or_forbidden_logits_are_errors() {
         let options = options(all_of(2), 3);
-        let mut search = BeamSearch::new(&options, 40);
-        assert!(search.advance(vec![f32::NAN, 1.0], &[], &options, None).is_err());
+        let mut search = BeamSearch::new(&options, options.sampling.max_new_tokens.min(40));
+        assert!(search.advance(vec![f32::NAN, 1.0], &[], (&Rules::new(&options), None), None).is_err());
         let nothing = DecoderOptions { suppress_tokens: vec![0, 1], ..options };
-        assert!(search.advance(vec![0.5, 1.0], &[], &nothing, None).is_err());
+        assert!(search.advance(vec![0.5, 1.0], &[], (&Rules::new(&nothing), None), None).is_err());
     }
 }

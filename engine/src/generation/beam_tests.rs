@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::beam::BeamSearch;
+use super::rules::Rules;
 use super::tiny::TinyModel;
 use super::*;
 use crate::error::EngineError;
@@ -68,13 +69,13 @@ fn one_beam_is_greedy() {
     // The search itself, asked for a single beam.
     for (i, stream) in prompts().into_iter().enumerate() {
         assert!(greedy.hypotheses(i).is_empty() && !greedy.has_beams());
-        let mut search = BeamSearch::new(&options(1, 15), 40);
+        let mut search = BeamSearch::new(&options(1, 15), 15);
         for n in 0..15 {
             let prompt = [&stream.prompt[..], search.best()].concat();
             let one = DecoderOptions { keep_logits: true, ..options(1, 1) };
             let streams = vec![DecoderStream { prompt, ..stream.clone() }];
             let logits = Decoder::new(model.shape(), streams, one).unwrap().step(&model).unwrap().remove(0).logits;
-            search.advance(logits.unwrap(), &stream.prompt, &options(1, 15), None).unwrap();
+            search.advance(logits.unwrap(), &stream.prompt, (&Rules::new(&options(1, 15)), None), None).unwrap();
             assert_eq!(search.best(), &greedy.tokens(i)[..=n]);
         }
         assert_eq!(search.end(15), Some(EndReason::MaxTokens));
@@ -156,7 +157,7 @@ fn what_is_suppressed_or_would_repeat_is_in_no_beam() {
     let model = TinyModel::new(10);
     let mut penalized = options(4, 8);
     penalized.sampling.repetition_penalty = 1.4;
-    penalized.no_repeat_ngram = 1;
+    penalized.sampling.no_repeat_ngram_size = 1;
     penalized.suppress_tokens = vec![run(&model, vec![stream(PROMPTS[2], None)], &options(4, 8))[0][0].tokens[0]];
     for beam in run(&model, vec![stream(PROMPTS[2], None)], &penalized).remove(0) {
         let mut all = [&beam.tokens, PROMPTS[2]].concat();

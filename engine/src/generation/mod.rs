@@ -7,10 +7,13 @@ mod beam;
 #[cfg(test)]
 mod beam_tests;
 mod cache;
-mod config;
 mod decoder;
 mod decoder_model;
+#[cfg(test)]
+mod golden_tests;
+mod rules;
 mod sampling;
+mod stop;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -18,7 +21,9 @@ pub(crate) mod tiny;
 
 pub use beam::Hypothesis;
 pub use cache::{KvCache, Segments};
-pub use config::{Beams, EarlyStopping, Sampling};
 pub use decoder::{Decoder, DecoderOptions, DecoderStream, EndReason, NewToken, plain_logits};
 pub use decoder_model::{DecoderModel, SourceOptions};
-pub use sampling::{TokenSampler, check_sampling};
+pub use sampling::TokenSampler;
+pub use stop::{StopStrings, before_stop};
+
+pub use crate::config::{Beams, EarlyStopping, Sampling};

@@ -1,14 +1,13 @@
 //! Choosing one token from one row of logits, on the host.
 //!
 //! The order and the meaning of the settings are those of huggingface/transformers,
-//! `src/transformers/generation/logits_process.py`: repetition penalty, forbidden n-grams, then (unless greedy)
-//! temperature, top-k, top-p.
+//! `src/transformers/generation/logits_process.py`: behind the rules, and unless greedy, temperature, top-k, top-p.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::{EngineError, Result};
-use crate::generation::{Beams, Sampling};
+use crate::generation::Sampling;
 use crate::sentence;
 
 /// Chooses the tokens of one stream. Each stream has a random state of its own, and takes one number per token: the
@@ -16,31 +15,28 @@ use crate::sentence;
 #[derive(Clone, Debug)]
 pub struct TokenSampler {
     sampling: Sampling,
-    no_repeat_ngram: usize,
     random: ChaCha8Rng,
 }
 
 impl TokenSampler {
-    /// `no_repeat_ngram` forbids that any n tokens in a row come twice; 0 allows everything.
-    pub fn new(sampling: &Sampling, no_repeat_ngram: usize) -> Self {
-        Self { sampling: sampling.clone(), no_repeat_ngram, random: ChaCha8Rng::seed_from_u64(sampling.seed) }
+    /// From its seed on.
+    pub fn new(sampling: &Sampling) -> Self {
+        Self { sampling: sampling.clone(), random: ChaCha8Rng::seed_from_u64(sampling.seed) }
     }
 
-    /// The next token after `seen`, the prompt and what was generated.
+    /// The next token.
     ///
     /// # Errors
     /// [`EngineError::Computation`] when the logits are not numbers or every token is forbidden.
-    pub fn choose(&mut self, logits: &mut [f32], seen: &[u32]) -> Result<u32> {
+    pub fn choose(&mut self, logits: &[f32]) -> Result<u32> {
         if logits.iter().any(|logit| logit.is_nan()) {
             return Err(EngineError::Computation(sentence!("the model's logits are not numbers")));
         }
-        penalize(logits, seen, self.sampling.repetition_penalty as f32);
-        forbid_ngrams(logits, seen, self.no_repeat_ngram);
         let (best, &highest) = first_maximum(logits).expect("a vocabulary has tokens");
         if highest == f32::NEG_INFINITY {
             return Err(EngineError::Computation(sentence!("no token is allowed to follow")));
         }
-        if is_greedy(&self.sampling) {
+        if self.sampling.is_greedy() {
             return Ok(best as u32);
         }
         let scale = self.sampling.temperature.recip();
@@ -49,87 +45,8 @@ impl TokenSampler {
     }
 }
 
-/// Refuses settings outside of what makes sense, by name.
-///
-/// # Errors
-/// [`EngineError::Setting`] for the first one that is wrong.
-pub fn check_sampling(sampling: &Sampling) -> Result<()> {
-    let beams = &sampling.beams;
-    let rules = [
-        (
-            sampling.temperature.is_finite() && sampling.temperature >= 0.0,
-            "temperature",
-            sentence!("must be 0 or more"),
-        ),
-        ((0.0..=1.0).contains(&sampling.top_p), "top_p", sentence!("must be between 0 and 1")),
-        (
-            sampling.repetition_penalty.is_finite() && sampling.repetition_penalty > 0.0,
-            "repetition_penalty",
-            sentence!("must be a positive number"),
-        ),
-        ((1..=Beams::MOST).contains(&beams.n_beams), "n_beams", sentence!("must be between 1 and 256")),
-        (
-            (1..=beams.n_beams).contains(&beams.n_returned),
-            "n_returned",
-            sentence!("must be at least 1 and at most the number of beams"),
-        ),
-        (beams.length_penalty.is_finite(), "length_penalty", sentence!("must be a finite number")),
-        (
-            beams.n_beams == 1 || is_greedy(sampling),
-            "n_beams",
-            sentence!("must be 1 with sampling: beams are searched, not drawn"),
-        ),
-    ];
-    match rules.into_iter().find(|(holds, ..)| !holds) {
-        None => Ok(()),
-        Some((_, field, reason)) => Err(EngineError::Setting { field, reason }),
-    }
-}
-
-fn is_greedy(sampling: &Sampling) -> bool {
-    sampling.greedy || sampling.temperature == 0.0
-}
-
 fn first_maximum(logits: &[f32]) -> Option<(usize, &f32)> {
     logits.iter().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best })
-}
-
-/// Keskar et al. 2019, "CTRL", section 4.1, in the form that also works for negative logits: each token that is
-/// already there counts once.
-pub(super) fn penalize(logits: &mut [f32], seen: &[u32], penalty: f32) {
-    if penalty == 1.0 {
-        return;
-    }
-    let mut tokens = seen.to_vec();
-    tokens.sort_unstable();
-    tokens.dedup();
-    for token in tokens {
-        if let Some(logit) = logits.get_mut(token as usize) {
-            *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
-        }
-    }
-}
-
-/// Forbids every token that already followed the last `n - 1` tokens.
-pub(super) fn forbid_ngrams(logits: &mut [f32], seen: &[u32], n: usize) {
-    if n == 0 || seen.len() + 1 < n {
-        return;
-    }
-    let last = &seen[seen.len() + 1 - n..];
-    for ngram in seen.windows(n).filter(|ngram| ngram[..n - 1] == *last) {
-        if let Some(logit) = logits.get_mut(ngram[n - 1] as usize) {
-            *logit = f32::NEG_INFINITY;
-        }
-    }
-}
-
-/// Forbids these tokens.
-pub(super) fn suppress(logits: &mut [f32], tokens: &[u32]) {
-    for &token in tokens {
-        if let Some(logit) = logits.get_mut(token as usize) {
-            *logit = f32::NEG_INFINITY;
-        }
-    }
 }
 
 /// Tokens left by top-k and top-p with their unnormalized probabilities, by token id.
@@ -193,28 +110,8 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_first_maximum() {
-        let mut sampler = TokenSampler::new(&Sampling::default(), 0);
-        assert_eq!(sampler.choose(&mut [0.0, 3.0, 3.0, 1.0], &[]).unwrap(), 1);
-    }
-
-    #[test]
-    fn penalty_divides_positive_and_multiplies_negative_logits_once() {
-        let mut logits = [2.0, -2.0, 2.0, -2.0];
-        penalize(&mut logits, &[0, 1, 0, 1, 0], 2.0);
-        assert_eq!(logits, [1.0, -4.0, 2.0, -2.0]);
-    }
-
-    #[test]
-    fn a_bigram_never_comes_twice() {
-        let mut logits = [0.0; 4];
-        forbid_ngrams(&mut logits, &[1, 2, 1, 3, 1], 2);
-        assert_eq!(logits, [0.0, 0.0, f32::NEG_INFINITY, f32::NEG_INFINITY]);
-        let mut logits = [0.0; 4];
-        forbid_ngrams(&mut logits, &[1, 2], 1);
-        assert_eq!(logits, [0.0, f32::NEG_INFINITY, f32::NEG_INFINITY, 0.0]);
-        let mut logits = [0.0; 4];
-        forbid_ngrams(&mut logits, &[1], 3);
-        assert_eq!(logits, [0.0; 4]);
+        let mut sampler = TokenSampler::new(&Sampling::default());
+        assert_eq!(sampler.choose(&[0.0, 3.0, 3.0, 1.0]).unwrap(), 1);
     }
 
     #[test]
@@ -239,10 +136,10 @@ mod tests {
     #[test]
     fn draws_follow_the_probabilities() {
         let logits = [0.1_f32.ln(), 0.2_f32.ln(), 0.7_f32.ln()];
-        let mut sampler = TokenSampler::new(&sampling(), 0);
+        let mut sampler = TokenSampler::new(&sampling());
         let mut counts = [0_usize; 3];
         for _ in 0..10_000 {
-            counts[sampler.choose(&mut logits.clone(), &[]).unwrap() as usize] += 1;
+            counts[sampler.choose(&logits).unwrap() as usize] += 1;
         }
         for (count, expected) in counts.iter().zip([1000.0, 2000.0, 7000.0]) {
             assert!((*count as f64 - expected).abs() < 200.0, "{counts:?}");
@@ -252,8 +149,8 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_tokens() {
         let run = |seed| {
-            let mut sampler = TokenSampler::new(&Sampling { seed, ..sampling() }, 0);
-            (0..50).map(|_| sampler.choose(&mut [0.0; 100], &[]).unwrap()).collect::<Vec<_>>()
+            let mut sampler = TokenSampler::new(&Sampling { seed, ..sampling() });
+            (0..50).map(|_| sampler.choose(&[0.0; 100]).unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));
@@ -261,13 +158,13 @@ mod tests {
 
     #[test]
     fn broken_logits_and_settings_are_errors() {
-        let mut sampler = TokenSampler::new(&sampling(), 0);
-        assert!(sampler.choose(&mut [0.0, f32::NAN], &[]).is_err());
-        assert!(sampler.choose(&mut [f32::NEG_INFINITY; 2], &[]).is_err());
-        assert_eq!(sampler.choose(&mut [0.0, f32::INFINITY], &[]).unwrap(), 1);
-        assert!(check_sampling(&Sampling { top_p: 1.5, ..sampling() }).is_err());
-        assert!(check_sampling(&Sampling { temperature: f64::NAN, ..sampling() }).is_err());
-        assert!(check_sampling(&Sampling { repetition_penalty: 0.0, ..sampling() }).is_err());
-        assert!(check_sampling(&sampling()).is_ok());
+        let mut sampler = TokenSampler::new(&sampling());
+        assert!(sampler.choose(&[0.0, f32::NAN]).is_err());
+        assert!(sampler.choose(&[f32::NEG_INFINITY; 2]).is_err());
+        assert_eq!(sampler.choose(&[0.0, f32::INFINITY]).unwrap(), 1);
+        assert!((Sampling { top_p: 1.5, ..sampling() }).check().is_err());
+        assert!((Sampling { temperature: f64::NAN, ..sampling() }).check().is_err());
+        assert!((Sampling { repetition_penalty: 0.0, ..sampling() }).check().is_err());
+        assert!(sampling().check().is_ok());
     }
 }

@@ -212,7 +212,7 @@ fn no_token_comes_twice_when_single_tokens_must_not_repeat() {
     let model = TinyModel::new(10);
     let mut penalized = options(12);
     penalized.sampling.repetition_penalty = 1.4;
-    penalized.no_repeat_ngram = 1;
+    penalized.sampling.no_repeat_ngram_size = 1;
     let (tokens, ..) = run(&model, vec![stream(PROMPTS[2], None)], penalized.clone()).remove(0);
     let mut all: Vec<u32> = tokens.iter().chain(PROMPTS[2]).copied().collect();
     all.sort_unstable();

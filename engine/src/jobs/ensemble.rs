@@ -88,6 +88,10 @@ impl Ensemble {
             let reason = sentence!("the adapters were trained for different tasks or classes");
             return Err(EngineError::AdapterMismatch { reason });
         }
+        if record.task == Task::MultipleChoice {
+            let reason = sentence!("choices are not voted on");
+            return Err(EngineError::Setting { field: "task", reason });
+        }
         // A row is cut as the longest adapter needs it, so that all see the same.
         let mut n_before = 0;
         for adapter in &adapters {
@@ -101,7 +105,7 @@ impl Ensemble {
         let members = adapters.iter().zip(rows).map(|(adapter, rows)| Member::new(adapter, rows, &record, &model));
         let members = members.collect::<Result<Vec<_>>>()?;
         let sampling = Sampling { max_new_tokens: *max_new_tokens, ..Sampling::default() };
-        let options = DecoderOptions { keep_logits: true, ..model.decoding(sampling) };
+        let options = DecoderOptions { keep_logits: true, ..model.decoding(sampling)? };
         let empty = if record.task.writes() { Said::Text(String::new(), 0.0) } else { Said::Labels(Vec::new()) };
         let said = vec![vec![empty; n_rows]; members.len()];
         Ok(Running { model, members, record, options, said, next: 0, writing: None })

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::adapters::{AdapterState, HeadState};
-use crate::config::{DataConfig, References, Task, TaskRecord};
-use crate::data::{Dataset, Example, TokenBatch, evaluation_batches};
+use crate::config::{CandidateLoss, DataConfig, References, Task, TaskRecord};
+use crate::data::{CandidateReading, Candidates, Dataset, Example, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::jobs::{Job, Outbox, Progress};
@@ -15,6 +15,7 @@ use crate::models::{Conditioning, Model};
 use crate::nn::Precision;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
+use crate::training::candidates::Scorer;
 use crate::training::loss::score;
 use crate::training::metrics::MetricAccumulator;
 use crate::training::room_for_text;
@@ -22,6 +23,8 @@ use crate::{Sentence, sentence};
 
 /// Rows in one forward pass.
 const BATCH: usize = 8;
+/// Candidates of a row, from which on each row is a step of its own.
+const MANY: usize = 64;
 
 pub(super) struct Evaluate {
     model: PathBuf,
@@ -37,12 +40,15 @@ struct Running {
     conditioning: Conditioning,
     /// With the weights that the adapter changes.
     tuned: Option<Model>,
-    batches: Vec<TokenBatch>,
+    rows: Vec<Example>,
+    batches: Vec<Vec<usize>>,
     next: usize,
-    rows: usize,
+    reading: CandidateReading,
     nll: f64,
     tokens: usize,
     record: TaskRecord,
+    /// Names of datasets or relations, and which of them a row is of.
+    parts: (Vec<String>, fn(&Example) -> usize),
     tally: MetricAccumulator,
 }
 
@@ -53,7 +59,7 @@ impl Evaluate {
         data: DataConfig,
         task: Option<Task>,
     ) -> Self {
-        Self { model, place, adapter, data, task, running: None }
+        Self { model, place, adapter, data: data.for_task(task), task, running: None }
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
@@ -74,18 +80,24 @@ impl Evaluate {
             out.send(Report::Notice { text });
         }
         let own = if adapter.is_none() { own_head(&model, &dataset.task)? } else { None };
-        let (rows, record) = (dataset.train, own.as_ref().map_or(dataset.task, |own| own.task.clone()));
+        let reading = CandidateReading::of(&model.tokenizer, dataset.task.task, &self.data);
+        let (names, part_of) = dataset.parts();
+        let parts = (names.to_vec(), part_of);
+        let record = own.as_ref().map_or_else(|| dataset.judged(), |own| own.task.clone());
+        let rows = dataset.train;
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
-        let pad = model.tokenizer.pad();
-        let batches =
-            evaluation_batches(&lengths, BATCH).iter().map(|of| TokenBatch::new(&rows, of, pad, record.task)).collect();
+        // A step stays short where a row has very many candidates.
+        let count = |row: &Example| row.candidates.as_deref().map_or(0, Candidates::count);
+        let most = rows.iter().map(count).max().unwrap_or(0);
+        let batches = evaluation_batches(&lengths, if most > MANY { 1 } else { BATCH });
         let conditioning = match adapter.as_ref().or(own.as_ref()) {
             Some(adapter) => model.conditioning(adapter)?,
             None => Conditioning::default(),
         };
         let tuned = model.model.with_overrides(&conditioning.tuned)?;
-        let (rows, tally) = (rows.len(), MetricAccumulator::default());
-        Ok(Running { model, conditioning, tuned, batches, next: 0, rows, nll: 0.0, tokens: 0, record, tally })
+        let tally = MetricAccumulator::default();
+        let (next, nll, tokens) = (0, 0.0, 0);
+        Ok(Running { model, conditioning, tuned, rows, batches, next, reading, nll, tokens, record, parts, tally })
     }
 }
 
@@ -109,7 +121,8 @@ pub(super) fn scored_rows(
     let room = room_for_text(n_before, data.max_tokens, model.model.shape())?;
     // A source is asked once, with all its references.
     let references = References::First;
-    let data = DataConfig { validation: None, validation_share: 0.0, more: Vec::new(), references, ..data.clone() };
+    let (validation, validation_share, train_rows, more) = (None, 0.0, None, Vec::new());
+    let data = DataConfig { validation, validation_share, train_rows, more, references, ..data.clone() };
     let mut dataset = Dataset::load(&data, record, model.model.target_start(), &model.tokenizer, room, 0)?;
     match adapter {
         Some(adapter) => dataset.place(&adapter.before(&model.tokenizer)?, adapter.has_tasks(), &model.tokenizer)?,
@@ -120,10 +133,13 @@ pub(super) fn scored_rows(
 
 /// The model's own head as an adapter that is nothing else; `None` where there are no classes.
 fn own_head(model: &LoadedModel, task: &TaskRecord) -> Result<Option<AdapterState>> {
-    if !task.task.has_classes() {
+    let no_head = |reason: Sentence| EngineError::NoHead { reason };
+    if task.task == Task::MultipleChoice {
+        return Err(no_head(sentence!("a head that scores choices is trained along with an adapter")));
+    }
+    if !task.task.has_head() {
         return Ok(None);
     }
-    let no_head = |reason: Sentence| EngineError::NoHead { reason };
     let Some(own) = &model.summary.own_head else {
         return Err(no_head(sentence!("its checkpoint has no such head")));
     };
@@ -143,16 +159,27 @@ impl Job for Evaluate {
             out.send(Report::Phase(Phase::Evaluating { share }));
             let LoadedModel { model, device, .. } = running.model.as_ref();
             let model = running.tuned.as_ref().unwrap_or(model);
-            let scored = score(model, &running.conditioning, batch, device)?;
-            running.nll += scored.nll;
-            running.tokens += scored.labels;
-            running.tally.add(batch, &scored.predicted);
+            if running.rows[batch[0]].candidates.is_some() {
+                let scorer = Scorer { model, conditioning: &running.conditioning, device };
+                let ranked = scorer.rank(&running.rows, batch, (&running.reading, CandidateLoss::Right))?;
+                running.nll += ranked.nll;
+                running.tokens += ranked.labels;
+                running.tally.add_ranked(&ranked.rows);
+            } else {
+                let batch = TokenBatch::new(&running.rows, batch, running.reading.pad, running.reading.task);
+                let scored = score(model, &running.conditioning, &batch, device)?;
+                running.nll += scored.nll;
+                running.tokens += scored.labels;
+                running.tally.add(&batch, &scored.predicted);
+                running.tally.add_spans(&batch, &scored.spans, &running.rows);
+            }
             running.next += 1;
             return Ok(Progress::More);
         }
         let loss = running.nll / running.tokens.max(1) as f64;
-        let (tokens, rows) = (running.tokens, running.rows);
-        let figures = running.tally.figures(&running.record);
+        let (tokens, rows) = (running.tokens, running.rows.len());
+        let ((names, part_of), all) = (&running.parts, &running.rows);
+        let figures = running.tally.figures_by_dataset(&running.record, names, |row| part_of(&all[row]));
         out.send(Report::Score { loss, perplexity: loss.exp(), tokens, rows, figures });
         Ok(Progress::Done(Outcome::Completed))
     }

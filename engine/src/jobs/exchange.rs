@@ -57,6 +57,7 @@ pub(super) fn inspect(adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> 
             sentence,
             method: folded.method(),
             lora: folded.lora().filter(|_| folded.n_virtual() > 0).map(|lora| lora.config.clone()),
+            weights: folded.n_virtual() > 0 && folded.lora().is_none() && !folded.weights().is_empty(),
             n_virtual: folded.n_virtual(),
             positions: folded.placement.positions,
             task: folded.task.task,

@@ -64,7 +64,9 @@ impl Generate {
                 Some(adapter) => model.conditioning(adapter)?,
                 None => Conditioning::default(),
             };
-            let tuned = model.model.with_overrides(&conditioning.tuned.at_strength(stream.strength)?)?.map(Rc::new);
+            let beside_prompt = adapter.as_ref().is_some_and(|adapter| adapter.n_virtual() > 0);
+            let tuned = conditioning.tuned.at_strength(stream.strength, beside_prompt)?;
+            let tuned = model.model.with_overrides(&tuned)?.map(Rc::new);
             streams.push(DecoderStream {
                 model: tuned,
                 strength: stream.strength,
@@ -78,7 +80,7 @@ impl Generate {
                 elapsed_secs: 0.0,
             });
         }
-        let options = DecoderOptions { keep_logits: true, ..model.decoding(self.request.sampling.clone()) };
+        let options = DecoderOptions { keep_logits: true, ..model.decoding(self.request.sampling.clone())? };
         let end_tokens = options.end_tokens.clone();
         let decoder = Decoder::new(model.model.shape(), streams, options)?;
         out.send(Report::Phase(Phase::Generating));

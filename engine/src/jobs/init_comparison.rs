@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 
 use crate::bundle;
 use crate::config::{RunConfig, refuse};
-use crate::data::{Example, TokenBatch, evaluation_batches, rows_of_epoch};
+use crate::data::{CandidateReading, Example, TokenBatch, evaluation_batches, rows_of_epoch};
 use crate::error::{EngineError, Failure, Result};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::protocol::{Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
 use crate::training::batch_sampler::BatchSampler;
+use crate::training::candidates::learned;
 use crate::training::extent::total_steps;
 use crate::training::inputs::RunInputs;
 use crate::training::loss::{score, weighted};
@@ -75,9 +76,11 @@ impl InitComparisonJob {
             return Err(EngineError::Setting { field: "data.validation", reason });
         }
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
-        let (pad, task) = (inputs.model.tokenizer.pad(), inputs.data.task.task);
+        let config = &self.config;
+        let reading = CandidateReading::of(&inputs.model.tokenizer, inputs.data.task.task, &config.data);
+        let by = (&reading, config.training.candidate_loss);
         let batches = evaluation_batches(&lengths, self.config.training.batch_size);
-        let validation = batches.iter().map(|chosen| TokenBatch::new(rows, chosen, pad, task)).collect();
+        let validation = batches.iter().map(|chosen| learned(rows, chosen, by)).collect();
         // Trials are the beginning of the run, with its warm-up and its schedule.
         let n_rows = rows_of_epoch(&inputs.data.train, &self.config.data);
         let total_steps = total_steps(&self.config, n_rows).max(self.plan.steps);
@@ -157,8 +160,8 @@ impl Trial {
     /// One step; nothing where the loss is no longer a number.
     fn advance(&mut self, comparison: &Comparison) -> Result<Option<InitStep>> {
         let (t, model) = (&self.config.training, &comparison.inputs.model);
-        let of = (model.tokenizer.pad(), self.trainer.adapter.task.task);
-        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &comparison.inputs.data.train, of);
+        let of = CandidateReading::of(&model.tokenizer, self.trainer.adapter.task.task, &self.config.data);
+        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &comparison.inputs.data.train, &of);
         let batches = weighted(t.loss, batches);
         let learning_rate = learning_rate(t, self.trainer.step + 1, comparison.total_steps);
         let settings = StepSettings { learning_rate, max_grad_norm: t.max_grad_norm, seed: self.config.seed };

@@ -12,6 +12,7 @@ use crate::jobs::queries::OneShot;
 use crate::jobs::{Job, Outbox};
 use crate::models::ModelFolder;
 use crate::protocol::Report;
+use crate::sentence;
 
 /// Writes several adapters of one model as one.
 pub(super) fn combined(adapters: Vec<PathBuf>, model: PathBuf, how: Combination, to: PathBuf) -> Box<dyn Job> {
@@ -28,7 +29,8 @@ pub(super) fn combined(adapters: Vec<PathBuf>, model: PathBuf, how: Combination,
     })
 }
 
-/// Writes the base model with an adapter, or the best checkpoint of a run folder, in its weights.
+/// Writes the base model with an adapter, or the best checkpoint of a run folder, in its weights. A prompt or a prefix that was
+/// trained beside weights is written as an adapter in a folder below.
 pub(super) fn merged(adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn Job> {
     Box::new(OneShot(Some(Box::new(move |_, out: &Outbox| {
         let base = ModelFolder::open(&model)?.load(&device::cpu(), &mut |_| Ok(()))?;
@@ -37,7 +39,20 @@ pub(super) fn merged(adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn J
         adapter.check_fits(&sites)?;
         let adapter = adapter.placed(&base)?;
         out.unread(&adapter);
-        merge::merge(&base, &adapter, &to)?;
+        let (inside, before) = merge::apart(&adapter)?;
+        merge::merge(&base, &inside, &to)?;
+        if let Some(mut before) = before {
+            let folder = to.join("adapter");
+            before.base_model = Some(to.display().to_string());
+            let inexact = formats::export(&before, &folder, Some(base.shape().architecture))?;
+            let text = sentence!(
+                "The checkpoint has the trained weights; what stands before the text is an adapter of it: {folder}",
+                folder
+            );
+            for text in std::iter::once(text).chain(inexact) {
+                out.send(Report::Notice { text });
+            }
+        }
         Ok(Report::Written { folder: to })
     }))))
 }

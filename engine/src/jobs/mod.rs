@@ -9,6 +9,7 @@ mod job;
 mod lr_range_test;
 mod merge;
 mod neighbors;
+mod predict;
 mod probe;
 mod queries;
 mod share;
@@ -42,6 +43,8 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::Evaluate { model, device, precision, adapter, data, task } => {
             Box::new(evaluate::Evaluate::new((model, (device, precision)), adapter, data, task))
         }
+        Ask::GenerateRows(request) => Box::new(predict::Predict::new(*request)),
+        Ask::ScorePredictions { predictions, metrics } => Box::new(predict::ScoreAgain::new(predictions, metrics)),
         Ask::Ensemble(request) => Box::new(ensemble::Ensemble::new(*request)),
         Ask::Neighbors(request) => Box::new(neighbors::Neighbors::new(*request)),
         Ask::Export { adapter, to } => exchange::export(adapter, to),

@@ -127,7 +127,7 @@ fn of_row(
         return Err(EngineError::ContextOverflow { n_virtual, tokens, n_positions });
     }
     let task = adapter.task.task;
-    let start = model.decoding(Sampling::default()).source.map(|source| source.start);
+    let start = model.decoding(Sampling::default())?.source.map(|source| source.start);
     let mut row = row.to_vec();
     put_before(&mut row, before, model.tokenizer.begins_texts());
     let (source, tokens) = match start {
@@ -140,15 +140,8 @@ fn of_row(
         source,
         n_prompt: tokens.len(),
         tokens,
-        truncated: false,
-        cut_prompt: 0,
-        prompt: String::new(),
-        reference: String::new(),
-        references: Vec::new(),
-        types: Vec::new(),
         labels: if task.writes() { Vec::new() } else { vec![(last, 0)] },
-        task: 0,
-        dataset: 0,
+        ..Example::default()
     };
     let batch = TokenBatch::new(&[example], &[0], model.tokenizer.pad(), task);
     if !task.writes() {

@@ -56,6 +56,7 @@ pub(super) fn preview(
     one_shot(move |_| {
         let tokenizer = Tokenizer::from_folder(&model)?;
         let folder = ModelFolder::open(&model)?;
+        let data = data.for_task(task);
         let task = TaskRecord::of(folder.task(task)?);
         let room = room_for_text(n_virtual, data.max_tokens, &folder.shape())?;
         let preview = preview_rows(&data, &task, folder.target_start(), &tokenizer, rows, room, PREVIEW_SEED)?;

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::config::Site;
-use crate::models::{ClassHead, WeightOverrides};
+use crate::models::{BaseDropout, ClassHead, WeightOverrides};
 use crate::nn::positions::PositionConvention;
 use crate::nn::{LayerKv, PrefixColumns, past_length};
 
@@ -28,6 +28,8 @@ pub struct Conditioning {
     pub positions: PositionConvention,
     /// The layers that see the prefix of a site, counted from 0; `None`: all.
     pub layers: Option<Vec<usize>>,
+    /// Dropout of the model itself, in training.
+    pub dropout: Option<BaseDropout>,
 }
 
 impl Conditioning {
@@ -94,6 +96,7 @@ impl Conditioning {
             head,
             positions: self.positions,
             layers: self.layers.clone(),
+            dropout: self.dropout,
         }
     }
 

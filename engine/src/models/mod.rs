@@ -26,8 +26,8 @@ pub use self::encoder::EncoderModel;
 pub use self::facts::{ModelFacts, SiteShape};
 
 pub use self::forward::{
-    ActivationCache, EmbeddingOptions, ForwardPass, HookName, HookPoint, Hooks, LayerRange, PaddedRows, Stack,
-    StackName, Tokens,
+    ActivationCache, BaseDropout, DropoutRates, EmbeddingOptions, ForwardPass, HookName, HookPoint, Hooks, LayerRange,
+    PaddedRows, Stack, StackName, Tokens,
 };
 pub use self::heads::{ClassHead, HeadKind, MaskHead, PretrainedHead};
 pub(crate) use self::load::catalog::{is_class_head, is_shared_table};

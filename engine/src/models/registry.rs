@@ -150,9 +150,14 @@ impl Architecture {
         }
     }
 
-    /// An encoder with a decoder, both with LLaMA's names.
+    /// An encoder with a decoder, both with LLaMA's names; those that classify in transformers have a prefix of classes.
     pub(super) const fn seq2seq(models: &'static [ModelType], open: Open) -> Self {
-        Self { kind: Kind::Seq2Seq, embeddings: None, text_head: None, ..Self::causal(models, open) }
+        Self {
+            kind: Kind::Seq2Seq,
+            embeddings: None,
+            text_head: Some(HeadKind::ClassificationHead),
+            ..Self::causal(models, open)
+        }
     }
 
     /// The architecture of a `model_type`.
@@ -173,7 +178,8 @@ impl Architecture {
     pub(crate) fn head_kind(&self, task: Task) -> Option<HeadKind> {
         match (self.kind, task) {
             (Kind::Encoder, Task::TokenClassification) => Some(HeadKind::Linear),
-            (_, Task::SequenceClassification) => self.text_head,
+            (Kind::Encoder, Task::QuestionAnswering) => Some(HeadKind::Span),
+            (_, Task::SequenceClassification) | (Kind::Encoder, Task::MultipleChoice) => self.text_head,
             _ => None,
         }
     }

@@ -25,7 +25,7 @@ pub struct TargetTokens {
 impl TargetTokens {
     /// The tokens at the start of a target that is learned.
     pub fn before_labels(&self) -> TargetStart {
-        TargetStart { token: self.start.filter(|_| !self.last_starts), first: self.forced_first }
+        TargetStart { has_source: true, token: self.start.filter(|_| !self.last_starts), first: self.forced_first }
     }
 }
 
@@ -118,6 +118,11 @@ pub trait Seq2SeqModel: Send + Sync {
 
     /// The matrix that makes logits of hidden states, `[vocab_size, head width]`.
     fn head(&self) -> &FrozenMatrix;
+
+    /// Hidden states as a head for classes reads them, `[n, d_model]`: without what they are scaled by for the logits.
+    fn class_vectors(&self, hidden: Tensor<2>) -> Tensor<2> {
+        hidden
+    }
 
     /// The token embeddings, `[vocab_size, d_model]`.
     fn embeddings(&self) -> &FrozenMatrix;

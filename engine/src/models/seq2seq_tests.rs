@@ -51,14 +51,7 @@ fn examples() -> Vec<Example> {
         source: source.to_vec(),
         tokens: tokens.to_vec(),
         n_prompt: 1,
-        truncated: false,
-        cut_prompt: 0,
-        prompt: String::new(),
-        reference: String::new(),
-        types: Vec::new(),
-        labels: Vec::new(),
-        task: 0,
-        dataset: 0,
+        ..Example::default()
     };
     ROWS.map(example).to_vec()
 }
@@ -173,7 +166,7 @@ fn the_encoder_is_untouched_by_a_decoder_prefix() {
 fn gradients_at_all_three_sites_are_those_of_small_steps() {
     for (case, mlp) in [("t5-prefix-3x32-gated", None), ("bart-prefix-3x32", Some(5)), ("pegasus-prefix-2x28", None)] {
         let (model, device) = load(case);
-        let mlp = mlp.map(|width| Reparameterization { width, ..Reparameterization::default() });
+        let mlp = mlp.map(|width| Reparameterization { width: Some(width), ..Reparameterization::default() });
         let mut trainer = Trainer::new(adapter(&model, &device, &Site::ALL, mlp), OptimizerConfig::default());
         let batches = [(TokenBatch::new(&examples(), &[0, 1, 2], 1, Task::Seq2Seq), 1.0)];
         let gradients = trainer.gradient(&model, &batches, 0, &device).unwrap().of_parameters;

@@ -141,6 +141,7 @@ fn cached_decoding_equals_the_full_pass() {
 fn hidden_states(model: &Model, conditioning: &Conditioning, row: &[i32]) -> Vec<f32> {
     let labels = row.iter().enumerate().map(|(at, &token)| if at < 3 { -100 } else { token }).collect();
     let batch = TokenBatch {
+        contest: None,
         task: Task::Causal,
         rows: vec![0],
         batch: 1,
@@ -246,6 +247,7 @@ fn cached_decoding_with_some_layers_or_an_infix_equals_the_full_pass() {
             let seq = whole.len() - 1;
             let labels = (0..seq).map(|at| if at < prompt.len() { -100 } else { whole[at] }).collect();
             let batch = TokenBatch {
+                contest: None,
                 task: Task::Causal,
                 rows: vec![0],
                 batch: 1,
@@ -277,6 +279,7 @@ fn losses(model: &Model) -> [f32; 2] {
         let mut labels: Vec<i32> = labels.collect();
         labels[mask.iter().position(|&real| real > 0.0).unwrap()] = -100;
         TokenBatch {
+            contest: None,
             task: Task::Causal,
             rows: vec![0],
             batch: 1,

@@ -91,6 +91,9 @@ pub struct AdapterFacts {
     pub method: MethodConfig,
     /// Matrices of low rank beside that.
     pub lora: Option<LoraConfig>,
+    /// Weights of the model itself were trained beside it.
+    #[serde(default)]
+    pub weights: bool,
     /// Length of a prefix or a soft prompt.
     pub n_virtual: usize,
     /// Where the text's positions begin.

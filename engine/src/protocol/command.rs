@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnsembleRequest, GenerateRequest, JobId, NeighborRequest};
+use super::{EnsembleRequest, GenerateRequest, JobId, NeighborRequest, RowsRequest};
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
@@ -104,6 +104,15 @@ pub enum Ask {
         data: DataConfig,
         /// The task that is learned of a row; `None` is that of the adapter, or the model's own.
         task: Option<Task>,
+    },
+    /// Write texts for all rows of a file and score them: `Report::Prediction` …, `Report::Metrics`.
+    GenerateRows(Box<RowsRequest>),
+    /// Score predictions that were kept, without writing any: answered by `Report::Metrics`.
+    ScorePredictions {
+        /// A file of predictions, a JSON object a line.
+        predictions: PathBuf,
+        /// Metrics of texts by their names.
+        metrics: Vec<String>,
     },
     /// Let several adapters answer the rows of a dataset and count the majority: answered by `Report::Ensemble`.
     #[serde(rename = "vote")]

@@ -10,6 +10,7 @@ use crate::analysis::{NeighborList, PrefixGrid};
 use crate::data::DataPreview;
 use crate::device::DeviceInfo;
 use crate::error::Failure;
+use crate::evaluation::{PredictedRow, ScoredPredictions};
 use crate::models::ModelSummary;
 use crate::training::{
     ClassificationMetrics, EvaluationReport, InitRow, InitScore, InitStep, LrRangeFindings, LrRangePoint, RunFacts,
@@ -136,6 +137,22 @@ pub enum Report {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         figures: Option<ClassificationMetrics>,
     },
+    /// One more row of a file has its text.
+    Prediction {
+        /// Rows that have theirs.
+        done: usize,
+        /// Rows in all.
+        total: usize,
+        /// The row.
+        row: Box<PredictedRow>,
+    },
+    /// Predictions were scored.
+    Metrics {
+        /// Where they are kept, if they are.
+        predictions: Option<PathBuf>,
+        /// Figures of all and of each.
+        scored: Box<ScoredPredictions>,
+    },
     /// Adapters have voted.
     #[serde(rename = "vote")]
     Ensemble(Box<EnsembleReport>),
@@ -192,6 +209,16 @@ pub enum Phase {
     },
     /// Tokens are generated.
     Generating,
+    /// Texts are written for rows; share done, 0 to 1.
+    Predicting {
+        /// 0 to 1.
+        share: f32,
+    },
+    /// Texts are scored; share done, 0 to 1.
+    Scoring {
+        /// 0 to 1.
+        share: f32,
+    },
 }
 
 /// The outcome of a job.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Metric, Side, Space};
-use crate::config::{BeginToken, DataConfig};
+use crate::config::{BeginToken, DataConfig, Task};
 use crate::device::DeviceChoice;
 use crate::generation::Sampling;
 use crate::nn::Precision;
@@ -58,6 +58,35 @@ pub enum Prompt {
         /// As in [`DataConfig::chat`].
         chat: bool,
     },
+}
+
+/// Texts for all rows of a file, and figures of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowsRequest {
+    /// Model folder.
+    pub model: PathBuf,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// Precision of the computation.
+    pub precision: Precision,
+    /// Adapter folder; `None` is the base model.
+    pub adapter: Option<PathBuf>,
+    /// All rows of `data.train` are written from; rows of one source are one row with several references.
+    pub data: DataConfig,
+    /// The task; `None` is that of the adapter, or the model's own.
+    pub task: Option<Task>,
+    /// Decoding.
+    pub generation: Sampling,
+    /// Metrics of texts by their names.
+    pub metrics: Vec<String>,
+    /// A column whose values get figures of their own.
+    pub by: Option<String>,
+    /// Only the first so many sources.
+    pub limit: Option<usize>,
+    /// File of the predictions, `.jsonl`; what is there already is kept if it was made with the same settings.
+    pub predictions: Option<PathBuf>,
+    /// Folder of a run's evaluations, where predictions and figures are kept too.
+    pub keep: Option<PathBuf>,
 }
 
 /// A vote of several adapters of one model, which were trained for one task.

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::config::{EpochEnd, RunConfig, Task};
-use crate::data::{Batches, Example, TokenBatch, drawn, rows_of_epoch};
+use crate::config::{EpochEnd, RunConfig};
+use crate::data::{Batches, CandidateReading, Example, TokenBatch, drawn, rows_of_epoch};
+use crate::training::candidates::learned;
 
 /// The order of the epoch that the last step was in.
 #[derive(Default)]
@@ -20,7 +21,7 @@ impl BatchSampler {
         done: usize,
         config: &RunConfig,
         rows: &[Example],
-        (pad, task): (u32, Task),
+        reading: &CandidateReading,
     ) -> Vec<TokenBatch> {
         let t = &config.training;
         let n_rows = *self.rows.get_or_insert_with(|| rows_of_epoch(rows, &config.data));
@@ -35,7 +36,7 @@ impl BatchSampler {
             }
             if let Some((_, order, drawn)) = &self.epoch {
                 let of: Vec<usize> = order.rows(index % per_epoch).iter().map(|&at| drawn[at]).collect();
-                batches.push(TokenBatch::new(rows, &of, pad, task));
+                batches.push(learned(rows, &of, (reading, t.candidate_loss)));
             }
         }
         batches

@@ -119,18 +119,17 @@ pub fn read(
         parts.push(part.with_parameters(parameters));
     }
     let adapter = Adapter { parts, task: spec.task.clone() };
-    let weight_decay_on = WeightDecayOn::All;
-    Ok((
-        Trainer {
-            adapter,
-            step: state.step,
-            optimizer: *optimizer,
-            weight_decay_on,
-            optimizer_state,
-            gradient_checkpointing: false,
-        },
-        state,
-    ))
+    let trainer = Trainer {
+        adapter,
+        step: state.step,
+        optimizer: *optimizer,
+        weight_decay_on: WeightDecayOn::All,
+        optimizer_state,
+        gradient_checkpointing: false,
+        rate_factors: Vec::new(),
+        base_dropout: None,
+    };
+    Ok((trainer, state))
 }
 
 /// Removes what only a continuation needs; the adapter stays, for looking at.

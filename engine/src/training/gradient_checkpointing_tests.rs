@@ -60,9 +60,9 @@ pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartSpec>)> {
         sites.map(plan).collect()
     };
     let flat = PrefixConfig { n_virtual: N_VIRTUAL, ..PrefixConfig::default() };
-    let mlp = Reparameterization { width: 7, ..Reparameterization::default() };
+    let mlp = Reparameterization { width: Some(7), ..Reparameterization::default() };
     let mlp = PrefixConfig { reparameterization: Some(mlp), dropout: 0.3, ..flat.clone() };
-    let deep = Reparameterization { width: 7, hidden_layers: 2, ..Reparameterization::default() };
+    let deep = Reparameterization { width: Some(7), hidden_layers: 2, ..Reparameterization::default() };
     // A later layer of GPT-Neo has a window that ends before the labels.
     let deep = PrefixConfig { reparameterization: Some(deep), layers: Some(vec![0]), ..flat.clone() };
     let width = model.embedding_dims()[1];
@@ -157,7 +157,18 @@ pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartSpec]) -> TokenB
     let is_pair = matches!(**model, Model::Seq2Seq(_));
     let source = is_pair.then(|| SourceBatch { seq: SEQ, tokens: tokens.clone(), mask: mask.clone() });
     let tokens = if is_pair { (0..BATCH * SEQ).map(|at| (at * 3 % 40) as i32).collect() } else { tokens };
-    TokenBatch { rows: (0..BATCH).collect(), batch: BATCH, seq: SEQ, tokens, mask, labels, types: None, source, task }
+    TokenBatch {
+        rows: (0..BATCH).collect(),
+        batch: BATCH,
+        seq: SEQ,
+        tokens,
+        mask,
+        labels,
+        types: None,
+        source,
+        task,
+        contest: None,
+    }
 }
 
 /// A trainer whose parameters are drawn, but for weights of the model itself.

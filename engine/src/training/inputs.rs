@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use crate::adapters::{AdapterSpec, AdapterState, InitContext, WarmStart, plan};
 use crate::config::{FewShotConfig, HeadInit, MethodConfig, RunConfig, TaskRecord};
-use crate::data::{Dataset, Example};
+use crate::data::{CandidateReading, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
 use crate::models::BaseModel;
 use crate::tokens::SOFT;
+use crate::training::candidates;
 use crate::training::extent::room_for_text;
 use crate::training::trainer::Trainer;
 use crate::{Sentence, sentence};
@@ -62,6 +63,8 @@ impl RunInputs {
         tell(Preparation::InitialValues);
         let spec = plan(&methods, &data.task, &model.model)?;
         check(config, &spec, &model)?;
+        let reading = CandidateReading::of(&model.tokenizer, data.task.task, &config.data);
+        candidates::check(&data.train, config.training.batch_size, (&reading, config.training.candidate_loss))?;
         Ok(Self { spec, model, data, open })
     }
 
@@ -73,9 +76,7 @@ impl RunInputs {
 
     /// A trainer before its first step.
     pub(crate) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
-        let (gradient_checkpointing, weight_decay_on) =
-            (config.training.gradient_checkpointing, config.training.weight_decay_on);
-        Ok(Trainer { gradient_checkpointing, weight_decay_on, ..self.trainer(&self.spec, config)? })
+        self.trainer(&self.spec, config)
     }
 
     fn trainer(&self, spec: &AdapterSpec, config: &RunConfig) -> Result<Trainer> {
@@ -86,11 +87,12 @@ impl RunInputs {
             encode: &|text| tokenizer.encode(text),
             rows: &self.data.train,
             task: &spec.task,
+            words: &self.data.words.words,
             own_scores: own_scores(config.head, &self.model, &spec.task).ok(),
             warm_start: WarmStart::read(&config.methods(), |path| (self.open)(path, model))?,
             seed: config.seed,
         };
-        Ok(Trainer::new(spec.initial(&from)?, config.training.optimizer))
+        Ok(Trainer::new(spec.initial(&from)?, config.training.optimizer).of_run(config, spec, model))
     }
 }
 
@@ -107,7 +109,7 @@ fn check(config: &RunConfig, spec: &AdapterSpec, model: &LoadedModel) -> Result<
         model.model.check_infix()?;
     }
     // A head that nobody trains says nothing.
-    if matches!(config.method, MethodConfig::FewShot(_)) && spec.task.task.has_classes() {
+    if matches!(config.method, MethodConfig::FewShot(_)) && spec.task.task.has_head() {
         let no_head = || sentence!("its checkpoint has no such head, and words before a text train none");
         own_scores(config.head, model, &spec.task)
             .map_err(|reason| EngineError::NoHead { reason: reason.unwrap_or_else(no_head) })?;

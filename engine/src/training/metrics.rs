@@ -1,10 +1,15 @@
-//! Metrics of predicted classes: accuracy, F1 over classes, F1 over entities.
-
-use std::collections::BTreeSet;
+//! Predictions of a task, gathered batch by batch, and their figures: those of [`crate::metrics`] over the task's classes,
+//! candidates or answers.
 
 use crate::config::{Task, TaskRecord};
-use crate::data::TokenBatch;
-use crate::training::{ClassificationMetrics, NamedMetrics};
+use crate::data::{Example, TokenBatch};
+use crate::metrics::classification::{ClassCounts, Classification, macro_f1};
+use crate::metrics::entities::{EntityCounts, Scheme};
+use crate::metrics::ranking::Ranks;
+use crate::metrics::{Questions, Squad2, TextMetric, TextRow};
+use crate::training::answers::{AnswerFinder, FoundAnswer};
+use crate::training::candidates::RankedRow;
+use crate::training::{AnswerMetrics, ClassificationMetrics, MacroRanking, NamedMetrics, RankingMetrics};
 
 /// Outside of every entity, in the labels of CoNLL files.
 const OUTSIDE: &str = "O";
@@ -14,6 +19,8 @@ const OUTSIDE: &str = "O";
 pub struct MetricAccumulator {
     /// In the order they came.
     rows: Vec<TallyRow>,
+    /// Of questions about a text.
+    answers: AnswerFinder,
 }
 
 /// The labels of a row.
@@ -23,21 +30,41 @@ struct TallyRow {
     row: usize,
     /// Label and prediction, place by place.
     pairs: Vec<(i32, i32)>,
+    /// Rank of the right answer, and among how many it was looked for.
+    rank: Option<(usize, usize)>,
 }
 
 impl MetricAccumulator {
     /// Takes in what was predicted at the labeled places of a batch.
     pub fn add(&mut self, batch: &TokenBatch, predicted: &[i32]) {
         let from = self.rows.len();
-        self.rows.extend(batch.rows.iter().map(|&row| TallyRow { row, pairs: Vec::new() }));
+        self.rows.extend(batch.rows.iter().map(|&row| TallyRow { row, ..TallyRow::default() }));
         for ((at, label), &guess) in batch.labeled().into_iter().zip(predicted) {
             self.rows[from + batch.row_of(at)].pairs.push((label, guess));
         }
     }
 
+    /// Takes in the scores of windows of texts that questions are about, `[2 · batch, seq]`.
+    pub fn add_spans(&mut self, batch: &TokenBatch, scores: &[f32], examples: &[Example]) {
+        for (&row, scores) in batch.rows.iter().zip(scores.chunks_exact(2 * batch.seq.max(1))) {
+            let (first, last) = scores.split_at(batch.seq);
+            self.answers.add(&examples[row], first, last);
+        }
+    }
+
     /// Takes in the labels and predictions of one example.
     pub fn row(&mut self, row: usize, pairs: Vec<(i32, i32)>) {
-        self.rows.push(TallyRow { row, pairs });
+        self.rows.push(TallyRow { row, pairs, rank: None });
+    }
+
+    /// Takes in the candidates of rows, scored.
+    pub fn add_ranked(&mut self, ranked: &[RankedRow]) {
+        let number = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        self.rows.extend(ranked.iter().map(|found| TallyRow {
+            row: found.row,
+            pairs: vec![(number(found.right), number(found.best))],
+            rank: Some((found.rank, found.n)),
+        }));
     }
 
     /// The figures of a task with predictions; `None` for one without, or without any label.
@@ -46,7 +73,23 @@ impl MetricAccumulator {
     /// predicted does not count in the macro mean. Entities are as in chakki-works/seqeval, strict, IOB2: one begins
     /// with `B-`, goes on with `I-` of the same type, and is right when its span and type are.
     pub fn figures(&self, record: &TaskRecord) -> Option<ClassificationMetrics> {
-        figures_of(&self.rows, record)
+        let answers = self.answer_metrics(|_| true);
+        figures_of(&self.rows, record).map(|figures| ClassificationMetrics { answers, ..figures })
+    }
+
+    fn answer_metrics(&self, is_counted: impl Fn(&FoundAnswer) -> bool) -> Option<AnswerMetrics> {
+        let found = self.answers.found().into_iter().filter(is_counted);
+        let row = |answer: FoundAnswer| TextRow { prediction: answer.text, references: answer.references };
+        let rows: Vec<TextRow> = found.map(row).collect();
+        let share = |f1| {
+            let metric = Squad2 { of: Questions::All, f1 };
+            let sum = metric
+                .statistics(&rows)
+                .into_iter()
+                .fold(vec![0.0; 2], |sum, row| sum.iter().zip(row).map(|(sum, of_row)| sum + of_row).collect());
+            metric.figure(&sum) / 100.0
+        };
+        (!rows.is_empty()).then(|| AnswerMetrics { exact_match: share(false), f1: share(true) })
     }
 
     /// The same over all rows, and of each of several datasets; `of` says which one an example is of.
@@ -58,52 +101,76 @@ impl MetricAccumulator {
     ) -> Option<ClassificationMetrics> {
         let alone = |(dataset, name): (usize, &String)| {
             let rows: Vec<TallyRow> = self.rows.iter().filter(|row| of(row.row) == dataset).cloned().collect();
-            Some(NamedMetrics { name: name.clone(), figures: figures_of(&rows, record)? })
+            let answers = self.answer_metrics(|answer| answer.dataset == dataset);
+            let figures = figures_of(&rows, record)?;
+            Some(NamedMetrics { name: name.clone(), figures: ClassificationMetrics { answers, ..figures } })
         };
-        let datasets = names.iter().enumerate().filter_map(alone).collect();
-        Some(ClassificationMetrics { datasets, ..self.figures(record)? })
+        let datasets: Vec<NamedMetrics> = names.iter().enumerate().filter_map(alone).collect();
+        let whole = self.figures(record)?;
+        let ranking = whole.ranking.map(|ranking| RankingMetrics { macro_mean: macro_mean(&datasets), ..ranking });
+        Some(ClassificationMetrics { ranking, datasets, ..whole })
     }
 }
 
 fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMetrics> {
-    let pairs: Vec<(i32, i32)> = rows.iter().flat_map(|row| &row.pairs).copied().collect();
-    if pairs.is_empty() || record.task.writes() {
+    let class = |class: i32| usize::try_from(class).unwrap_or(usize::MAX);
+    let pairs = rows.iter().flat_map(|row| &row.pairs).map(|&(label, guess)| (class(label), class(guess)));
+    let counted = Classification::of(pairs, record.classes.len());
+    let is_ranked = rows.iter().any(|row| row.rank.is_some());
+    if counted.rows == 0 || (record.task.writes() && !is_ranked) {
         return None;
     }
-    let right = pairs.iter().filter(|(label, guess)| label == guess).count();
-    let accuracy = right as f64 / pairs.len() as f64;
-    if record.task == Task::MaskedFill {
-        return Some(ClassificationMetrics { accuracy, ..ClassificationMetrics::default() });
+    let accuracy = counted.accuracy();
+    if record.classes.is_empty() || record.task == Task::QuestionAnswering {
+        let ranking = ranking(rows);
+        return Some(ClassificationMetrics { accuracy, ranking, ..ClassificationMetrics::default() });
     }
-    let named = record.classes.iter().enumerate();
-    let counted = named.filter(|(_, name)| *name != OUTSIDE).map(|(class, _)| Counts::of(&pairs, class as i32));
-    let seen: Vec<Counts> = counted.filter(|c| c.wanted + c.given > 0).collect();
-    let all = seen.iter().fold(Counts::default(), |sum, c| Counts {
-        right: sum.right + c.right,
-        wanted: sum.wanted + c.wanted,
-        given: sum.given + c.given,
-    });
+    let named = counted.classes.iter().zip(&record.classes).filter(|(_, name)| *name != OUTSIDE);
+    let within: Vec<ClassCounts> = named.map(|(counts, _)| *counts).collect();
     let is_iob = record.classes.iter().any(|class| class == OUTSIDE)
         && record.classes.iter().any(|class| class.starts_with("B-"));
     Some(ClassificationMetrics {
         accuracy,
-        macro_f1: Some(seen.iter().map(Counts::f1).sum::<f64>() / seen.len().max(1) as f64),
-        micro_f1: Some(all.f1()),
+        macro_f1: Some(macro_f1(&within)),
+        micro_f1: Some(ClassCounts::sum(within).f1()),
         entity_f1: (record.task == Task::TokenClassification && is_iob).then(|| entity_f1(rows, &record.classes)),
-        datasets: Vec::new(),
+        matthews: (record.task != Task::TokenClassification).then(|| counted.matthews()),
+        ..ClassificationMetrics::default()
+    })
+}
+
+/// Fewer candidates than this are choices: among them the right one is said to be first or not.
+const MANY: usize = 11;
+
+fn ranking(rows: &[TallyRow]) -> Option<RankingMetrics> {
+    let (ranks, sizes): (Vec<usize>, Vec<usize>) = rows.iter().filter_map(|row| row.rank).unzip();
+    let (ranks, candidates) = (Ranks(ranks), sizes.into_iter().max().filter(|&most| most >= MANY)?);
+    Some(RankingMetrics {
+        p_at_1: ranks.precision_at(1),
+        p_at_10: ranks.precision_at(10),
+        mrr: ranks.mrr(),
+        candidates,
+        macro_mean: None,
+    })
+}
+
+fn macro_mean(datasets: &[NamedMetrics]) -> Option<MacroRanking> {
+    let each: Vec<RankingMetrics> = datasets.iter().filter_map(|dataset| dataset.figures.ranking).collect();
+    let mean = |figure: fn(&RankingMetrics) -> f64| each.iter().map(figure).sum::<f64>() / each.len() as f64;
+    (!each.is_empty()).then(|| MacroRanking {
+        p_at_1: mean(|r| r.p_at_1),
+        p_at_10: mean(|r| r.p_at_10),
+        mrr: mean(|r| r.mrr),
     })
 }
 
 fn entity_f1(rows: &[TallyRow], classes: &[String]) -> f64 {
-    let mut counts = Counts::default();
+    let mut counts = EntityCounts::default();
     for TallyRow { pairs, .. } in rows {
-        let wanted = entities(pairs.iter().map(|(label, _)| name(classes, *label)));
-        let given = entities(pairs.iter().map(|(_, guess)| name(classes, *guess)));
-        counts.right += wanted.intersection(&given).count();
-        counts.wanted += wanted.len();
-        counts.given += given.len();
+        let wanted = pairs.iter().map(|(label, _)| name(classes, *label));
+        counts.add(wanted, pairs.iter().map(|(_, guess)| name(classes, *guess)), Scheme::Iob2);
     }
-    counts.f1()
+    counts.all().f1()
 }
 
 /// The name of a class.
@@ -111,53 +178,13 @@ pub(crate) fn name(classes: &[String], class: i32) -> &str {
     usize::try_from(class).ok().and_then(|class| classes.get(class)).map_or("", String::as_str)
 }
 
-#[derive(Default)]
-struct Counts {
-    right: usize,
-    wanted: usize,
-    given: usize,
-}
-
-impl Counts {
-    fn of(pairs: &[(i32, i32)], class: i32) -> Self {
-        let count = |fits: &dyn Fn(&(i32, i32)) -> bool| pairs.iter().filter(|pair| fits(pair)).count();
-        Self {
-            right: count(&|&(label, guess)| label == class && guess == class),
-            wanted: count(&|&(label, _)| label == class),
-            given: count(&|&(_, guess)| guess == class),
-        }
-    }
-
-    /// The harmonic mean of precision and recall; 0 when nothing is right.
-    fn f1(&self) -> f64 {
-        2.0 * self.right as f64 / ((self.wanted + self.given).max(1)) as f64
-    }
-}
-
-/// First and last place and type of each entity.
-fn entities<'a>(labels: impl Iterator<Item = &'a str>) -> BTreeSet<(usize, usize, &'a str)> {
-    let mut found = BTreeSet::new();
-    let mut open: Option<(usize, usize, &str)> = None;
-    for (place, label) in labels.enumerate() {
-        match (label.split_once('-'), &mut open) {
-            (Some(("I", kind)), Some((_, last, begun))) if *begun == kind => *last = place,
-            (begin, _) => {
-                found.extend(open.take());
-                open = begin.filter(|(mark, _)| *mark == "B").map(|(_, kind)| (place, place, kind));
-            }
-        }
-    }
-    found.extend(open);
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn tally(rows: &[&[(i32, i32)]]) -> MetricAccumulator {
-        let row = |(row, pairs): (usize, &&[(i32, i32)])| TallyRow { row, pairs: pairs.to_vec() };
-        MetricAccumulator { rows: rows.iter().enumerate().map(row).collect() }
+        let row = |(row, pairs): (usize, &&[(i32, i32)])| TallyRow { row, pairs: pairs.to_vec(), rank: None };
+        MetricAccumulator { rows: rows.iter().enumerate().map(row).collect(), ..MetricAccumulator::default() }
     }
 
     fn record(task: Task, classes: &[&str]) -> TaskRecord {
@@ -173,6 +200,8 @@ mod tests {
         assert!((figures.macro_f1.unwrap() - 1.3 / 3.0).abs() < 1e-12);
         assert!((figures.micro_f1.unwrap() - 0.6).abs() < 1e-12);
         assert_eq!(figures.entity_f1, None);
+        // matthews_corrcoef of the same.
+        assert!((figures.matthews.unwrap() - 0.36084391824351614).abs() < 1e-12, "{figures:?}");
     }
 
     #[test]
@@ -202,6 +231,33 @@ mod tests {
         assert_eq!(whole.datasets[1].figures.macro_f1, Some(2.0 / 3.0));
         let third = ["first", "second", "third"].map(str::to_owned);
         assert_eq!(tally.figures_by_dataset(&record, &third, |row| row % 2).unwrap().datasets.len(), 2);
+    }
+
+    #[test]
+    fn answers_among_many_have_ranks_and_their_mean_over_relations() {
+        let found = |row: usize, rank: usize, n: usize| RankedRow {
+            row,
+            right: 0,
+            best: usize::from(rank > 1),
+            rank,
+            n,
+            log_probability: 0.0,
+        };
+        let mut tally = MetricAccumulator::default();
+        tally.add_ranked(&[found(0, 1, 20), found(1, 4, 20), found(2, 12, 20)]);
+        let names = ["P1", "P2"].map(str::to_owned);
+        let whole = tally.figures_by_dataset(&TaskRecord::default(), &names, |row| usize::from(row == 2)).unwrap();
+        let ranking = whole.ranking.unwrap();
+        assert_eq!((whole.accuracy, ranking.p_at_1, ranking.p_at_10), (1.0 / 3.0, 1.0 / 3.0, 2.0 / 3.0));
+        let mean = ranking.macro_mean.unwrap();
+        assert_eq!((mean.p_at_1, mean.p_at_10), (0.25, 0.5), "each relation counts once");
+        assert!((mean.mrr - (0.625 + 1.0 / 12.0) / 2.0).abs() < 1e-12);
+        let mut choices = MetricAccumulator::default();
+        choices.add_ranked(&[found(0, 1, 2), found(1, 2, 2)]);
+        let figures = choices.figures(&TaskRecord::default()).unwrap();
+        assert_eq!((figures.accuracy, figures.ranking), (0.5, None));
+        let named = choices.figures(&record(Task::SequenceClassification, &["a", "b"])).unwrap();
+        assert!(named.macro_f1.is_some(), "words of classes have F1");
     }
 
     #[test]

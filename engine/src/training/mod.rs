@@ -1,5 +1,9 @@
 //! Training a prefix: schedule, loss, one step, evaluation, checkpoints, and the job that ties them together.
 
+pub mod answers;
+pub mod candidates;
+#[cfg(test)]
+mod candidates_tests;
 pub mod checkpoint;
 pub mod loss;
 pub mod metrics;
@@ -14,6 +18,7 @@ pub(crate) mod extent;
 mod gradient_checkpointing;
 #[cfg(test)]
 mod gradient_checkpointing_tests;
+mod group_rates;
 mod init_comparison;
 pub(crate) mod inputs;
 mod lr_range_test;
@@ -23,9 +28,13 @@ mod precision_tests;
 pub(crate) mod prepare;
 mod report;
 pub(crate) mod samples;
+pub(crate) mod text_writer;
 
 pub use self::extent::room_for_text;
 pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep, Spread, rank};
 pub use self::lr_range_test::{LrRangeFindings, LrRangePoint, RateRange};
 pub use self::prepare::Beginning;
-pub use self::report::{ClassificationMetrics, EvaluationReport, NamedMetrics, RunFacts, SampleReport, StepReport};
+pub use self::report::{
+    AnswerMetrics, ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics, RunFacts,
+    SampleReport, StepReport,
+};

@@ -3,7 +3,7 @@
 use crate::config::{HeadRecord, RunConfig, Task, TaskRecord};
 use crate::data::DataReport;
 use crate::loaded_model::LoadedModel;
-use crate::models::Model;
+use crate::models::{DropoutRates, Model};
 use crate::nn::SlidingWindow;
 use crate::training::inputs::own_scores;
 use crate::{Sentence, sentence};
@@ -25,9 +25,31 @@ pub(crate) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Ve
     sentences
 }
 
+/// What the base model leaves out in training, where it does, a sentence.
+pub(crate) fn dropout_notice(config: &RunConfig, model: &LoadedModel) -> Option<Sentence> {
+    if !config.training.base_dropout {
+        return None;
+    }
+    let DropoutRates { embeddings, attention, attn_out, wide, mlp_out, end } = model.model.folder().dropout();
+    Some(sentence!(
+        "The base model drops in training, as its config.json says: {embeddings} of the embeddings, {attention} of attention's \
+         probabilities, {attn_out} of its output, {wide} and {mlp_out} in and behind the feed-forward layer, {end} at the end; \
+         heads for classes drop nothing",
+        embeddings,
+        attention,
+        attn_out,
+        wide,
+        mlp_out,
+        end
+    ))
+}
+
 /// Notices on the head's initial values, and on those drawn because the checkpoint does not have them, a sentence each.
 pub(crate) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Vec<Sentence> {
-    if !task.task.has_classes() {
+    if task.task == Task::MultipleChoice {
+        return vec![sentence!("a new head that scores a choice is trained")];
+    }
+    if !task.task.has_head() {
         return Vec::new();
     }
     let n_classes = task.classes.len();

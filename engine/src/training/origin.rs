@@ -31,6 +31,12 @@ pub struct Origin {
     pub model_config: String,
     /// Decides order, split and what is drawn.
     pub seed: u64,
+    /// Decides the split in place of the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_seed: Option<u64>,
+    /// The part of the training rows that is used, with the seed that decides which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_rows: Option<(String, u64)>,
     /// Rows in a micro-batch.
     pub batch_size: usize,
     /// Micro-batches in a step.
@@ -89,6 +95,8 @@ impl Origin {
             tokenizer: model.tokenizer.digest()?,
             model_config: hex(&Sha256::digest(said)),
             seed: config.seed,
+            split_seed: config.data.split_seed,
+            train_rows: config.data.train_rows.map(|rows| (rows.to_string(), config.data.train_rows_seed)),
             batch_size: config.training.batch_size,
             gradient_accumulation: config.training.gradient_accumulation,
         })
@@ -122,6 +130,19 @@ impl Origin {
             (sentence!("the rows in a batch"), self.batch_size as u64, now.batch_size as u64),
             (sentence!("the batches in a step"), self.gradient_accumulation as u64, now.gradient_accumulation as u64),
         ];
+        if self.split_seed != now.split_seed {
+            let said = |seed: Option<u64>| seed.map_or(sentence!("the run's"), Sentence::verbatim);
+            let (then, now) = (said(self.split_seed), said(now.split_seed));
+            found.push(sentence!("the seed of the split ({then} then, {now} now)", then, now));
+        }
+        if self.train_rows != now.train_rows {
+            let said = |rows: &Option<(String, u64)>| match rows {
+                None => sentence!("all"),
+                Some((rows, seed)) => sentence!("{rows} by seed {seed}", rows, seed),
+            };
+            let (then, now) = (said(&self.train_rows), said(&now.train_rows));
+            found.push(sentence!("the part of the training rows ({then} then, {now} now)", then, now));
+        }
         let differ = numbers.iter().filter(|(_, then, now)| then != now);
         found.extend(differ.map(|(which, then, now)| sentence!("{which} ({then} then, {now} now)", which, then, now)));
         found
@@ -144,6 +165,8 @@ mod tests {
             tokenizer: "t".to_owned(),
             model_config: "m".to_owned(),
             seed: 7,
+            split_seed: None,
+            train_rows: None,
             batch_size: 4,
             gradient_accumulation: 1,
         }
@@ -158,6 +181,20 @@ mod tests {
             then.differences(&now),
             ["the training rows (2 then, 3 now)", "the seed (7 then, 8 now)", "the rows in a batch (4 then, 2 now)"]
         );
+    }
+
+    #[test]
+    fn another_split_and_another_part_of_the_rows_are_named() {
+        let now = Origin { split_seed: Some(0), train_rows: Some(("50".to_owned(), 3)), ..origin() };
+        assert_eq!(
+            origin().differences(&now),
+            [
+                "the seed of the split (the run's then, 0 now)",
+                "the part of the training rows (all then, 50 by seed 3 now)"
+            ]
+        );
+        let old = serde_json::to_value(origin()).unwrap();
+        assert!(old.get("split_seed").is_none() && serde_json::from_value::<Origin>(old).unwrap() == origin());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::adapters::{AdapterSpec, formats};
-use crate::config::{MethodConfig, RunConfig, TrainingConfig};
+use crate::config::RunConfig;
 use crate::data::rows_of_epoch;
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
@@ -54,7 +54,7 @@ pub(crate) fn prepare(
     let mut notices = Vec::new();
     let (trainer, mut state) = match &index.last {
         Some(name) => {
-            let (trainer, mut state) = restore(&folder.checkpoint(name), spec, &config.training, model)?;
+            let (trainer, mut state) = restore(&folder.checkpoint(name), spec, config, model)?;
             if index.best.is_none() {
                 // Older versions called the untouched start the best and kept no adapter of it.
                 state.best = None;
@@ -66,8 +66,7 @@ pub(crate) fn prepare(
             let trainer = inputs.fresh(config)?;
             let start = trainer.adapter.to_state(&config.model.display().to_string())?;
             // The model's own weights are where they are.
-            let is_full = matches!(config.method, MethodConfig::Full(_));
-            let start = if is_full { start.without_weights() } else { start };
+            let start = if config.trains_weights() { start.without_weights() } else { start };
             folder.write_folder("initial", |initial| formats::write(&start, initial, Some(&config.method)))?;
             (trainer, CheckpointState::new(model.hash.clone()))
         }
@@ -84,6 +83,10 @@ pub(crate) fn prepare(
     let mut kept = config.clone();
     // Other datasets decide for themselves, each time they are read.
     kept.data.chat |= inputs.data.report.chat && kept.data.more.is_empty();
+    if kept.data.more.is_empty() && !inputs.data.words.is_empty() {
+        // Other rows may lack some of the classes.
+        kept.data.verbalizer = inputs.data.words.verbalizer();
+    }
     folder.write_config(&kept)?;
     folder.truncate_after(state.step, state.evaluated)?;
     let other_rows = |then: &Origin| then.validation != now.validation;
@@ -120,7 +123,7 @@ fn same_origin(state: &CheckpointState, now: &Origin, beginning: Beginning) -> R
 fn restore(
     folder: &Path,
     spec: &AdapterSpec,
-    training: &TrainingConfig,
+    config: &RunConfig,
     model: &LoadedModel,
 ) -> Result<(Trainer, CheckpointState)> {
     let before = formats::read(folder, Some(&model.model.sites()))?.task;
@@ -129,10 +132,9 @@ fn restore(
             "the task or the classes of the rows are not those the run began with"
         )));
     }
-    let (trainer, state) = checkpoint::read(folder, spec, &training.optimizer, &model.device)?;
+    let (trainer, state) = checkpoint::read(folder, spec, &config.training.optimizer, &model.device)?;
     if state.model_hash != model.hash {
         return Err(EngineError::Resume(sentence!("the weights of the base model are not those the run began with")));
     }
-    let (gradient_checkpointing, weight_decay_on) = (training.gradient_checkpointing, training.weight_decay_on);
-    Ok((Trainer { gradient_checkpointing, weight_decay_on, ..trainer }, state))
+    Ok((trainer.of_run(config, spec, &model.model), state))
 }

@@ -21,6 +21,10 @@ pub struct RunFacts {
     pub stored_parameters: usize,
     /// Numbers of the frozen base.
     pub base_parameters: usize,
+    /// Numbers of base model and adapter in training together, weights of the model once: what PEFT's
+    /// `print_trainable_parameters` calls all; 0 in records of older versions.
+    #[serde(default)]
+    pub all_parameters: usize,
     /// Optimizer steps in all.
     pub total_steps: usize,
     /// Steps already done (0, or where a resumed run goes on).
@@ -96,9 +100,54 @@ pub struct ClassificationMetrics {
     /// F1 over entities, where classes are `B-…` and `I-…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_f1: Option<f64>,
-    /// Of each of several datasets.
+    /// Of answers that are places in a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<AnswerMetrics>,
+    /// Of answers looked for among many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<RankingMetrics>,
+    /// Matthews' correlation of the classes of texts, −1 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matthews: Option<f64>,
+    /// Of each of several datasets, or of each relation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub datasets: Vec<NamedMetrics>,
+}
+
+/// Figures of answers that are places in a text, 0 to 1, as SQuAD's script has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AnswerMetrics {
+    /// Share of the questions answered to the letter, case, articles and punctuation aside.
+    pub exact_match: f64,
+    /// Mean over the questions of the F1 of the words.
+    pub f1: f64,
+}
+
+/// Figures of the rank that right answers have among many candidates, 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RankingMetrics {
+    /// Share of the right answers that stand first.
+    pub p_at_1: f64,
+    /// Share among the first ten.
+    pub p_at_10: f64,
+    /// Mean of the inverse ranks.
+    pub mrr: f64,
+    /// Most candidates of a row.
+    pub candidates: usize,
+    /// Means of the same over the datasets or relations, each counted once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macro_mean: Option<MacroRanking>,
+}
+
+/// Means of figures over several datasets or relations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MacroRanking {
+    /// Of the shares that stand first.
+    pub p_at_1: f64,
+    /// Of the shares among the first ten.
+    pub p_at_10: f64,
+    /// Of the mean inverse ranks.
+    pub mrr: f64,
 }
 
 /// The figures of one of several datasets.

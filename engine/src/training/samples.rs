@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use crate::adapters::Adapter;
-use crate::config::{Task, TrainingConfig};
-use crate::data::Example;
-use crate::error::Result;
+use crate::config::{Task, TaskRecord, TrainingConfig};
+use crate::data::{Candidates, Example};
+use crate::error::{EngineError, Result};
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderStream};
 use crate::loaded_model::LoadedModel;
 use crate::training::SampleReport;
+use crate::training::answers;
 use crate::training::metrics::name;
 use crate::training::trainer::Trainer;
 
@@ -28,10 +29,40 @@ pub(crate) fn labels(
             let tokens: Vec<u32> = predicted.iter().map(|token| token.cast_unsigned()).collect();
             model.tokenizer.decode(&tokens)?.trim().to_owned()
         }
+        Task::QuestionAnswering => match *predicted {
+            [begin, end] if begin <= end => {
+                answers::text(example, usize::try_from(begin).unwrap_or(0), usize::try_from(end).unwrap_or(0))
+            }
+            _ => String::new(),
+        },
         _ => predicted.iter().map(|&class| name(classes, class)).collect::<Vec<_>>().join(" "),
     };
     let (prompt, reference) = (example.prompt.clone(), example.reference.clone());
     Ok(SampleReport { step: trainer.step, row, prompt, reference, text })
+}
+
+/// The candidate that a row's answer was taken for, in words.
+pub(crate) fn ranked(
+    model: &LoadedModel,
+    (step, record): (usize, &TaskRecord),
+    example: &Example,
+    (row, best): (usize, i32),
+) -> Result<SampleReport> {
+    let index = usize::try_from(best).unwrap_or_default();
+    let of_tokens = |tokens: &[u32]| Ok::<_, EngineError>(model.tokenizer.decode(tokens)?.trim().to_owned());
+    let text = match example.candidates.as_deref() {
+        _ if !record.classes.is_empty() => name(&record.classes, best).to_owned(),
+        Some(Candidates::Answers(answers)) => of_tokens(answers.get(index).map_or(&[], |answer| &answer.tokens))?,
+        Some(Candidates::Rows(rows)) => rows.get(index).map_or_else(String::new, |row| row.reference.clone()),
+        Some(Candidates::Vocabulary) => of_tokens(&[best.cast_unsigned()])?,
+        None => String::new(),
+    };
+    let right = example.right.first().and_then(|&right| i32::try_from(right).ok()).unwrap_or_default();
+    let reference = match record.classes.as_slice() {
+        [] => example.reference.clone(),
+        classes => name(classes, right).to_owned(),
+    };
+    Ok(SampleReport { step, row, prompt: example.prompt.clone(), reference, text })
 }
 
 /// A decoder for the first validation rows, greedy, with the prefix as it stands.
@@ -54,5 +85,5 @@ pub(crate) fn decoder(
     };
     let streams = rows.iter().take(config.sample_rows).map(stream).collect();
     let sampling = Sampling { max_new_tokens: config.sample_tokens.max(1), ..Sampling::default() };
-    Decoder::new(model.model.shape(), streams, model.decoding(sampling))
+    Decoder::new(model.model.shape(), streams, model.decoding(sampling)?)
 }

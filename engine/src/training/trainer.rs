@@ -1,17 +1,18 @@
 //! One optimizer step: gradients over micro-batches, clipping, and what the optimizer makes of them.
 
 use burn::tensor::{Device, Tensor};
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::adapters::{Adapter, Parameter};
-use crate::config::{OptimizerConfig, WeightDecayOn};
+use crate::adapters::{Adapter, AdapterSpec, Parameter};
+use crate::config::{OptimizerConfig, RunConfig, TrainingConfig, WeightDecayOn};
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
-use crate::models::BaseModel;
+use crate::models::{BaseDropout, BaseModel, DropoutRates};
 use crate::nn::floats;
 use crate::sentence;
 use crate::training::gradient_checkpointing;
+use crate::training::group_rates::rate_factors;
 use crate::training::loss::summed_nll;
 use crate::training::optimizer_state::{OptimizerState, take};
 
@@ -29,6 +30,10 @@ pub struct Trainer {
     pub optimizer_state: Vec<OptimizerState>,
     /// Whether blocks are run again in the backward pass, so that the forward pass keeps nothing but what enters them.
     pub gradient_checkpointing: bool,
+    /// Factor of the learning rate of each parameter, in the parameters' order; empty: 1 for all.
+    pub rate_factors: Vec<f64>,
+    /// Dropout of the base model itself, at the rates of its configuration.
+    pub base_dropout: Option<DropoutRates>,
 }
 
 /// Hyperparameters of one optimizer step.
@@ -64,6 +69,20 @@ impl Trainer {
             weight_decay_on: WeightDecayOn::All,
             optimizer_state,
             gradient_checkpointing: false,
+            rate_factors: Vec::new(),
+            base_dropout: None,
+        }
+    }
+
+    /// The same as the settings of a run have it: who decays, at whose rate, and what is kept or left out on the way.
+    pub fn of_run(self, config: &RunConfig, spec: &AdapterSpec, base: &BaseModel) -> Self {
+        let TrainingConfig { gradient_checkpointing, weight_decay_on, base_dropout, .. } = config.training;
+        Self {
+            gradient_checkpointing,
+            weight_decay_on,
+            rate_factors: rate_factors(config, spec),
+            base_dropout: base_dropout.then(|| base.folder().dropout()),
+            ..self
         }
     }
 
@@ -85,7 +104,8 @@ impl Trainer {
         random.set_stream(self.step as u64 + 1);
         for (batch, token_weight) in batches {
             let leaves = self.adapter.requires_grad();
-            let conditioning = self.adapter.conditioning(&leaves, &mut random);
+            let mut conditioning = self.adapter.conditioning(&leaves, &mut random);
+            conditioning.dropout = self.base_dropout.map(|rates| BaseDropout { rates, draw: random.random() });
             let (weighted, gradients) = match self.gradient_checkpointing {
                 true => gradient_checkpointing::backward(base, &conditioning, (batch, *token_weight), device)?,
                 false => {
@@ -125,7 +145,12 @@ impl Trainer {
         self.step += 1;
         let parameters = self.adapter.parameters_mut().zip(&mut self.optimizer_state);
         let rule = (&self.optimizer, self.weight_decay_on);
-        gradient.apply(rule, (self.step, settings.learning_rate), settings.max_grad_norm, parameters);
+        gradient.apply(
+            rule,
+            (self.step, settings.learning_rate, &self.rate_factors),
+            settings.max_grad_norm,
+            parameters,
+        );
         Ok((loss, norm))
     }
 }
@@ -143,21 +168,22 @@ impl Gradient {
         Ok(Self { loss, norm: squares.sqrt(), of_parameters })
     }
 
-    /// One step, counted from 1, after clipping. The clipping factor is torch's: `clip_norm / (norm + 1e-6)`, at most 1.
+    /// One step, counted from 1, after clipping, each parameter at the rate times its factor, where there are some. The clipping factor is torch's: `clip_norm / (norm + 1e-6)`, at most 1.
     pub fn apply<'a>(
         self,
         (optimizer, weight_decay_on): (&OptimizerConfig, WeightDecayOn),
-        (step, learning_rate): (usize, f64),
+        (step, learning_rate, factors): (usize, f64, &[f64]),
         max_grad_norm: Option<f64>,
         parameters: impl Iterator<Item = (&'a mut Parameter, &'a mut OptimizerState)>,
     ) {
         let factor = max_grad_norm.map_or(1.0, |most| (most / (self.norm + 1e-6)).min(1.0));
-        for ((parameter, optimizer_state), grad) in parameters.zip(self.of_parameters) {
+        let rates = factors.iter().copied().chain(std::iter::repeat(1.0)).map(|of_group| learning_rate * of_group);
+        for (((parameter, optimizer_state), grad), rate) in parameters.zip(self.of_parameters).zip(rates) {
             let grad = if factor < 1.0 { grad * factor } else { grad };
             let value = take(&mut parameter.value);
             let shrinks = weight_decay_on.shrinks(&parameter.name, &parameter.shape);
             let optimizer = if shrinks { *optimizer } else { optimizer.without_decay() };
-            parameter.value = optimizer_state.step(&optimizer, &parameter.shape, (step, learning_rate), value, grad);
+            parameter.value = optimizer_state.step(&optimizer, &parameter.shape, (step, rate), value, grad);
         }
     }
 }

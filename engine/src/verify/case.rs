@@ -205,6 +205,7 @@ impl Case {
             "seq2seq" => Task::Seq2Seq,
             "seq_cls" => Task::SequenceClassification,
             "token_cls" => Task::TokenClassification,
+            "question_ans" => Task::QuestionAnswering,
             "masked_lm" => Task::MaskedFill,
             // Another label: what the model was saved for.
             _ => ModelFolder::open(&folder.join("model"))?.task(None)?,

@@ -201,12 +201,23 @@ impl Setup<'_> {
                 let row = |class| std::iter::once(class).chain(std::iter::repeat_n(IGNORE_INDEX, seq - 1));
                 labels = labels.into_iter().flat_map(row).collect();
             }
-            Task::TokenClassification | Task::MaskedFill => labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX),
+            // First and last token of the answer, at the first two positions.
+            Task::QuestionAnswering => {
+                let n = self.n_soft as i32;
+                let row = |ends: &[i32]| {
+                    let ends: Vec<i32> = ends.iter().map(|end| end + n).collect();
+                    ends.into_iter().chain(std::iter::repeat_n(IGNORE_INDEX, seq - 2)).collect::<Vec<_>>()
+                };
+                labels = labels.chunks_exact(2).flat_map(row).collect();
+            }
+            Task::TokenClassification | Task::MaskedFill | Task::MultipleChoice => {
+                labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX)
+            }
         }
         let types = self.case.integers(&format!("in/{side}/token_type_ids")).ok();
         let types = types.map(|(_, types)| self.behind_soft(&small(types), text, |_| 0));
         let rows = (0..batch).collect();
-        Ok(TokenBatch { rows, batch, seq, tokens, mask, labels, types, source: None, task })
+        Ok(TokenBatch { rows, batch, seq, tokens, mask, labels, types, source: None, task, contest: None })
     }
 
     /// Token that stands in a target where there is no label, and behind a text that ended.
@@ -352,13 +363,14 @@ impl Setup<'_> {
         let columns = self.case.facts.logits_columns.of(self.model.shape().vocab_size);
         let plain = Sampling { max_new_tokens: options.max_new_tokens, ..Sampling::default() };
         let repetition_penalty = options.greedy_penalized.repetition_penalty;
-        let penalized = Sampling { repetition_penalty, ..plain.clone() };
-        let (tokens, logits) = self.decode(conditioning, plain.clone(), 0)?;
+        let no_repeat_ngram_size = options.greedy_penalized.no_repeat_ngram_size;
+        let penalized = Sampling { repetition_penalty, no_repeat_ngram_size, ..plain.clone() };
+        let (tokens, logits) = self.decode(conditioning, plain.clone())?;
         let shape = [tokens.len(), options.max_new_tokens];
         let some = logits.iter().flatten().flat_map(|row| row[..columns].iter().copied()).collect();
         results.insert("gen/greedy".to_owned(), Array::integers(shape, tokens.concat()));
         results.insert("gen/greedy_logits".to_owned(), Array::floats([shape[0], shape[1], columns], some));
-        let (tokens, _) = self.decode(conditioning, penalized, options.greedy_penalized.no_repeat_ngram_size)?;
+        let (tokens, _) = self.decode(conditioning, penalized)?;
         results.insert("gen/greedy_penalised".to_owned(), Array::integers(shape, tokens.concat()));
         for (name, options) in self.case.beam_searches(options)? {
             self.search(&name, &options, conditioning, plain.clone(), results)?;
@@ -382,13 +394,13 @@ impl Setup<'_> {
             early_stopping: options.early_stopping.clone().into(),
             n_returned: options.num_return_sequences,
         };
-        let sampling = Sampling { repetition_penalty: options.repetition_penalty, beams, ..plain };
+        let BeamOptions { repetition_penalty, no_repeat_ngram_size, .. } = *options;
+        let sampling = Sampling { repetition_penalty, no_repeat_ngram_size, beams, ..plain };
         let end_token = self.case.end_token(options)?;
         let settings = DecoderOptions {
             sampling,
             end_tokens: end_token.into_iter().collect(),
             suppress_tokens: options.suppress_tokens.clone(),
-            no_repeat_ngram: options.no_repeat_ngram_size,
             ..DecoderOptions::default()
         };
         let (mut decoder, n) = self.decoder(conditioning, settings)?;
@@ -413,8 +425,8 @@ impl Setup<'_> {
     }
 
     /// Tokens and logits of each row, all rows in one batch.
-    fn decode(&self, conditioning: &Conditioning, sampling: Sampling, no_repeat_ngram: usize) -> Result<Decoded> {
-        let options = DecoderOptions { sampling, no_repeat_ngram, keep_logits: true, ..DecoderOptions::default() };
+    fn decode(&self, conditioning: &Conditioning, sampling: Sampling) -> Result<Decoded> {
+        let options = DecoderOptions { sampling, keep_logits: true, ..DecoderOptions::default() };
         let (mut decoder, n) = self.decoder(conditioning, options)?;
         let (mut tokens, mut logits) = (vec![Vec::new(); n], vec![Vec::new(); n]);
         while !decoder.is_done() {
@@ -479,7 +491,7 @@ fn targets((start, padding): (Option<u32>, i32), source: SourceBatch, batch: usi
         shifted.extend_from_slice(row);
     }
     let (rows, source, task) = ((0..batch).collect(), Some(source), Task::Seq2Seq);
-    TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, types: None, source, task }
+    TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, types: None, source, task, contest: None }
 }
 
 fn adamw([beta1, beta2]: [f64; 2], epsilon: f64, weight_decay: f64) -> OptimizerConfig {

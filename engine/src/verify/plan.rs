@@ -60,7 +60,7 @@ fn method_of(case: &Case, adapter: &AdapterState) -> Result<MethodConfig> {
             let layer =
                 |index| case.floats(&format!("param/{}", name_in_training(&format!("transform.{index}.weight")))).ok();
             let network = |(shape, _): (&[usize], _)| Reparameterization {
-                width: shape[0],
+                width: Some(shape[0]),
                 activation: MlpActivation::Tanh,
                 hidden_layers: if layer(4).is_some() { 2 } else { 1 },
             };
@@ -102,7 +102,7 @@ fn n_stored(case: &Case, shape: PrefixShape) -> usize {
 
 /// Classes of a case that has no adapter to count them.
 fn n_classes(case: &Case, model: &BaseModel) -> Result<usize> {
-    if !case.task.has_classes() {
+    if !case.task.has_head() {
         return Ok(0);
     }
     let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];

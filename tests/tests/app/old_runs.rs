@@ -123,7 +123,7 @@ fn rows_settings_and_curves_of_earlier_versions_are_all_there() {
     assert!(matches!(training.schedule, Schedule::Polynomial { .. }));
     assert_eq!((training.epoch_end, training.weight_decay_on), (EpochEnd::NextEpoch, WeightDecayOn::All));
     let method = prefix.method.prefix().unwrap();
-    assert_eq!((method.n_virtual, method.reparameterization.as_ref().unwrap().width), (3, 4));
+    assert_eq!((method.n_virtual, method.reparameterization.as_ref().unwrap().width), (3, Some(4)));
     assert!(matches!(&config(&all, "lora").method, MethodConfig::Lora(lora) if lora.rank_stabilized && lora.rank == 2));
     assert!(matches!(&config(&all, "few-shot").method, MethodConfig::FewShot(few_shot) if few_shot.shots == 1));
     assert!(matches!(&config(&all, "prompt").method, MethodConfig::Prompt(prompt) if prompt.n_virtual == 3));

@@ -85,7 +85,7 @@ fn only_the_device_folder_names_a_backend() {
 }
 
 /// Rooms of the engine, and those that they do not see.
-const ROOMS: [(&[&str], &[&str]); 7] = [
+const ROOMS: [(&[&str], &[&str]); 8] = [
     // What a run is needs no model to be said.
     (&["config"], &["models", "adapters", "training", "generation", "analysis"]),
     (&["nn"], &["models", "adapters", "data", "config", "training", "generation", "analysis"]),
@@ -99,6 +99,8 @@ const ROOMS: [(&[&str], &[&str]); 7] = [
     (&["adapters"], &["training", "generation", "analysis", "bundle", "loaded_model", "verify", "bench"]),
     // Who opens an adapter of any form hands it down.
     (&["training"], &["bundle", "verify"]),
+    // What is kept of an evaluation, and its figures, need no model.
+    (&["evaluation"], &["models", "adapters", "training", "generation", "loaded_model", "analysis"]),
     // Below the jobs nothing knows of commands, events, threads and what is loaded for whom.
     (
         &[
@@ -109,6 +111,7 @@ const ROOMS: [(&[&str], &[&str]); 7] = [
             "data",
             "device",
             "error",
+            "evaluation",
             "files",
             "generation",
             "models",

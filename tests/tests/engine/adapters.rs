@@ -86,7 +86,8 @@ fn refusal(folder: &Path, config: &RunConfig) -> String {
 }
 
 fn prefix_from(path: &Path, n_virtual: usize, width: Option<usize>) -> MethodConfig {
-    let reparameterization = width.map(|width| Reparameterization { width, ..Reparameterization::default() });
+    let reparameterization =
+        width.map(|width| Reparameterization { width: Some(width), ..Reparameterization::default() });
     let init = PrefixInit::Adapter { path: path.to_owned() };
     MethodConfig::Prefix(PrefixConfig { n_virtual, reparameterization, init, ..PrefixConfig::default() })
 }
@@ -233,7 +234,8 @@ fn as_many_numbers_are_trained_and_kept_as_the_formulas_say() {
         MethodConfig::Prompt(PromptConfig { n_virtual: n, encoder, ..PromptConfig::default() })
     };
     let prefix = |width: Option<usize>| {
-        let reparameterization = width.map(|width| Reparameterization { width, ..Reparameterization::default() });
+        let reparameterization =
+            width.map(|width| Reparameterization { width: Some(width), ..Reparameterization::default() });
         MethodConfig::Prefix(PrefixConfig { n_virtual: n, reparameterization, ..PrefixConfig::default() })
     };
     let lora = |targets: Option<&str>, bias: LoraBias| {
@@ -248,7 +250,7 @@ fn as_many_numbers_are_trained_and_kept_as_the_formulas_say() {
     let everywhere: usize = linears.iter().map(|(d_in, d_out)| 2 * r * (d_in + d_out)).sum();
     let block: usize = linears.iter().map(|(d_in, d_out)| d_in * d_out + d_out).sum::<usize>() + 4 * D;
     let biases = 2 * (linears.iter().map(|(_, d_out)| d_out).sum::<usize>() + 2 * D) + D;
-    let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
+    let full = |top_layers| MethodConfig::Full(FullConfig { top_layers, ..FullConfig::default() });
     for (name, method, trained, stored) in [
         ("prefix", prefix(None), n * row, n * row),
         ("prefix, MLP", prefix(Some(h)), n * D + D * h + h + h * row + row, n * row),
@@ -257,7 +259,7 @@ fn as_many_numbers_are_trained_and_kept_as_the_formulas_say() {
             MethodConfig::Prefix(PrefixConfig {
                 n_virtual: n,
                 layers: Some(vec![1]),
-                reparameterization: Some(Reparameterization { width: h, hidden_layers: 2, ..Default::default() }),
+                reparameterization: Some(Reparameterization { width: Some(h), hidden_layers: 2, ..Default::default() }),
                 ..PrefixConfig::default()
             }),
             n * D + (D * h + h) + (h * h + h) + (h * row / 2 + row / 2),

@@ -390,6 +390,7 @@ fn losses(model: &LoadedModel, adapter: &AdapterState, rows: &[(&[i32], i32)], s
         types: None,
         source: None,
         task: Task::SequenceClassification,
+        contest: None,
     };
     let conditioning = model.conditioning(adapter).unwrap();
     score(&model.model, &conditioning, &batch, &model.device).unwrap().nll

@@ -48,7 +48,7 @@ fn task(folder: &Path) -> Task {
 fn all() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(heads()).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
-    assert_eq!(folders.len(), 13);
+    assert_eq!(folders.len(), 16);
     folders
 }
 
@@ -144,7 +144,10 @@ fn a_causal_model_without_the_head_that_writes_classifies_and_says_so() {
     let tasks = |model: &Path| ModelFolder::open(model).unwrap().tasks().to_vec();
     assert_eq!(tasks(&qwen2), [Task::SequenceClassification]);
     // Its embeddings are what it writes with.
-    assert_eq!(tasks(&heads().join("gpt2-texts/model")), [Task::SequenceClassification, Task::Causal]);
+    assert_eq!(
+        tasks(&heads().join("gpt2-texts/model")),
+        [Task::SequenceClassification, Task::Causal, Task::MultipleChoice]
+    );
     let talk = Talk::new();
     let stream = Stream { prompt: Prompt::Text("the".to_owned()), adapter: None, strength: 1.0, task: None };
     let ask = generation(&qwen2, vec![stream], Sampling::default());
@@ -162,7 +165,7 @@ fn run_of(folder: &Path, home: &Path) -> RunConfig {
     config.model = folder.join("model");
     config.task = Some(task(folder));
     config.data = DataConfig { validation_share: 0.25, ..data(folder) };
-    config.method = MethodConfig::Full(FullConfig { top_layers: Some(0) });
+    config.method = MethodConfig::Full(FullConfig::top(0));
     config.training.steps = 2;
     config
 }

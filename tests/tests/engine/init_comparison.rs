@@ -49,7 +49,7 @@ fn scores(heard: &[Report]) -> Vec<InitScore> {
 }
 
 fn with_prefix(config: &RunConfig, n_virtual: usize, reparameterized: bool) -> RunConfig {
-    let network = Reparameterization { width: 16, ..Reparameterization::default() };
+    let network = Reparameterization { width: Some(16), ..Reparameterization::default() };
     let reparameterization = reparameterized.then_some(network);
     let method = MethodConfig::Prefix(PrefixConfig { n_virtual, reparameterization, ..PrefixConfig::default() });
     RunConfig { method, ..config.clone() }

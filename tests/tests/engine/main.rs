@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 mod adapters;
+mod answers;
 mod bad_input;
+mod candidates;
 mod data;
 mod encoders;
 mod foreign;
@@ -20,7 +22,11 @@ mod seq2seq;
 mod single_file;
 mod soft;
 mod stranger;
+mod text_metrics;
+mod together;
 mod tokenizers;
 mod training;
+mod truncation;
 mod vote;
+mod walkthrough;
 mod weights;

@@ -48,7 +48,7 @@ fn methods(home: &Path) -> Vec<(&'static str, RunConfig)> {
         ("LoRA", with(MethodConfig::Lora(lora()))),
         ("LoRA everywhere with biases", with(MethodConfig::Lora(everywhere))),
         ("full", with(MethodConfig::Full(FullConfig::default()))),
-        ("top layer", with(MethodConfig::Full(FullConfig { top_layers: Some(1) }))),
+        ("top layer", with(MethodConfig::Full(FullConfig::top(1)))),
         ("prefix and LoRA", RunConfig { lora: Some(lora()), ..with(prefix) }),
         ("prompt and LoRA", RunConfig { lora: Some(lora()), ..with(prompt(PromptInit::Vocabulary, None)) }),
     ]

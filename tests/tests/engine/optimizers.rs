@@ -45,7 +45,7 @@ fn every_optimizer_steps_as_its_reference_does() {
             }
             gradient.apply(
                 (&optimizer, config.weight_decay_on),
-                (index + 1, rate),
+                (index + 1, rate, &[]),
                 max_grad_norm,
                 trained.iter_mut().zip(&mut optimizer_state),
             );

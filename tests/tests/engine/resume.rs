@@ -71,7 +71,9 @@ fn same(whole: &Path, other: &Path) {
 fn methods(home: &Path) -> Vec<RunConfig> {
     let with = |method| RunConfig { method, ..tiny_run(home) };
     let lora = LoraConfig { rank: 3, ..LoraConfig::default() };
-    vec![tiny_run(home), with(MethodConfig::Lora(lora)), with(MethodConfig::Full(FullConfig::default()))]
+    let mut dropping = crate::together::beside(home);
+    dropping.training.base_dropout = true;
+    vec![tiny_run(home), with(MethodConfig::Lora(lora)), with(MethodConfig::Full(FullConfig::default())), dropping]
 }
 
 #[test]

@@ -265,22 +265,43 @@ fn tokens_that_the_vocabulary_does_not_have_are_counted() {
 #[test]
 fn what_other_programs_save_is_named_with_the_way_to_rows() {
     let bench = Bench::new(false);
-    let folder = bench.folder.path().join("saved");
-    std::fs::create_dir(&folder).unwrap();
-    for name in ["state.json", "dataset_info.json", "data-00000-of-00001.arrow"] {
-        std::fs::write(folder.join(name), "{}").unwrap();
-    }
     let of = |path: PathBuf| bench.refusal(&DataConfig::new(path));
-    assert!(of(folder).contains("load_from_disk"));
+    assert!(of(tests::datasets().join("delta.parquet")).contains("DELTA_BYTE_ARRAY"));
     assert!(of(tests::tiny_model()).contains("the folder of a model"));
     let missing = of(bench.folder.path().join("none.jsonl"));
     assert!(
         missing.contains("no such file") && !missing.contains("os error") && !missing.contains("disk"),
         "{missing}"
     );
-    for (name, bytes, word) in [("a.parquet", &b"PAR1"[..], "read_parquet"), ("a.jsonl", b"\x1F\x8B\x08", "gunzip")] {
-        assert!(bench.refusal(&bench.file(name, bytes)).contains(word));
+    for (name, bytes) in [("a.parquet", &b"PAR1"[..]), ("a.jsonl", b"\x1F\x8B\x08")] {
+        assert!(bench.refusal(&bench.file(name, bytes)).contains("ends in the middle"));
     }
+}
+
+#[test]
+fn what_the_datasets_library_saves_is_read_with_the_names_of_its_classes() {
+    let bench = Bench::new(false);
+    let rows = |name: &str| {
+        let config = DataConfig { validation_share: 0.0, ..DataConfig::new(tests::datasets().join(name)) };
+        bench.preview(&config).unwrap()
+    };
+    let split = rows("split");
+    assert_eq!(split.rows[1].target, " answer 1 é");
+    for name in ["lines.jsonl.gz", "lines.jsonl.zst", "lines.jsonl.xz", "shards", "shards/data/train-*.parquet"] {
+        assert_eq!(
+            rows(name).rows.iter().map(|row| row.target.clone()).collect::<Vec<_>>()[3],
+            " answer 3 é",
+            "{name}"
+        );
+    }
+    let dict = rows("dict");
+    assert_eq!(dict.rows[1].target, " positive", "a class is its name, not its number");
+    assert!(has(&dict, "dict/test") && has(&dict, "picture"), "{:?}", dict.notices);
+    // The order of a shuffled dataset is 4, 0, 5, 5, 2 of its six rows.
+    let shuffled: Vec<String> = rows("shuffled").rows.iter().map(|row| row.target.clone()).collect();
+    assert_eq!(shuffled, [4, 0, 5, 5, 2].map(|i| format!(" answer {i} é")));
+    let of = |name: &str| bench.refusal(&DataConfig::new(tests::datasets().join(name)));
+    assert!(of("none-*.parquet").contains("none-*.parquet is a pattern that no file has"));
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn rows_become_a_source_and_a_target_with_t5s_own_special_tokens() {
 fn a_run_at_three_sites_learns_and_one_that_was_interrupted_goes_on_exactly() {
     let home = tempfile::tempdir().unwrap();
     let mlp = PrefixConfig {
-        reparameterization: Some(Reparameterization { width: 12, ..Reparameterization::default() }),
+        reparameterization: Some(Reparameterization { width: Some(12), ..Reparameterization::default() }),
         init: PrefixInit::Words { text: "a b c".to_owned() },
         dropout: 0.1,
         sites: Some(vec![Site::Encoder, Site::Cross]),

@@ -23,7 +23,7 @@ fn bytes(folder: &Path, file: &str) -> Vec<u8> {
 fn with_mlp(mut config: RunConfig) -> RunConfig {
     config.method = MethodConfig::Prefix(PrefixConfig {
         n_virtual: 4,
-        reparameterization: Some(Reparameterization { width: 16, ..Reparameterization::default() }),
+        reparameterization: Some(Reparameterization { width: Some(16), ..Reparameterization::default() }),
         dropout: 0.1,
         init: PrefixInit::Words { text: "a b c".to_owned() },
         sites: None,
@@ -111,7 +111,7 @@ fn other_methods(config: &RunConfig) -> Vec<(&'static str, RunConfig)> {
     };
     let lora = LoraConfig { rank: 3, dropout: 0.1, bias: LoraBias::LoraOnly, ..LoraConfig::default() };
     let prefix = |prefix: PrefixConfig| with(MethodConfig::Prefix(PrefixConfig { n_virtual: 4, ..prefix }));
-    let deep = Reparameterization { width: 6, hidden_layers: 2, ..Reparameterization::default() };
+    let deep = Reparameterization { width: Some(6), hidden_layers: 2, ..Reparameterization::default() };
     let deep =
         PrefixConfig { reparameterization: Some(deep), layers: Some(vec![1]), dropout: 0.1, ..PrefixConfig::default() };
     vec![
@@ -124,7 +124,7 @@ fn other_methods(config: &RunConfig) -> Vec<(&'static str, RunConfig)> {
         ("lstm-prompt", prompt(Some(PromptEncoderKind::Lstm))),
         ("lora", with(MethodConfig::Lora(lora.clone()))),
         ("full", with(MethodConfig::Full(FullConfig::default()))),
-        ("top", with(MethodConfig::Full(FullConfig { top_layers: Some(1) }))),
+        ("top", with(MethodConfig::Full(FullConfig::top(1)))),
         ("mlp-and-lora", RunConfig { lora: Some(lora), ..with_mlp(config.clone()) }),
     ]
 }

@@ -101,7 +101,7 @@ fn a_majority_writes_what_each_adapter_writes_wrong_once() {
 fn a_vote_needs_adapters_of_one_task() {
     let home = tempfile::tempdir().unwrap();
     let talk = Talk::new();
-    let method = MethodConfig::Full(FullConfig { top_layers: Some(0) });
+    let method = MethodConfig::Full(FullConfig::top(0));
     let mut config = config_of(home.path(), "bert-prefix-seq", Task::SequenceClassification, method);
     config.training.steps = 1;
     let of = |name, labels: [&'static str; 2]| rows(home.path(), name, &[("a", labels[0]), ("b", labels[1])], None);

@@ -124,6 +124,7 @@ pub(crate) fn preview_rows() -> DataPreview {
         labeled: Vec::clone(&labeled),
         classes: Vec::new(),
         truncated: false,
+        lost: Vec::new(),
         prompt: "name: Blue Spice | food: Chinese | area: riverside".into(),
         target: " Blue Spice serves Chinese food by the riverside.".into(),
     };
@@ -297,6 +298,7 @@ pub(crate) fn facts() -> RunFacts {
         trained_parameters: 92_160,
         stored_parameters: 92_160,
         base_parameters: 14_000_000,
+        all_parameters: 0,
         total_steps: 400,
         done_steps: 0,
         steps_per_epoch: 150,

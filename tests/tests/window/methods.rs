@@ -41,8 +41,8 @@ fn every_method_can_be_chosen_and_is_sent() {
         ("Prompt tuning", |method| matches!(method, MethodConfig::Prompt(prompt) if prompt.encoder.is_none())),
         ("P-tuning", |method| matches!(method, MethodConfig::Prompt(prompt) if prompt.encoder.is_some())),
         ("LoRA", |method| matches!(method, MethodConfig::Lora(_))),
-        ("Full fine-tuning", |method| matches!(method, MethodConfig::Full(FullConfig { top_layers: None }))),
-        ("Top layers", |method| matches!(method, MethodConfig::Full(FullConfig { top_layers: Some(2) }))),
+        ("Full fine-tuning", |method| matches!(method, MethodConfig::Full(FullConfig { top_layers: None, .. }))),
+        ("Top layers", |method| matches!(method, MethodConfig::Full(FullConfig { top_layers: Some(2), .. }))),
         ("Text prompt", |method| matches!(method, MethodConfig::FewShot(_))),
     ];
     for (name, is_it) in methods {
@@ -113,8 +113,8 @@ fn the_settings_of_each_method() {
     let mut prompt = form(Start::default(), "Set up a run");
     click(&mut prompt, "P-tuning");
     click(&mut prompt, "LSTM");
-    click(&mut prompt, "LoRA beside it");
-    click(&mut prompt, "Train matrices of low rank too");
+    click(&mut prompt, "Also train a part of the model");
+    click(&mut prompt, "Its top layers");
     let settings = app::settings::Settings { language: Language::Chinese, theme: ThemeChoice::Light, ..settings() };
     let mut text = form(Start { settings, ..Start::default() }, "设置一次训练");
     click(&mut text, "文字提示");

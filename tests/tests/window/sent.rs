@@ -103,6 +103,7 @@ pub(crate) fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
         ),
         method: MethodConfig::Prefix(PrefixConfig { n_virtual: 12, ..PrefixConfig::default() }),
         lora: None,
+        weights: false,
         n_virtual: 12,
         positions: PositionConvention::Unshifted,
         task: Task::Causal,

@@ -53,7 +53,7 @@ fn candidates() -> Vec<Candidate> {
         |reparameterization| MethodConfig::Prefix(PrefixConfig { reparameterization, ..PrefixConfig::default() });
     let network = |kind| Some(PromptEncoder { kind, width: Some(128), ..PromptEncoder::default() });
     let prompt = |encoder| MethodConfig::Prompt(PromptConfig { encoder, ..PromptConfig::default() });
-    let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
+    let full = |top_layers| MethodConfig::Full(FullConfig { top_layers, ..FullConfig::default() });
     vec![
         (MethodConfig::FewShot(FewShotConfig { shots: 2, ..FewShotConfig::default() }), false, [1.0; 3]),
         (prefix(None), false, [5e-3, 2e-2, 8e-2]),

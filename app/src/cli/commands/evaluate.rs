@@ -72,6 +72,9 @@ pub(in crate::cli) fn run(args: EvaluateArgs, global: &Global) -> Result<(), Cli
                     out::result(format_args!(
                         "{name}: loss {loss:.4} · {quality} · {rows} rows, {tokens} labeled tokens"
                     ));
+                    for part in figures.iter().flat_map(|figures| &figures.datasets) {
+                        out::result(format_args!("  {}: {}", part.name, figures_line(&part.figures)));
+                    }
                 }
                 Some(())
             }

@@ -122,8 +122,15 @@ impl Progress {
 
     fn started(&mut self, facts: &RunFacts) {
         self.total = facts.total_steps;
+        let share = match facts.all_parameters {
+            0 => String::new(),
+            all => {
+                let share = 100.0 * facts.trained_parameters as f64 / all as f64;
+                format!(" of {} ({share:.4} %)", grouped(all))
+            }
+        };
         self.say(&format!(
-            "{} on {}: {} rows, {} to validate; trains {} numbers, keeps {}",
+            "{} on {}: {} rows, {} to validate; trains {} numbers{share}, keeps {}",
             facts.architecture,
             facts.device,
             facts.train_rows,
@@ -200,6 +207,21 @@ pub(in crate::cli) fn figures_line(figures: &ClassificationMetrics) -> String {
     let mut parts = vec![percent("accuracy", figures.accuracy)];
     if let Some(share) = figures.entity_f1 {
         parts.insert(0, percent("entity F1", share));
+    }
+    if let Some(ranking) = figures.ranking {
+        parts[0] = percent("P@1", ranking.p_at_1);
+        parts.push(percent("P@10", ranking.p_at_10));
+        parts.push(format!("MRR {:.3}", ranking.mrr));
+        if let Some(mean) = ranking.macro_mean {
+            let (name, n) = ("mean over relations: P@1", figures.datasets.len());
+            parts.push(format!(
+                "{} · P@10 {:.1} % · MRR {:.3} ({n})",
+                percent(name, mean.p_at_1),
+                100.0 * mean.p_at_10,
+                mean.mrr
+            ));
+        }
+        parts.push(format!("{} candidates", ranking.candidates));
     }
     parts.extend(figures.macro_f1.map(|share| percent("macro F1", share)));
     parts.extend(figures.micro_f1.filter(|_| figures.entity_f1.is_some()).map(|share| percent("micro F1", share)));

@@ -25,7 +25,7 @@ pub(in crate::cli) struct RunArgs {
     /// Folder of the base model, or the id of one that was downloaded
     #[arg(long, aliases = ["model_name_or_path", "model-name-or-path"], value_name = "DIR", value_parser = path())]
     model: Option<PathBuf>,
-    /// Training rows: .jsonl, .json, .csv, .tsv, .conll or .txt
+    /// Training rows: .jsonl, .json, .csv, .tsv, .conll, .txt, .parquet, .arrow, a folder, or a pattern such as shards/*.parquet
     #[arg(long, aliases = ["train_file", "train-file"], value_name = "FILE", value_parser = path())]
     data: Option<PathBuf>,
     /// Validation rows

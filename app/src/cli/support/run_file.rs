@@ -81,14 +81,16 @@ pub(in crate::cli) fn complete(
     }
     // What is not said means another thing in the folder of a run: there it was made before these could be said.
     for (key, usual) in [
-        ("data.begin_token", "tokenizer"),
-        ("data.form", "auto"),
-        ("data.references", "each"),
-        ("training.epoch_end", "smaller_step"),
-        ("training.weight_decay_on", "matrices"),
+        ("data.begin_token", "tokenizer".into()),
+        ("data.truncate", "longest_first".into()),
+        ("data.form", "auto".into()),
+        ("data.references", "each".into()),
+        ("data.split_seed", 0.into()),
+        ("training.epoch_end", "smaller_step".into()),
+        ("training.weight_decay_on", "matrices".into()),
     ] {
         if settings::at(&tree, key).is_none() {
-            settings::put(&mut tree, key, usual.into());
+            settings::put(&mut tree, key, usual);
         }
     }
     let mut rate_is_known = settings::at(&tree, "training.learning_rate").is_some();

@@ -135,7 +135,13 @@ pub(in crate::cli) fn normalize(tree: &mut Value) -> Result<(), CliError> {
         put(tree, "method.type", "prefix".into());
     }
     if at(tree, "method.init").is_some() && at(tree, "method.init.type").is_none() {
-        let kind = if at(tree, "method.init.path").is_some() { "adapter" } else { "words" };
+        let says = |name: &str| at(tree, &format!("method.init.{name}")).is_some();
+        let kind = match () {
+            () if says("path") => "adapter",
+            () if says("bound") => "uniform",
+            () if says("first") => "common",
+            () => "words",
+        };
         put(tree, "method.init.type", kind.into());
     }
     if at(tree, "lora.init.path").is_some() && at(tree, "lora.init.type").is_none() {
@@ -256,7 +262,7 @@ mod tests {
         assert_eq!(config.training.optimizer, OptimizerConfig::Sgd(sgd));
         assert_eq!(config.training.warmup_ratio, 0.06);
         let prefix = config.method.prefix().unwrap().clone();
-        assert_eq!((prefix.n_virtual, prefix.reparameterization.unwrap().width), (5, 64));
+        assert_eq!((prefix.n_virtual, prefix.reparameterization.unwrap().width), (5, Some(64)));
         assert_eq!(prefix.sites, Some(vec![Site::Encoder, Site::Cross]));
         assert_eq!(config.device.to_string(), "wgpu:1");
     }
@@ -280,7 +286,7 @@ mod tests {
         assert_eq!(init(&["method.init.text=a table to text"]), PrefixInit::Words { text: "a table to text".into() });
         assert_eq!(init(&["method.init.path=runs/a"]), PrefixInit::Adapter { path: "runs/a".into() });
         let config = set(&["method.reparameterization=true"]).unwrap();
-        assert_eq!(config.method.prefix().unwrap().clone().reparameterization.unwrap().width, 512);
+        assert_eq!(config.method.prefix().unwrap().clone().reparameterization.unwrap().width, Some(512));
     }
 
     /// Values of a setting, as one types them.

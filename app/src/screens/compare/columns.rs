@@ -1,7 +1,7 @@
 //! The columns of *Compare*: what each says, what it was asked, and what the adapters say together.
 
 use egui::{RichText, ScrollArea, Slider, Ui};
-use engine::config::{MethodConfig, RunConfig};
+use engine::config::RunConfig;
 use engine::protocol::GeneratedBeam;
 
 use super::action::CompareAction;
@@ -197,9 +197,9 @@ fn vote_ui(ui: &mut Ui, state: &State) {
     ui.add_space(theme::SMALL_GAP);
 }
 
-/// Trained weights of the model itself, and words, have no strength between 0 and 1.
+/// Trained weights of the model itself, and words, have no strength between 0 and 1; beside a prompt it is the prompt's.
 fn is_there_or_not(config: &RunConfig) -> bool {
-    !config.methods().iter().all(MethodConfig::has_strength)
+    !config.method.has_strength()
 }
 
 /// Only runs of one model can stand beside each other.

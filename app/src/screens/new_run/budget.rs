@@ -15,16 +15,27 @@ pub struct Parameters {
     pub trained: usize,
     /// In the adapter.
     pub stored: usize,
+    /// Trained, and no weights of the model itself.
+    pub added: usize,
+}
+
+impl Parameters {
+    /// Share of all numbers that is trained, in per cent: `print_trainable_parameters` of PEFT.
+    pub fn trained_percent(self, base: usize) -> f64 {
+        100.0 * self.trained as f64 / (base + self.added).max(1) as f64
+    }
 }
 
 /// Counts what the method trains and keeps in a model, with the head of a task with so many classes; `None` where the
 /// form asks for layers that the model does not have.
 pub fn parameters(form: &RunForm, model: &ModelSummary, n_classes: usize) -> Option<Parameters> {
     let beside = form.tuning.beside().map(MethodConfig::Lora);
-    let methods: Vec<MethodConfig> = std::iter::once(form.method(model.encoder_layers)).chain(beside).collect();
+    let weights = form.tuning.weights_beside().map(|weights| MethodConfig::Full(weights.full()));
+    let methods: Vec<MethodConfig> =
+        std::iter::once(form.method(model.encoder_layers)).chain(beside).chain(weights).collect();
     let task = TaskRecord::of_size(form.shown_task(Some(model)), n_classes);
     let spec = plan(&methods, &task, model).ok()?;
-    Some(Parameters { trained: spec.trained(), stored: spec.stored() })
+    Some(Parameters { trained: spec.trained(), stored: spec.stored(), added: spec.added() })
 }
 
 /// Bytes that training or generating needs, by part.
@@ -81,8 +92,9 @@ pub fn training(form: &RunForm, parameters: Parameters, model: &ModelSummary, se
     // Kept for each layer: inputs of both norms, queries, keys, values, context, and two of the feed-forward's width.
     let mut per_token = 6 * model.d_model + 2 * model.d_ff;
     // A weight's own gradient needs what the layer reads: once more the inputs of attention and of the feed-forward.
-    let changes_weights =
-        form.tuning.any_lora().is_some() || matches!(form.tuning.kind, MethodKind::Full | MethodKind::TopLayers);
+    let changes_weights = form.tuning.any_lora().is_some()
+        || form.tuning.weights_beside().is_some()
+        || matches!(form.tuning.kind, MethodKind::Full | MethodKind::TopLayers);
     if changes_weights {
         per_token += 2 * model.d_model;
     }
@@ -150,9 +162,9 @@ mod tests {
     #[test]
     fn gpt2_small_with_ten_positions_trains_and_stores_what_the_literature_says() {
         let mut form = prefix_of(10);
-        assert_eq!(of(&form), Parameters { trained: 184_320, stored: 184_320 });
+        assert_eq!(of(&form), Parameters { trained: 184_320, stored: 184_320, added: 184_320 });
         form.tuning.prefix.network.on = true;
-        assert_eq!(of(&form), Parameters { trained: 9_857_024, stored: 184_320 });
+        assert_eq!(of(&form), Parameters { trained: 9_857_024, stored: 184_320, added: 9_857_024 });
     }
 
     fn prefix_of(n_virtual: usize) -> RunForm {
@@ -206,7 +218,7 @@ mod tests {
         let mut count = |kind, n_classes, change: fn(&mut RunForm)| {
             form.tuning.kind = kind;
             change(&mut form);
-            let Parameters { trained, stored } = parameters(&form, &model, n_classes).unwrap();
+            let Parameters { trained, stored, .. } = parameters(&form, &model, n_classes).unwrap();
             (trained, stored)
         };
         let as_it_is = |_: &mut RunForm| {};
@@ -222,7 +234,7 @@ mod tests {
         assert_eq!(count(MethodKind::HeadOnly, 3, classes), (3 * 768, 3 * 768));
         assert_eq!(count(MethodKind::Text, 0, |form| form.config.task = None), (0, 0));
         form.tuning.kind = MethodKind::Prefix;
-        form.tuning.with_lora = true;
+        form.tuning.beside = super::super::tuning::Beside::Lora;
         assert_eq!(parameters(&form, &model, 0).unwrap().stored, 20 * 2 * 12 * 768 + 294_912);
         form.tuning.lora.targets = super::super::tuning::Targets::Named;
         form.tuning.lora.names = "q_proj".into();

@@ -155,7 +155,7 @@ impl RunForm {
             PromptInit::Words { text } if tuning.kind == MethodKind::Prompt && text.trim().is_empty() => {
                 issue(Field::Words, t!("issue.no_words"));
             }
-            PromptInit::Classes if tuning.kind == MethodKind::Prompt && !task.has_classes() => {
+            PromptInit::Classes if tuning.kind == MethodKind::Prompt && !self.has_class_names(model) => {
                 issue(Field::Words, t!("issue.no_classes"));
             }
             _ => {}

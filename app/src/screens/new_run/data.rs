@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use egui::{RichText, Ui};
-use engine::config::Task;
+use engine::config::{Task, Truncate};
 use engine::data::{DataPreview, TokenRow};
 
+use super::candidates::candidates_ui;
 use super::check::{Field, Issue};
 use super::datasets::{self, Shown};
 use super::error_of;
@@ -21,7 +22,7 @@ use crate::widgets::button::small_ui;
 use crate::widgets::containers::{card_ui, chip_ui, chips_ui, failure_ui, plain_chip_ui};
 use crate::widgets::field;
 use crate::widgets::histogram::histogram_ui;
-use crate::widgets::token_strip::{VirtualTokens, legend_ui, token_strip_ui};
+use crate::widgets::token_strip::{TokenChip, VirtualTokens, legend_ui, token_strip_ui};
 
 /// Classes that are named; the number says how many there are.
 const CLASSES_SHOWN: usize = 24;
@@ -41,11 +42,12 @@ pub(super) fn data_ui(
         let task = form.shown_task(state.model_asked(&form.text.model));
         mapping_ui(ui, form, columns, task, state.new_run.preview.known());
         match task {
-            Task::Causal | Task::Seq2Seq => templates_ui(ui, form, issues),
+            Task::Causal | Task::Seq2Seq | Task::MultipleChoice => templates_ui(ui, form, issues),
             Task::MaskedFill => mask_ui(ui, form),
-            Task::SequenceClassification => second_ui(ui, form, columns),
+            Task::SequenceClassification | Task::QuestionAnswering => second_ui(ui, form, columns, task),
             Task::TokenClassification => {}
         }
+        candidates_ui(ui, form, task, state.new_run.preview.known());
         limits_ui(ui, form, state, issues);
         ui.add_space(4.0);
         let data = form.data_config();
@@ -145,6 +147,8 @@ fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, p
     let (source_name, target_name) = match task {
         Task::Causal | Task::Seq2Seq => (t!("data.source"), t!("data.target")),
         Task::SequenceClassification | Task::TokenClassification => (t!("data.text"), t!("data.label")),
+        Task::MultipleChoice => (t!("data.source"), t!("data.label")),
+        Task::QuestionAnswering => (t!("data.question"), t!("data.answer")),
         Task::MaskedFill => (t!("data.source"), t!("data.answer")),
     };
     let guess = |found: Option<&str>| match found {
@@ -168,10 +172,14 @@ fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, p
 }
 
 /// The second text of a pair.
-fn second_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String]) {
+fn second_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task) {
+    let (label, none) = match task {
+        Task::QuestionAnswering => (t!("data.context"), t!("data.guess")),
+        _ => (t!("data.second"), t!("data.no_second")),
+    };
     let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
-    let choices: Vec<_> = std::iter::once((None, t!("data.no_second").to_owned())).chain(named).collect();
-    field::field_ui(ui, t!("data.second"), &help_of("data.second_column"), None, |ui| {
+    let choices: Vec<_> = std::iter::once((None, none.to_owned())).chain(named).collect();
+    field::field_ui(ui, label, &help_of("data.second_column"), None, |ui| {
         field::choice_ui(ui, "second", &mut form.config.data.second_column, &choices)
     });
 }
@@ -221,6 +229,31 @@ fn limits_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
             }
         });
     });
+    ui.columns(2, |sides| {
+        let data = &mut form.config.data;
+        field::field_ui(&mut sides[0], t!("data.split_seed"), &help_of("data.split_seed"), None, |ui| {
+            let mut seed = data.split_seed.unwrap_or(form.config.seed);
+            if field::seed_ui(ui, &mut seed) {
+                data.split_seed = Some(seed);
+            }
+        });
+        field::field_ui(&mut sides[1], t!("data.fewer_rows"), &help_of("data.train_rows"), None, |ui| {
+            let mut rows = data.train_rows.unwrap_or_default();
+            if field::number_ui(ui, &mut rows, 0.0..=1e9, 1.0) {
+                data.train_rows = (rows > 0.0).then_some(if rows < 1.0 { rows } else { rows.round() });
+            }
+        });
+    });
+    let rules = [
+        (Truncate::LongestFirst, t!("data.cut_longest_first").to_owned()),
+        (Truncate::PromptStart, t!("data.cut_prompt_start").to_owned()),
+        (Truncate::PromptEnd, t!("data.cut_prompt_end").to_owned()),
+        (Truncate::End, t!("data.cut_end").to_owned()),
+        (Truncate::Skip, t!("data.cut_skip").to_owned()),
+    ];
+    field::field_ui(ui, t!("data.truncate"), &help_of("data.truncate"), None, |ui| {
+        field::choice_ui(ui, "truncate", &mut form.config.data.truncate, &rules)
+    });
     ui.horizontal_wrapped(|ui| {
         ui.checkbox(&mut form.memory.max_tokens.on, t!("data.limit"));
         if form.shown_task(state.model_asked(&form.text.model)).writes() {
@@ -243,14 +276,27 @@ fn limits_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
     }
 }
 
-/// The tokens of a row, each class behind its token.
-fn with_classes(row: &TokenRow) -> Vec<String> {
+/// The tokens of a row, each class behind its token, and what the row loses where it stood.
+fn chips_of(row: &TokenRow) -> Vec<TokenChip> {
     let class = |at: usize| row.classes.get(at).filter(|class| !class.is_empty());
-    let shown = |(at, token): (usize, &String)| match class(at) {
-        Some(class) => format!("{token} {class}"),
-        None => token.clone(),
+    let kept = |at: usize, token: &String| {
+        let text = match class(at) {
+            Some(class) => format!("{token} {class}"),
+            None => token.clone(),
+        };
+        TokenChip { text, is_labeled: row.labeled.get(at).copied().unwrap_or(false), is_lost: false }
     };
-    row.tokens.iter().enumerate().map(shown).collect()
+    let lost = |text: String| TokenChip { text, is_labeled: false, is_lost: true };
+    let mut chips = Vec::new();
+    for at in 0..=row.tokens.len() {
+        for group in row.lost.iter().filter(|group| group.at == at) {
+            chips.extend(group.tokens.iter().cloned().map(lost));
+            let more = group.n.saturating_sub(group.tokens.len());
+            chips.extend((more > 0).then(|| lost(t!("data.more_lost", n = format::count(more)))));
+        }
+        chips.extend(row.tokens.get(at).map(|token| kept(at, token)));
+    }
+    chips
 }
 
 fn classes_ui(ui: &mut Ui, classes: &[String]) {
@@ -308,13 +354,15 @@ fn rows_ui(ui: &mut Ui, form: &RunForm, shown: &mut usize, preview: &DataPreview
         });
     });
     let is_infix = form.is_infix(preview.task);
-    let learned = row.labeled.iter().position(|&learned| learned).unwrap_or(row.labeled.len());
+    let chips = chips_of(row);
+    let learned = chips.iter().position(|chip| chip.is_labeled).unwrap_or(chips.len());
     let before = if is_infix { learned.saturating_sub(1) } else { 0 };
-    token_strip_ui(ui, VirtualTokens { n: form.n_before(), before }, &with_classes(row), &row.labeled);
+    token_strip_ui(ui, VirtualTokens { n: form.n_before(), before }, &chips);
     let before_text = if is_infix { t!("data.legend_infix") } else { t!("data.legend_prefix") };
     // A method that changes weights, or writes words, has no virtual tokens to explain.
     let before_text = (form.n_before() > 0).then_some(before_text);
-    legend_ui(ui, before_text, t!("data.legend_prompt"), t!("data.legend_target"));
+    let lost = (!row.lost.is_empty()).then_some(t!("data.legend_lost"));
+    legend_ui(ui, before_text, [t!("data.legend_prompt"), t!("data.legend_target")], lost);
     if !preview.task.writes() {
         let line = t!("data.row_label", label = row.target);
         ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).good)).wrap());

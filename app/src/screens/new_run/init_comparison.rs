@@ -110,9 +110,9 @@ impl InitComparisonForm {
 
     /// Draws the fields for the starts, the number of steps and the number of seeds.
     fn plan_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State) {
-        let task = form.shown_task(state.model_asked(&form.text.model));
+        let has_names = form.has_class_names(state.model_asked(&form.text.model));
         ui.horizontal_wrapped(|ui| {
-            for kind in InitKind::offered(form.tuning.kind, task.has_classes()) {
+            for kind in InitKind::offered(form.tuning.kind, has_names) {
                 let mut ticked = self.kinds.contains(&kind);
                 if ui.checkbox(&mut ticked, kind.name()).changed() {
                     self.kinds.retain(|other| *other != kind);
@@ -197,7 +197,7 @@ impl InitComparisonForm {
         out: &mut Vec<Action>,
     ) {
         let comparison = &state.new_run.init_comparison;
-        let classes = form.shown_task(state.model_asked(&form.text.model)).has_classes();
+        let classes = form.has_class_names(state.model_asked(&form.text.model));
         let applies = ready.is_none_or(|run| comparison.is_about(run));
         let chosen = self.chosen(comparison).filter(|row| row.after.is_some() && applies).cloned();
         ui.horizontal(|ui| {

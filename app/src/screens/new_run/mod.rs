@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod budget;
+mod candidates;
 pub mod check;
 mod data;
 mod datasets;

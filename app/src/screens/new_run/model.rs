@@ -183,6 +183,8 @@ fn task_name(task: Task) -> &'static str {
         Task::SequenceClassification => t!("task.sequence"),
         Task::TokenClassification => t!("task.token"),
         Task::MaskedFill => t!("task.masked"),
+        Task::MultipleChoice => t!("task.choice"),
+        Task::QuestionAnswering => t!("task.question"),
     }
 }
 
@@ -193,6 +195,8 @@ fn task_note(task: Task) -> &'static str {
         Task::SequenceClassification => t!("task.sequence_note"),
         Task::TokenClassification => t!("task.token_note"),
         Task::MaskedFill => t!("task.masked_note"),
+        Task::MultipleChoice => t!("task.choice_note"),
+        Task::QuestionAnswering => t!("task.question_note"),
     }
 }
 

@@ -119,6 +119,8 @@ impl NewRun {
         if let Some(counts) = budget::parameters(form, model, n_classes) {
             section_ui(ui, t!("new_run.parameters"));
             fact_ui(ui, t!("new_run.trained"), &format::count(counts.trained));
+            let percent = counts.trained_percent(model.parameters);
+            fact_ui(ui, t!("new_run.trained_share"), &format!("{percent:.4} %"));
             fact_ui(ui, t!("new_run.stored"), &format::count(counts.stored));
             let share = 100.0 * counts.stored as f64 / model.parameters.max(1) as f64;
             fact_ui(ui, t!("new_run.share"), &format!("{share:.3} %"));

@@ -199,4 +199,6 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
     });
     let recompute = &mut form.config.training.gradient_checkpointing;
     field::check_ui(ui, recompute, t!("schedule.recompute"), &help_of("training.gradient_checkpointing"));
+    let dropout = &mut form.config.training.base_dropout;
+    field::check_ui(ui, dropout, t!("schedule.base_dropout"), &help_of("training.base_dropout"));
 }

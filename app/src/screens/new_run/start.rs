@@ -17,8 +17,8 @@ use crate::widgets::field;
 impl InitKind {
     /// In the order of the form: those that a method has; the names of classes only where there are some.
     pub(super) fn offered(method: MethodKind, classes: bool) -> impl Iterator<Item = Self> {
-        use InitKind::{Adapter, Classes, Frequent, Prefill, Random, Scaled, Vocabulary, Words, Zero};
-        let all = [Scaled, Random, Zero, Vocabulary, Frequent, Classes, Words, Prefill, Adapter];
+        use InitKind::{Adapter, Classes, Common, Frequent, Prefill, Random, Scaled, Uniform, Vocabulary, Words, Zero};
+        let all = [Scaled, Random, Uniform, Zero, Vocabulary, Common, Frequent, Classes, Words, Prefill, Adapter];
         let has = move |kind: &Self| match method {
             MethodKind::Lora => matches!(kind, Random | Adapter),
             MethodKind::Prompt | MethodKind::PTuning => *kind != Prefill,
@@ -33,6 +33,8 @@ impl InitKind {
             PrefixInit::ScaledRandom => Self::Scaled,
             PrefixInit::Random => Self::Random,
             PrefixInit::Zero => Self::Zero,
+            PrefixInit::Uniform { bound } => return (Self::Uniform, bound.to_string()),
+            PrefixInit::Common { first } => return (Self::Common, first.to_string()),
             PrefixInit::Vocabulary => Self::Vocabulary,
             PrefixInit::Frequent => Self::Frequent,
             PrefixInit::Classes => Self::Classes,
@@ -49,6 +51,9 @@ impl InitKind {
             Self::Scaled => PrefixInit::ScaledRandom,
             Self::Random => PrefixInit::Random,
             Self::Zero => PrefixInit::Zero,
+            // As Lester et al. where it is no number.
+            Self::Uniform => PrefixInit::Uniform { bound: text.trim().parse().unwrap_or(0.5) },
+            Self::Common => PrefixInit::Common { first: text.trim().parse().unwrap_or(5000) },
             Self::Vocabulary => PrefixInit::Vocabulary,
             Self::Frequent => PrefixInit::Frequent,
             Self::Classes => PrefixInit::Classes,
@@ -63,6 +68,11 @@ impl InitKind {
         matches!(self, Self::Words | Self::Prefill | Self::Adapter)
     }
 
+    /// Whether it is made with a number, which stands where the text of others does.
+    pub(super) fn needs_number(self) -> bool {
+        matches!(self, Self::Uniform | Self::Common)
+    }
+
     /// Sentence shown when that is not named.
     pub(super) fn without_text(self) -> &'static str {
         if self == Self::Adapter { t!("issue.no_adapter") } else { t!("issue.no_words") }
@@ -74,6 +84,8 @@ impl InitKind {
             Self::Scaled => t!("method.init_scaled"),
             Self::Random => t!("method.init_random"),
             Self::Zero => t!("method.init_zero"),
+            Self::Uniform => t!("method.init_uniform"),
+            Self::Common => t!("method.init_common"),
             Self::Vocabulary => t!("method.init_vocabulary"),
             Self::Frequent => t!("method.init_frequent"),
             Self::Classes => t!("method.init_classes"),
@@ -88,6 +100,8 @@ impl InitKind {
             Self::Scaled => t!("method.scaled_note"),
             Self::Random => t!("method.random_note"),
             Self::Zero => t!("method.zero_note"),
+            Self::Uniform => t!("method.uniform_note"),
+            Self::Common => t!("method.common_note"),
             Self::Vocabulary => t!("method.vocabulary_note"),
             Self::Frequent => t!("method.frequent_note"),
             Self::Classes => t!("method.classes_note"),
@@ -100,9 +114,8 @@ impl InitKind {
 
 /// Draws the choice.
 pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
-    let task = form.shown_task(state.model_asked(&form.text.model));
-    let kinds =
-        InitKind::offered(MethodKind::Prefix, task.has_classes() || form.tuning.prefix.init == InitKind::Classes);
+    let has_names = form.has_class_names(state.model_asked(&form.text.model));
+    let kinds = InitKind::offered(MethodKind::Prefix, has_names || form.tuning.prefix.init == InitKind::Classes);
     let choices: Vec<(InitKind, String)> = kinds.map(|kind| (kind, kind.name().to_owned())).collect();
     field::field_ui(ui, t!("method.init"), &help_of("method.init.type"), None, |ui| {
         field::choice_ui(ui, "init", &mut form.tuning.prefix.init, &choices)
@@ -113,6 +126,13 @@ pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
         init => init.note(),
     };
     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
+    if form.tuning.prefix.init.needs_number() {
+        let (name, hint) = match form.tuning.prefix.init {
+            InitKind::Uniform => (t!("method.bound"), "0.5"),
+            _ => (t!("method.first_tokens"), "5000"),
+        };
+        field::field_ui(ui, name, "", None, |ui| field::text_ui(ui, &mut form.tuning.prefix.words, hint));
+    }
     if form.tuning.prefix.init.needs_text() {
         let (name, hint) = match form.tuning.prefix.init {
             InitKind::Adapter => (t!("method.adapter_folder"), ""),
@@ -130,8 +150,9 @@ mod tests {
     #[test]
     fn every_kind_comes_back_from_its_initial_values() {
         for kind in InitKind::offered(MethodKind::Prefix, true) {
-            let text = if kind.needs_text() { "some words" } else { "" };
-            assert_eq!(InitKind::of(&kind.with("some words")), (kind, text.to_owned()));
+            let said = if kind.needs_number() { "7" } else { "some words" };
+            let text = if kind.needs_text() || kind.needs_number() { said } else { "" };
+            assert_eq!(InitKind::of(&kind.with(said)), (kind, text.to_owned()));
         }
         assert!(InitKind::offered(MethodKind::Prefix, false).all(|kind| kind != InitKind::Classes));
         assert!(InitKind::offered(MethodKind::Prompt, true).all(|kind| kind != InitKind::Prefill));

@@ -2,7 +2,7 @@
 
 use engine::config::{
     FewShotConfig, FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptInit,
-    Reparameterization, RunConfig, Task,
+    Reparameterization, RunConfig, Task, WeightsConfig,
 };
 use engine::models::Site;
 use serde::{Deserialize, Serialize};
@@ -48,8 +48,8 @@ impl MethodKind {
     /// Why it is of no use for a task; `None` if it is.
     pub fn why_not(self, task: Task) -> Option<&'static str> {
         match self {
-            Self::HeadOnly if !task.has_classes() => Some(t!("method.head_needs_classes")),
-            Self::Text if task.has_classes() => Some(t!("method.text_has_no_head")),
+            Self::HeadOnly if !task.has_head() => Some(t!("method.head_needs_classes")),
+            Self::Text if task.has_head() => Some(t!("method.text_has_no_head")),
             _ => None,
         }
     }
@@ -120,13 +120,28 @@ impl PrefixForm {
         self.config = PrefixConfig { n_virtual, n_frozen, dropout, ..self.config.clone() };
         let (init, words) = InitKind::of(&prefix.init);
         self.init = init;
-        if init.needs_text() {
+        if init.needs_text() || init.needs_number() {
             self.words = words;
         }
         let activation = self.network.value.activation;
         self.network.set(prefix.reparameterization.clone());
         self.network.value.activation = activation;
     }
+}
+
+/// What is trained beside a prefix or a soft prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Beside {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The weights of the topmost layers.
+    TopLayers,
+    /// Every weight.
+    Full,
+    /// Matrices beside linear layers.
+    Lora,
 }
 
 /// Choice of the layers that get matrices.
@@ -215,10 +230,17 @@ pub struct Tuning {
     pub encoder: PromptEncoder,
     /// LoRA, alone or beside another method.
     pub lora: LoraForm,
-    /// Matrices are trained beside the method.
-    pub with_lora: bool,
-    /// Layers of [`MethodKind::TopLayers`].
+    /// What is trained beside the method.
+    #[serde(default)]
+    pub beside: Beside,
+    /// Weights of the model that are; their layers are the next field's.
+    #[serde(default)]
+    pub weights: WeightsConfig,
+    /// Layers of [`MethodKind::TopLayers`] and [`Beside::TopLayers`].
     pub top_layers: usize,
+    /// Modules of full fine-tuning, which a run file can name.
+    #[serde(default)]
+    pub modules: Option<Vec<String>>,
     /// Words before every prompt.
     pub text: FewShotConfig,
 }
@@ -232,8 +254,15 @@ impl From<&RunConfig> for Tuning {
             prompt_words: String::new(),
             encoder: PromptEncoder::default(),
             lora: LoraForm::from(&config.lora.clone().unwrap_or_default()),
-            with_lora: config.lora.is_some(),
-            top_layers: 2,
+            beside: match (&config.lora, &config.weights) {
+                (Some(_), _) => Beside::Lora,
+                (None, Some(weights)) if weights.top_layers.is_some() => Beside::TopLayers,
+                (None, Some(_)) => Beside::Full,
+                (None, None) => Beside::Nothing,
+            },
+            weights: config.weights.clone().unwrap_or_default(),
+            top_layers: config.weights.as_ref().and_then(|weights| weights.top_layers).unwrap_or(2),
+            modules: None,
             // Something has to be said before a prompt, and rows are what there is.
             text: FewShotConfig { shots: 2, ..FewShotConfig::default() },
         };
@@ -264,10 +293,13 @@ impl Tuning {
                 self.kind = MethodKind::Lora;
                 self.lora = LoraForm::from(lora);
             }
-            MethodConfig::Full(FullConfig { top_layers: None }) => self.kind = MethodKind::Full,
-            MethodConfig::Full(FullConfig { top_layers: Some(0) }) => self.kind = MethodKind::HeadOnly,
-            MethodConfig::Full(FullConfig { top_layers: Some(n) }) => {
-                (self.kind, self.top_layers) = (MethodKind::TopLayers, *n)
+            MethodConfig::Full(FullConfig { top_layers, modules }) => {
+                self.modules.clone_from(modules);
+                match *top_layers {
+                    None => self.kind = MethodKind::Full,
+                    Some(0) => self.kind = MethodKind::HeadOnly,
+                    Some(n) => (self.kind, self.top_layers) = (MethodKind::TopLayers, n),
+                }
             }
             MethodConfig::FewShot(text) => (self.kind, self.text) = (MethodKind::Text, text.clone()),
         }
@@ -275,14 +307,14 @@ impl Tuning {
 
     /// The method as the engine is asked for it, for a model with so many layers in its encoder.
     pub fn method(&self, encoder_layers: usize) -> MethodConfig {
-        let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
+        let full = |top_layers| MethodConfig::Full(FullConfig { top_layers, modules: self.modules.clone() });
         match self.kind {
             MethodKind::Prefix => MethodConfig::Prefix(self.prefix.config(encoder_layers)),
             MethodKind::Prompt => MethodConfig::Prompt(self.prompt.clone()),
             MethodKind::PTuning => {
                 MethodConfig::Prompt(PromptConfig { encoder: Some(self.encoder.clone()), ..self.prompt.clone() })
             }
-            MethodKind::Lora => MethodConfig::Lora(self.lora.config()),
+            MethodKind::Lora => MethodConfig::Lora(LoraConfig { learning_rate: None, ..self.lora.config() }),
             MethodKind::Full => full(None),
             MethodKind::TopLayers => full(Some(self.top_layers)),
             MethodKind::HeadOnly => full(Some(0)),
@@ -292,7 +324,17 @@ impl Tuning {
 
     /// The matrices beside it.
     pub fn beside(&self) -> Option<LoraConfig> {
-        (self.with_lora && self.kind.takes_lora()).then(|| self.lora.config())
+        (self.beside == Beside::Lora && self.kind.takes_lora()).then(|| self.lora.config())
+    }
+
+    /// The weights of the model beside it.
+    pub fn weights_beside(&self) -> Option<WeightsConfig> {
+        let top_layers = match self.beside {
+            Beside::TopLayers => Some(self.top_layers),
+            Beside::Full => None,
+            Beside::Nothing | Beside::Lora => return None,
+        };
+        self.kind.takes_lora().then(|| WeightsConfig { top_layers, ..self.weights.clone() })
     }
 
     /// LoRA, if it is trained at all.

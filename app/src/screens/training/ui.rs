@@ -281,7 +281,10 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
                     Some(share) => (t!("training.entity_f1"), share),
                     None => (t!("training.accuracy"), figures.accuracy),
                 };
-                let note = figures.macro_f1.map(|share| t!("training.macro_f1", share = percent(share)));
+                let ranks = figures
+                    .ranking
+                    .map(|ranks| t!("training.ranks", ten = percent(ranks.p_at_10), mrr = format!("{:.3}", ranks.mrr)));
+                let note = figures.macro_f1.map(|share| t!("training.macro_f1", share = percent(share))).or(ranks);
                 let tile = tile_ui(&mut c[5], name, &percent(share), &note.unwrap_or_default());
                 if !figures.datasets.is_empty() {
                     let of = |of: &NamedMetrics| format!("{} {}", of.name, percent(of.figures.accuracy));

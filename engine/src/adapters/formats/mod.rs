@@ -144,6 +144,12 @@ pub fn export(adapter: &AdapterState, folder: &Path, architecture: Option<&str>)
 }
 
 fn export_for_peft(adapter: &AdapterState, folder: &Path) -> Result<Option<Sentence>> {
+    if multi_part::is_of_several(adapter) {
+        write(adapter, folder, None)?;
+        return Ok(Some(sentence!(
+            "PEFT trains one method at a time: the folder is in the workbench's own form, with a folder below for each part"
+        )));
+    }
     let is_prefix =
         |part: &PartState| matches!(part, PartState::Prefix(_) | PartState::Head(_) | PartState::FewShot(_));
     let sites = adapter.sites();

@@ -24,12 +24,47 @@ pub struct InitContext<'a> {
     pub rows: &'a [Example],
     /// The task that is learned.
     pub task: &'a TaskRecord,
+    /// Words of the classes, where they are written or named under a mask; none where a head names classes.
+    pub words: &'a [String],
     /// For each class its score of the checkpoint's own head; `None` for a new head.
     pub own_scores: Option<Vec<usize>>,
     /// Trained adapters.
     pub warm_start: WarmStart,
     /// Decides what is drawn.
     pub seed: u64,
+}
+
+/// Most different targets that are taken for names of classes.
+const MAX_LABEL_WORDS: usize = 100;
+
+impl InitContext<'_> {
+    /// Names of the classes, or the words they are written as; of another task that writes the different targets of its
+    /// rows, in their order, where they are few: the label words of a classification as text.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] where the targets are too many to be names.
+    pub(super) fn class_names(&self) -> Result<Vec<String>> {
+        if !self.words.is_empty() {
+            return Ok(self.words.to_vec());
+        }
+        if !self.task.task.writes() {
+            return Ok(self.task.classes.clone());
+        }
+        let mut names: Vec<String> = Vec::new();
+        for name in self.rows.iter().map(|row| row.reference.trim()).filter(|name| !name.is_empty()) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+            if names.len() > MAX_LABEL_WORDS {
+                let reason = sentence!(
+                    "the targets are too many to be names of classes: more than {most}",
+                    most = MAX_LABEL_WORDS
+                );
+                return Err(EngineError::Setting { field: "method.init", reason });
+            }
+        }
+        Ok(names)
+    }
 }
 
 /// Trained adapters that a run starts from, by the paths that its settings name, the method's own first.

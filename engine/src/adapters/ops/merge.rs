@@ -9,7 +9,8 @@ use safetensors::Dtype;
 use safetensors::tensor::View;
 use serde_json::{Value, json};
 
-use crate::adapters::state::AdapterState;
+use crate::adapters::methods::PartState;
+use crate::adapters::state::{AdapterState, PrefixPlacement};
 use crate::config::Task;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
@@ -18,6 +19,27 @@ use crate::{Sentence, sentence};
 
 /// Files beside the weights that belong to a checkpoint, by their ends.
 const BESIDE: [&str; 5] = ["json", "txt", "model", "jinja", "md"];
+
+/// An adapter in two: what weights can hold, and what stands before the text with the head that reads behind it. The second
+/// is none where everything is weights.
+///
+/// # Errors
+/// [`EngineError::AdapterMismatch`] where nothing of it is weights.
+pub fn apart(adapter: &AdapterState) -> Result<(AdapterState, Option<AdapterState>)> {
+    if adapter.sites().is_empty() && adapter.prompt().is_none() && adapter.text().is_none() {
+        return Ok((adapter.clone(), None));
+    }
+    let is_inside = |part: &PartState| matches!(part, PartState::Lora(_) | PartState::Weights(_));
+    let (mut inside, mut before) = (adapter.clone(), adapter.clone());
+    inside.parts.retain(is_inside);
+    before.parts.retain(|part| !is_inside(part));
+    if inside.parts.is_empty() {
+        let reason = sentence!("a prefix, a soft prompt or words stand before the text and are no part of any weight");
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    inside.placement = PrefixPlacement::default();
+    Ok((inside, Some(before)))
+}
 
 /// Writes a checkpoint folder, whole or not at all, in the bits in which the base model's files have each weight.
 /// Matrices of low rank are added as `W + scale · B A`, weights that were trained stand in place of the model's own, the
@@ -226,17 +248,24 @@ fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &P
     if adapter.head().is_empty() {
         return write_json(&path, &config);
     }
-    let named = |(at, name): (usize, &String)| (at.to_string(), json!(name));
-    config["id2label"] = Value::Object(adapter.task.classes.iter().enumerate().map(named).collect());
-    let numbered = |(at, name): (usize, &String)| (name.clone(), json!(at));
-    config["label2id"] = Value::Object(adapter.task.classes.iter().enumerate().map(numbered).collect());
+    if adapter.task.task.has_classes() {
+        let named = |(at, name): (usize, &String)| (at.to_string(), json!(name));
+        config["id2label"] = Value::Object(adapter.task.classes.iter().enumerate().map(named).collect());
+        let numbered = |(at, name): (usize, &String)| (name.clone(), json!(at));
+        config["label2id"] = Value::Object(adapter.task.classes.iter().enumerate().map(numbered).collect());
+    }
     if let Some(family) = class_prefix(base.shape().architecture) {
-        let kind = if adapter.task.task == Task::TokenClassification { "Token" } else { "Sequence" };
+        let kind = match adapter.task.task {
+            Task::TokenClassification => "TokenClassification",
+            Task::QuestionAnswering => "QuestionAnswering",
+            Task::MultipleChoice => "MultipleChoice",
+            _ => "SequenceClassification",
+        };
         // What the checkpoint's own head was trained for.
         if let Some(options) = config.as_object_mut() {
             options.remove("problem_type");
         }
-        config["architectures"] = json!([format!("{family}For{kind}Classification")]);
+        config["architectures"] = json!([format!("{family}For{kind}")]);
     }
     write_json(&path, &config)
 }

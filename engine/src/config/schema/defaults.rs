@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Kind, Setting, at, put};
 use crate::config::{
     DataConfig, FewShotConfig, FullConfig, MethodConfig, OptimizerConfig, PrefixConfig, PromptConfig, PromptEncoder,
-    PromptTasks, Reparameterization, RunConfig, Schedule,
+    PromptTasks, Reparameterization, RunConfig, Schedule, WeightsConfig,
 };
 
 /// The value of a setting in a new run that does not say it, or in one that has the table around it; `None` where a value
@@ -58,6 +58,7 @@ fn new_runs() -> Vec<Value> {
         let beside = matches!(method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));
         RunConfig { method, lora: beside.then(Default::default), ..plain.clone() }
     }));
+    runs.push(RunConfig { weights: Some(WeightsConfig::default()), ..plain.clone() });
     for (optimizer, schedule) in OptimizerConfig::all().into_iter().cycle().zip(Schedule::all()) {
         let mut run = plain.clone();
         (run.training.optimizer, run.training.schedule) = (optimizer, schedule);
@@ -82,7 +83,17 @@ pub(super) fn examples() -> Vec<Value> {
         "data.mixing": "even",
         "data.heads": "each",
         "data.task_column": "k",
+        "data.train_rows": 100.0,
+        "data.candidates": "classes",
+        "data.verbalizer": { "0": "bad" },
+        "data.candidates_file": "c",
+        "data.candidate_score": "token",
+        "data.choice_column": "c",
+        "data.stride": 64,
+        "training.candidate_loss": "among",
         "training.warmup_steps": 0,
+        "training.head_learning_rate": 1e-4,
+        "training.base_dropout": true,
     });
     let base = runs.remove(0);
     let with = |settings: &[(&str, Value)]| {
@@ -100,7 +111,9 @@ pub(super) fn examples() -> Vec<Value> {
         "targets": ["c_attn"], "rank_pattern": { "c_attn": 4 }, "alpha_pattern": { "c_attn": 8.0 },
         "modules_to_save": ["ln_f"], "trained_tokens": { "": [7] }, "init": { "type": "adapter", "path": "a" },
     });
-    let mut lora_method = lora.clone();
+    let mut lora_beside = lora.clone();
+    lora_beside["learning_rate"] = 1e-3.into();
+    let mut lora_method = lora;
     lora_method["type"] = "lora".into();
     let network = ("method.reparameterization", json!({ "hidden_layers": 2 }));
     let words = json!({ "type": "words", "text": "a" });
@@ -115,14 +128,22 @@ pub(super) fn examples() -> Vec<Value> {
     let prompt = ("method.type", json!("prompt"));
     let exact = json!({ "init": { "type": "exact", "task": "t" } });
     runs.extend([
-        with(&[&prefix[..], &[("method.n_frozen", json!(1)), ("lora", lora)]].concat()),
+        with(&[&prefix[..], &[("method.n_frozen", json!(1)), ("lora", lora_beside)]].concat()),
         with(&[&prefix[..], &[network]].concat()),
         with(&[("method.type", json!("prefix")), ("method.init", adapter.clone())]),
         with(&[prompt.clone(), ("method.template", json!("(3, a, 3, b)")), ("method.init", words)]),
         with(&[prompt.clone(), ("method.tasks", exact), ("method.init", adapter)]),
         with(&[prompt, ("method.encoder", json!({ "width": 8 }))]),
+        with(&[("method.type", json!("prefix")), ("method.init", json!({ "type": "uniform" }))]),
+        with(&[("method.type", json!("prefix")), ("method.init", json!({ "type": "common" }))]),
+        with(&[("method.type", json!("prompt")), ("method.init", json!({ "type": "uniform" }))]),
+        with(&[("method.type", json!("prompt")), ("method.init", json!({ "type": "common" }))]),
         with(&[("method", lora_method)]),
-        with(&[("method", json!({ "type": "full", "top_layers": 1 }))]),
+        with(&[("method", json!({ "type": "full", "top_layers": 1, "modules": ["attn"] }))]),
+        with(&[
+            ("method.type", json!("prefix")),
+            ("weights", json!({ "top_layers": 1, "modules": ["attn"], "learning_rate": 1e-5 })),
+        ]),
         with(&[("method", json!({ "type": "few_shot" }))]),
     ]);
     runs

@@ -1,11 +1,11 @@
-//! The list: one entry for each setting, in the order of a run file.
+//! The list: one entry for each setting, in the order of a run file. Those of methods stand in `list_method.rs`.
 
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
-use super::describe::{
-    choice, count, entries, flag, in_table, number, of_adam, of_method, path, read, same, table, text, words,
-};
-use super::words::{ENCODERS, OPTIMIZERS, PEFT_TYPES, PREFIX_INITS, PROMPT_INITS, SCHEDULES, TASKS};
+use super::describe::{choice, count, entries, flag, number, of_adam, path, read, same, table, text, words};
+use super::generation::GENERATION;
+use super::list_method::METHOD;
+use super::words::{OPTIMIZERS, SCHEDULES, TASKS};
 use super::{Reading, Setting};
 
 const ANY: u64 = u64::MAX;
@@ -15,17 +15,31 @@ const POSITIVE: (Bound<f64>, Bound<f64>) = (Excluded(0.0), Unbounded);
 /// A decay, a dropout.
 const SHARE: (Bound<f64>, Bound<f64>) = (Included(0.0), Excluded(1.0));
 
-const PREFIX: &[&str] = &["prefix"];
-const PROMPT: &[&str] = &["prompt"];
-const SOFT: &[&str] = &["prefix", "prompt"];
-const LORA: &[&str] = &["lora"];
-const TRAINED: &[&str] = &["prefix", "prompt", "lora"];
-const FULL: &[&str] = &["full"];
-const FEW_SHOT: &[&str] = &["few_shot"];
-const BIASES: &[&str] = &["none", "all", "lora_only"];
-
 /// Every setting of a run.
-pub const SETTINGS: &[Setting] = &[
+pub const SETTINGS: &[Setting] =
+    &joined::<{ RUN_AND_DATA.len() + METHOD.len() + TRAINING.len() + GENERATION.len() }>([
+        RUN_AND_DATA,
+        METHOD,
+        TRAINING,
+        GENERATION,
+    ]);
+
+/// Lists behind each other, which together have `N` entries.
+const fn joined<const N: usize>(lists: [&[Setting]; 4]) -> [Setting; N] {
+    let mut all = [lists[0][0]; N];
+    let (mut list, mut at) = (0, 0);
+    while list < lists.len() {
+        let mut index = 0;
+        while index < lists[list].len() {
+            all[at] = lists[list][index];
+            (index, at) = (index + 1, at + 1);
+        }
+        list += 1;
+    }
+    all
+}
+
+const RUN_AND_DATA: &[Setting] = &[
     text("name", "What people call the run; empty makes one from what differs").also(&[same("run_name")]),
     path(
         "model",
@@ -50,9 +64,9 @@ pub const SETTINGS: &[Setting] = &[
     ),
     choice(
         "task",
-        &["causal", "seq2seq", "sequence_classification", "token_classification", "masked_fill"],
-        "What is learned of a row: causal, seq2seq, sequence_classification, token_classification or masked_fill; \
-         none is what the model does",
+        &["causal", "seq2seq", "sequence_classification", "token_classification", "masked_fill", "multiple_choice"],
+        "What is learned of a row: causal, seq2seq, sequence_classification, token_classification, masked_fill or \
+         multiple_choice; none is what the model does",
     )
     .also(&[read("task_type", Reading::Words(TASKS))])
     .or_none(),
@@ -64,8 +78,9 @@ pub const SETTINGS: &[Setting] = &[
     table("data", "The rows, and how a row becomes tokens"),
     path(
         "data.train",
-        "Training rows: .jsonl, .json, .csv or .tsv; .txt with a text on each line; .conll with a label for each \
-         word",
+        "Training rows: .jsonl, .json, .csv, .tsv, .parquet or .arrow, packed by gz, zst or xz or not; .txt with a text \
+         on each line; .conll with a label for each word; a folder of save_to_disk or of shards; a pattern such as \
+         shards/*.parquet",
     )
     .also(&[same("train_file")]),
     text("data.name", "What the rows are called among several datasets; none is the file's name").or_none(),
@@ -95,6 +110,27 @@ pub const SETTINGS: &[Setting] = &[
         0,
         ANY,
         "Use at most this many validation rows: more make an evaluation slower, not better",
+    ),
+    count(
+        "data.split_seed",
+        0,
+        ANY,
+        "Decides which rows are kept for validation, whatever the run's seed, so that seeds are comparable; none is the \
+         run's seed",
+    )
+    .or_none(),
+    number(
+        "data.train_rows",
+        POSITIVE,
+        "Training rows that are used, for studies with little data: a share below 1 or a number, of each dataset; none \
+         is all",
+    )
+    .or_none(),
+    count(
+        "data.train_rows_seed",
+        0,
+        ANY,
+        "Decides which training rows are used where not all are; with one seed fewer rows are among more",
     ),
     choice(
         "data.form",
@@ -156,192 +192,51 @@ pub const SETTINGS: &[Setting] = &[
         "data.max_tokens",
         1,
         1 << 20,
-        "Longest row in tokens: longer prompts lose their beginning, then targets their end; none is what the model \
-         has left beside the prefix",
+        "Longest row in tokens; what a longer one loses is data.truncate; none is what the model has left beside the \
+         prefix",
     )
     .or_none(),
-    table("method", "What is trained"),
-    choice("method.type", &["prefix", "prompt", "lora", "full", "few_shot"], "prefix, prompt, lora, full or few_shot")
-        .also(&[read("peft_type", Reading::Words(PEFT_TYPES))])
-        .word_was(&[("text", "few_shot")]),
-    count(
-        "method.n_virtual",
-        1,
-        4096,
-        "Length of a prefix (Li & Liang: preseqlen), or of a soft prompt, which takes positions of the text",
-    )
-    .also(&[same("num_virtual_tokens"), same("prefix_length")])
-    .of(SOFT),
-    text("method.template", "P-tuning's short form of a template: (3, sub, 3, obj)").or_none().of(PROMPT),
-    count("method.n_frozen", 0, 4095, "So many virtual tokens at the beginning stay as initialized: a cartridge")
-        .also(&[same("num_frozen_tokens")])
-        .of(PREFIX),
-    table("method.tasks", "One soft prompt for several tasks, and a matrix of low rank for each").or_none().of(PROMPT),
-    count("method.tasks.ranks", 1, 4096, "Rank of a task's matrix").also(&[in_table("num_ranks")]).of(PROMPT),
-    table("method.tasks.init", "Initial values of the matrices").of(PROMPT),
-    choice("method.tasks.init.type", &["shared", "random", "average", "exact"], "shared, random, average or exact")
-        .of(PROMPT),
-    text("method.tasks.init.task", "For exact: the task of the adapter to start from").of(PROMPT),
-    number(
-        "method.dropout",
-        SHARE,
-        "Share that is left out in each step of training: of the prefix's keys and values, of what LoRA's matrices \
-         read",
-    )
-    .also(&[of_method("lora_dropout", Reading::Same, LORA)])
-    .of(&["prefix", "lora"]),
-    entries(
-        "method.layers",
-        "list of numbers",
-        "Layers that get a prefix, counted from 0 as in every file, as [6, 7, 8]; others do not see it; none is all",
-    )
-    .or_none()
-    .of(PREFIX),
-    flag(
-        "method.infix",
-        "Puts a prefix between prompt and target, as Li & Liang's infix-tuning: only what comes after the prompt \
-         sees it",
-    )
-    .of(PREFIX),
-    entries(
-        "method.sites",
-        "list of encoder, decoder, cross",
-        "Where an encoder with a decoder gets a prefix, of [\"encoder\", \"decoder\", \"cross\"], each with keys \
-         and values of its own as in the paper; PEFT knows the decoder alone; none is everywhere",
-    )
-    .or_none()
-    .of(PREFIX),
-    count("method.rank", 1, 4096, "Of LoRA: rank of the matrices").also(&[same("r")]).of(LORA),
-    number("method.alpha", POSITIVE, "What is added is scaled by alpha / rank").also(&[same("lora_alpha")]).of(LORA),
-    entries(
-        "method.targets",
-        "list of names",
-        "Ends of the names of linear layers, such as [\"c_attn\"], or patterns that a whole name must match, or \
-         [\"all-linear\"]; none is PEFT's choice",
-    )
-    .also(&[read("target_modules", Reading::Modules)])
-    .or_none()
-    .of(LORA),
-    flag("method.rank_stabilized", "Scale by alpha / √rank")
-        .was("rank_stabilised")
-        .also(&[same("use_rslora")])
-        .of(LORA),
-    choice("method.bias", BIASES, "Biases that are trained too: none, all or lora_only").also(&[same("bias")]).of(LORA),
-    entries("method.rank_pattern", "names = ranks", "Other ranks by the names of layers, as in {c_attn = 4}")
-        .also(&[same("rank_pattern")])
-        .of(LORA),
-    entries("method.alpha_pattern", "names = numbers", "Other alphas by the names of layers")
-        .also(&[same("alpha_pattern")])
-        .of(LORA),
-    entries(
-        "method.modules_to_save",
-        "list of names",
-        "Modules trained whole beside the matrices, as in [\"embed_tokens\"]",
-    )
-    .also(&[same("modules_to_save")])
-    .of(LORA),
-    entries(
-        "method.trained_tokens",
-        "names = lists of tokens",
-        "Tokens whose rows of a table are trained, as in {\"\" = [7, 40]}",
-    )
-    .also(&[read("trainable_token_indices", Reading::Tokens)])
-    .of(LORA),
-    count(
-        "method.top_layers",
-        0,
-        ANY,
-        "Of full: blocks that are trained, from the top, with the last norm and a head of its own; none is every \
-         weight, 0 the head of the task alone",
-    )
-    .or_none()
-    .of(FULL),
-    table("method.reparameterization", "Train through Li & Liang's small network, which is folded away afterwards")
-        .was("reparameterisation")
-        .also(&[read("prefix_projection", Reading::Switch)])
-        .or_none()
-        .of(PREFIX),
-    count("method.reparameterization.width", 1, 65_536, "Width of the network's hidden layer (Li & Liang: mid_dim)")
-        .also(&[in_table("encoder_hidden_size"), in_table("mid_dim")])
-        .of(PREFIX),
-    choice("method.reparameterization.activation", &["tanh", "relu", "gelu"], "tanh, relu or gelu").of(PREFIX),
-    count("method.reparameterization.hidden_layers", 1, 2, "1 as in PEFT, or 2 as in Li & Liang's deep network")
-        .of(PREFIX),
-    table("method.encoder", "Train a soft prompt through a small network: P-tuning").or_none().of(PROMPT),
     choice(
-        "method.encoder.type",
-        &["mlp", "lstm", "tanh"],
-        "Network that is folded away after training: mlp or lstm, or tanh: Li & Liang's embedding-only ablation",
-    )
-    .also(&[read("encoder_reparameterization_type", Reading::Words(ENCODERS))])
-    .of(PROMPT),
-    count("method.encoder.width", 1, 65_536, "Width of the network's hidden layers; none is that of the embeddings")
-        .also(&[in_table("encoder_hidden_size")])
-        .or_none()
-        .of(PROMPT),
-    count("method.encoder.layers", 1, 8, "Layers of the LSTM").also(&[in_table("encoder_num_layers")]).of(PROMPT),
-    table("method.init", "Initial values").of(TRAINED),
-    choice(
-        "method.init.type",
-        &[
-            "random",
-            "scaled_random",
-            "zero",
-            "vocabulary",
-            "frequent",
-            "classes",
-            "words",
-            "adapter",
-            "prefill",
-            "fresh",
-        ],
-        "Where training begins, to which a network is fitted: random, scaled_random, zero, vocabulary, frequent, \
-         classes, words, prefill, adapter; of LoRA fresh or adapter",
-    )
-    .also(&[
-        of_method("prompt_tuning_init", Reading::Words(PROMPT_INITS), PROMPT),
-        of_method("init_weights", Reading::Words(PREFIX_INITS), PREFIX),
-        of_method("init_lora_weights", Reading::OnlyTrue("fresh"), LORA),
-    ])
-    .of(TRAINED),
-    words("method.init.text", "For words and prefill: the text whose keys and values, or embeddings, are taken")
-        .also(&[of_method("prompt_tuning_init_text", Reading::Same, PROMPT)])
-        .of(SOFT),
-    path("method.init.path", "For adapter: the adapter, or the folder of its run, that is gone on with").of(TRAINED),
-    words("method.instruction", "Of few_shot: words before every prompt, exactly as they stand and without training")
-        .of(FEW_SHOT),
+        "data.truncate",
+        &["prompt_start", "prompt_end", "end", "longest_first", "skip"],
+        "What a row loses that is too long: longest_first (the end of the longer one, the row's text or the target), \
+         prompt_start, prompt_end, end (of the whole row) or skip (it is left out)",
+    ),
     count(
-        "method.shots",
+        "data.stride",
         0,
-        ANY,
-        "Training rows that follow the instruction as examples: prompt and target, each with a blank line behind it",
+        1 << 20,
+        "Tokens by which the windows of a long text overlap that a question is about; none is 128, or a third of a window \
+         if that is less",
     )
-    .of(FEW_SHOT),
-    table("lora", "LoRA beside a prefix or a soft prompt").or_none(),
-    count("lora.rank", 1, 4096, "Rank of the matrices").also(&[same("r")]),
-    number("lora.alpha", POSITIVE, "What is added is scaled by alpha / rank").also(&[same("lora_alpha")]),
-    number("lora.dropout", SHARE, "Dropout on what the matrices read while training").also(&[same("lora_dropout")]),
+    .or_none()
+    .also(&[same("doc_stride")]),
+    choice(
+        "data.candidates",
+        &["none", "classes", "choices", "answers", "vocabulary"],
+        "Among what a row's answer is looked for, by likelihood: classes (each by its word), choices (the row's own), \
+         answers (those of all rows), vocabulary, or none",
+    ),
     entries(
-        "lora.targets",
-        "list of names",
-        "Ends of the names of linear layers, such as [\"c_attn\"], or patterns that a whole name must match, or \
-         [\"all-linear\"]; none is PEFT's choice",
+        "data.verbalizer",
+        "words by class",
+        "The word of each class, as { \"0\" = \"bad\", \"1\" = \"good\" }; without it a class is written as its name",
+    ),
+    path("data.candidates_file", "Candidates in place of the answers of all rows: a text file with one on each line")
+        .or_none(),
+    choice(
+        "data.candidate_score",
+        &["sum", "token", "byte"],
+        "How candidates are compared: sum of the log-probabilities of their tokens, the sum by token, or by byte",
+    ),
+    text(
+        "data.choice_column",
+        "Column of a row's choices, a list, or several as choice1 + choice2; none takes those of the usual names",
     )
-    .also(&[read("target_modules", Reading::Modules)])
     .or_none(),
-    flag("lora.rank_stabilized", "Scale by alpha / √rank").was("rank_stabilised").also(&[same("use_rslora")]),
-    choice("lora.bias", BIASES, "Biases that are trained too: none, all or lora_only").also(&[same("bias")]),
-    entries("lora.rank_pattern", "names = ranks", "Other ranks by the names of layers").also(&[same("rank_pattern")]),
-    entries("lora.alpha_pattern", "names = numbers", "Other alphas by the names of layers")
-        .also(&[same("alpha_pattern")]),
-    entries("lora.modules_to_save", "list of names", "Modules trained whole beside the matrices")
-        .also(&[same("modules_to_save")]),
-    entries("lora.trained_tokens", "names = lists of tokens", "Tokens whose rows of a table are trained")
-        .also(&[read("trainable_token_indices", Reading::Tokens)]),
-    table("lora.init", "Initial values of the matrices"),
-    choice("lora.init.type", &["fresh", "adapter"], "fresh or adapter")
-        .also(&[read("init_lora_weights", Reading::OnlyTrue("fresh"))]),
-    path("lora.init.path", "For adapter: the folder of the trained adapter that is gone on with"),
+];
+
+const TRAINING: &[Setting] = &[
     table("training", "How it is trained"),
     count("training.steps", 0, MILLIARD, "Optimizer steps; 0 lets epochs decide")
         .also(&[read("max_steps", Reading::NotBelowZero)]),
@@ -357,6 +252,11 @@ pub const SETTINGS: &[Setting] = &[
          memory for long rows and large batches, and up to half more time",
     )
     .also(&[same("gradient_checkpointing")]),
+    flag(
+        "training.base_dropout",
+        "The base model drops numbers in training at the rates of its configuration, as in transformers' train mode and \
+         so in PEFT; without it the frozen model computes as it does later",
+    ),
     choice(
         "training.epoch_end",
         &["smaller_step", "next_epoch"],
@@ -364,6 +264,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     number("training.learning_rate", (Excluded(0.0), Excluded(1e3)), "Peak learning rate")
         .also(&[same("learning_rate"), same("lr")]),
+    number(
+        "training.head_learning_rate",
+        (Excluded(0.0), Excluded(1e3)),
+        "Peak learning rate of the head of a task with classes; none is training.learning_rate",
+    )
+    .or_none(),
     count("training.warmup_steps", 0, MILLIARD, "Steps in which the learning rate rises from 0")
         .also(&[read("warmup_steps", Reading::StepsOrShare("training.warmup_ratio"))]),
     number(
@@ -389,6 +295,12 @@ pub const SETTINGS: &[Setting] = &[
         "token_mean (over labeled tokens, as PEFT), or sentence_sum (over each sentence, as the paper's code: it \
          belongs to a rate of 5e-5)",
     ),
+    choice(
+        "training.candidate_loss",
+        &["right", "among"],
+        "What is learned where there are candidates: right (the tokens of the right one) or among (the right one among \
+         the candidates, as PET and P-tuning v2)",
+    ),
     count("training.eval_every", 0, ANY, "Evaluate every so many steps; 0 means ten times in a run")
         .also(&[read("eval_steps", Reading::Steps)]),
     count("training.sample_rows", 0, 10_000, "Validation rows that are continued at each evaluation"),
@@ -397,10 +309,22 @@ pub const SETTINGS: &[Setting] = &[
         "training.patience",
         1,
         ANY,
-        "Stop after so many evaluations without a better validation loss; none goes on to the end",
+        "Stop after so many evaluations without a better validation figure; none goes on to the end",
     )
     .also(&[same("early_stopping_patience")])
     .or_none(),
+    text(
+        "training.best_metric",
+        "The figure by which an evaluation is the best: loss, accuracy, macro_f1, micro_f1 or entity_f1 of what is \
+         predicted, or a figure of generated texts such as bleu",
+    )
+    .also(&[same("metric_for_best_model")]),
+    count(
+        "training.metric_rows",
+        1,
+        1_000_000,
+        "Validation rows whose texts are generated at each evaluation, where the figure is one of texts",
+    ),
     count("training.save_every", 0, ANY, "Checkpoint every so many steps; 0 means at each evaluation")
         .was("checkpoint_every")
         .also(&[read("save_steps", Reading::Steps)]),

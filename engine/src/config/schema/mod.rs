@@ -4,7 +4,9 @@
 mod alias;
 mod defaults;
 mod describe;
+mod generation;
 mod list;
+mod list_method;
 mod names;
 #[cfg(test)]
 mod page;

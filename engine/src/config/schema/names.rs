@@ -167,7 +167,7 @@ impl Names {
         let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
         let is_there = |setting: &Setting| match table {
             // LoRA beside another method has a table of its own.
-            "" => !setting.key.starts_with("lora."),
+            "" => !["lora.", "weights."].iter().any(|table| setting.key.starts_with(table)),
             table => setting.table() == table || setting.key.split('.').next() == Some(table),
         };
         let named = |setting: &'static Setting| {

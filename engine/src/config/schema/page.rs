@@ -13,7 +13,7 @@ underscores, as flags where there is a flag; what is said under two names has to
 /// The page, in Markdown: a section for each table of a run file.
 fn page() -> String {
     let mut page = HEAD.to_owned();
-    for section in ["", "data", "method", "lora", "training"] {
+    for section in ["", "data", "method", "lora", "training", "generation"] {
         let of_section = |setting: &&Setting| setting.key.split_once('.').map_or("", |(first, _)| first) == section;
         let title = Setting::find(section).map_or("What is run", |table| table.help);
         let path = if section.is_empty() { String::new() } else { format!(" `[{section}]`") };

@@ -67,6 +67,26 @@ impl Tokenizer {
         self.encoded(EncodeInput::Single(InputSequence::from(words)))
     }
 
+    /// The ids that [`Tokenizer::encode`] gives, each with the bytes of the text that it stands for.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub(in crate::data) fn encode_with_offsets(&self, text: &str) -> Result<(Vec<u32>, Vec<(usize, usize)>)> {
+        let encoding = guarded(|| self.0.tokenizer.encode(text, false))?;
+        Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
+    }
+
+    /// The same with one more text behind it, as two texts stand together.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_with_special`].
+    pub fn encode_words_with(&self, words: &[&str], second: &str) -> Result<Encoded> {
+        let spaced = |word: &&str| if self.0.is_byte_level { format!(" {word}") } else { (*word).to_owned() };
+        let words: Vec<String> = words.iter().map(spaced).collect();
+        let second = vec![spaced(&second)];
+        self.encoded(EncodeInput::Dual(InputSequence::from(words), InputSequence::from(second)))
+    }
+
     fn encoded(&self, input: EncodeInput<'_>) -> Result<Encoded> {
         let encoding = guarded(|| self.0.tokenizer.encode(input, true))?;
         Ok(Encoded {
@@ -83,19 +103,34 @@ impl Encoded {
     /// Takes tokens from the end of the longer text, of equal ones the second, until the limit is kept; special tokens
     /// stay.
     pub(in crate::data) fn cut(&mut self, max_tokens: usize) {
-        let is_of = |at: usize, text| self.words[at].is_some() && self.texts[at] == text;
-        let mut places = [0, 1].map(|text| (0..self.ids.len()).filter(|&at| is_of(at, text)).collect::<Vec<_>>());
+        self.keep(&self.longer_first(max_tokens));
+    }
+
+    /// Whether each token stays by that rule.
+    pub(in crate::data) fn longer_first(&self, max_tokens: usize) -> Vec<bool> {
+        let mut places = self.places();
         let mut stays = vec![true; self.ids.len()];
         for _ in max_tokens..self.ids.len() {
             let longer = usize::from(places[1].len() >= places[0].len());
             let Some(last) = places[longer].pop() else { break };
             stays[last] = false;
         }
-        keep(&mut self.ids, &stays);
-        keep(&mut self.type_ids, &stays);
-        keep(&mut self.words, &stays);
-        keep(&mut self.texts, &stays);
-        keep(&mut self.offsets, &stays);
+        stays
+    }
+
+    /// Positions of the tokens of either text, special ones not among them.
+    pub(in crate::data) fn places(&self) -> [Vec<usize>; 2] {
+        let is_of = |at: usize, text| self.words[at].is_some() && self.texts[at] == text;
+        [0, 1].map(|text| (0..self.ids.len()).filter(|&at| is_of(at, text)).collect())
+    }
+
+    /// Takes away the tokens that do not stay.
+    pub(in crate::data) fn keep(&mut self, stays: &[bool]) {
+        keep(&mut self.ids, stays);
+        keep(&mut self.type_ids, stays);
+        keep(&mut self.words, stays);
+        keep(&mut self.texts, stays);
+        keep(&mut self.offsets, stays);
     }
 
     /// Where each word begins: the position of its first token, and which word of its text it is.

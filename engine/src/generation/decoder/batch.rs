@@ -70,7 +70,7 @@ impl Decoder {
                 None => groups.push(vec![row]),
             }
         }
-        let spare = self.options.sampling.max_new_tokens.min(SPARE_TOKENS);
+        let spare = self.streams.iter().map(|stream| stream.most).max().unwrap_or(0).min(SPARE_TOKENS);
         let n_rows = self.options.sampling.beams.n_beams;
         self.batches = groups
             .into_iter()

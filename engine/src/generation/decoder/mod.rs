@@ -25,7 +25,8 @@ pub use self::streams::DecoderStream;
 use self::streams::StreamState;
 use super::beam::{BeamSearch, Hypothesis};
 use super::decoder_model::{DecoderModel, SourceOptions};
-use super::sampling::{check_sampling, suppress};
+use super::rules::Rules;
+use super::stop::StopStrings;
 use crate::error::Result;
 use crate::generation::Sampling;
 use crate::models::{Model, ModelShape};
@@ -37,10 +38,12 @@ pub struct DecoderOptions {
     pub sampling: Sampling,
     /// Tokens that end a stream if `sampling.stop_at_end` is on.
     pub end_tokens: Vec<u32>,
-    /// Tokens that are never chosen, unless one is forced.
+    /// Tokens that are never chosen, unless one is forced, beside those of `sampling`.
     pub suppress_tokens: Vec<u32>,
-    /// No n tokens in a row twice; 0 allows everything.
-    pub no_repeat_ngram: usize,
+    /// Tokens of the words that are never written, beside those of `sampling`.
+    pub bad_words: Vec<Vec<u32>>,
+    /// Texts that end a stream.
+    pub stops: Option<StopStrings>,
     /// Hand out the logits of each step, before penalties.
     pub keep_logits: bool,
     /// Each stream without slots decodes in a batch of its own, bit for bit as the untouched model. Off saves time
@@ -56,11 +59,22 @@ impl Default for DecoderOptions {
             sampling: Sampling::default(),
             end_tokens: Vec::new(),
             suppress_tokens: Vec::new(),
-            no_repeat_ngram: 0,
+            bad_words: Vec::new(),
+            stops: None,
             keep_logits: false,
             exact_base: true,
             source: None,
         }
+    }
+}
+
+impl DecoderOptions {
+    /// Tokens that end a stream, each once; none if an end is not heeded.
+    pub(super) fn ends(&self) -> Vec<u32> {
+        let mut ends = if self.sampling.stop_at_end { self.end_tokens.clone() } else { Vec::new() };
+        ends.sort_unstable();
+        ends.dedup();
+        ends
     }
 }
 
@@ -69,6 +83,8 @@ impl Default for DecoderOptions {
 pub enum EndReason {
     /// The end token was chosen; it is the stream's last token.
     EndToken,
+    /// A stop word was completed.
+    StopString,
     /// As many tokens as were asked for.
     MaxTokens,
     /// The model has no position left.
@@ -94,6 +110,7 @@ pub struct NewToken {
 #[derive(Debug)]
 pub struct Decoder {
     options: DecoderOptions,
+    rules: Rules,
     n_positions: usize,
     streams: Vec<StreamState>,
     /// Streams whose prompt was read, with their keys and values, until all have been.
@@ -115,7 +132,7 @@ impl Decoder {
     /// [`EngineError::AdapterMismatch`]: crate::error::EngineError::AdapterMismatch
     /// [`EngineError::Setting`]: crate::error::EngineError::Setting
     pub fn new(shape: &ModelShape, streams: Vec<DecoderStream>, options: DecoderOptions) -> Result<Self> {
-        check_sampling(&options.sampling)?;
+        options.sampling.check()?;
         let streams = streams.into_iter().map(|stream| StreamState::new(stream, shape, &options));
         Ok(Self {
             n_positions: shape.n_positions,
@@ -123,6 +140,7 @@ impl Decoder {
             ready: Vec::new(),
             read: 0,
             batches: Vec::new(),
+            rules: Rules::new(&options),
             options,
         })
     }
@@ -180,19 +198,23 @@ impl Decoder {
             return self.search(index, logits);
         }
         let kept = self.options.keep_logits.then(|| logits.clone());
-        suppress(&mut logits, &self.options.suppress_tokens);
         let forced = self.forced(index);
         let stream = &mut self.streams[index];
         let token = match forced {
             Some(token) => token,
-            None => stream.sampler.choose(&mut logits, &stream.seen)?,
+            None => {
+                self.rules.apply(&mut logits, &stream.seen, stream.tokens.len());
+                stream.sampler.choose(&logits)?
+            }
         };
         stream.seen.push(token);
         stream.tokens.push(token);
         let sampling = &self.options.sampling;
         stream.end = if sampling.stop_at_end && self.options.end_tokens.contains(&token) {
             Some(EndReason::EndToken)
-        } else if stream.tokens.len() >= sampling.max_new_tokens {
+        } else if self.options.stops.as_ref().is_some_and(|stops| stops.complete(&stream.seen)) {
+            Some(EndReason::StopString)
+        } else if stream.tokens.len() >= stream.most {
             Some(EndReason::MaxTokens)
         } else if stream.n_before + stream.tokens.len() > self.n_positions {
             Some(EndReason::Context)
@@ -207,20 +229,22 @@ impl Decoder {
         let forced = self.forced(index);
         let stream = &mut self.streams[index];
         let search = stream.search.as_mut().expect("it has beams");
-        search.advance(logits, &stream.seen, &self.options, forced)?;
+        search.advance(logits, &stream.seen, (&self.rules, self.options.stops.as_ref()), forced)?;
         stream.tokens = search.best().to_vec();
-        stream.end = search.end(self.options.sampling.max_new_tokens);
+        stream.end = search.end(stream.most);
         let token = *stream.tokens.last().expect("a beam has a token");
         Ok(NewToken { stream: index, token, end: stream.end, logits: None, secs: 0.0 })
     }
 
     /// The next token of a stream, where the model leaves no choice.
     fn forced(&self, index: usize) -> Option<u32> {
-        let source = self.options.source.as_ref()?;
+        let (source, sampling) = (self.options.source.as_ref(), &self.options.sampling);
         let stream = &self.streams[index];
         let n = stream.search.as_ref().map_or(stream.tokens.len(), BeamSearch::length);
-        let last = source.forced_last.filter(|_| n + 1 == self.options.sampling.max_new_tokens);
-        last.or(source.forced_first.filter(|_| n == 0))
+        let last = sampling.forced_eos_token_id.or(source.and_then(|source| source.forced_last));
+        // The first one is forced behind a single token, as in transformers.
+        let first = sampling.forced_bos_token_id.or(source.and_then(|source| source.forced_first));
+        last.filter(|_| n + 1 == stream.most).or(first.filter(|_| n == 0 && stream.seen.len() == 1))
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) struct StreamState {
     pub(super) seen: Vec<u32>,
     pub(super) tokens: Vec<u32>,
     pub(super) sampler: TokenSampler,
+    /// Most new tokens.
+    pub(super) most: usize,
     /// Where beams are searched; `tokens` are then those of the best one so far.
     pub(super) search: Option<BeamSearch>,
     pub(super) end: Option<EndReason>,
@@ -110,9 +112,20 @@ impl StreamState {
         }
         let room = shape.n_positions.saturating_add(1) - n_before;
         let has_beams = options.sampling.beams.n_beams > 1;
+        // A soft token is none that could be said again, and none of the text.
+        let seen: Vec<u32> = begins.into_iter().filter(|&token| token < SOFT).collect();
+        let most = options.sampling.room_behind(seen.len());
+        let forced = [options.sampling.forced_bos_token_id, options.sampling.forced_eos_token_id];
+        if let Some(token) = forced.into_iter().flatten().find(|&token| token as usize >= shape.vocab_size) {
+            let known = shape.vocab_size;
+            return setting(
+                "forced_eos_token_id",
+                sentence!("token {token} is unknown to the model, which has {known}", token, known),
+            );
+        }
         Ok(Self {
-            // A soft token is none that could be said again.
-            seen: begins.into_iter().filter(|&token| token < SOFT).collect(),
+            seen,
+            most,
             prompt: stream.prompt,
             model: stream.model,
             n_free: stream.n_free,
@@ -121,10 +134,10 @@ impl StreamState {
             n_before,
             beside,
             tokens: Vec::new(),
-            sampler: TokenSampler::new(&options.sampling, options.no_repeat_ngram),
-            end: (options.sampling.max_new_tokens == 0).then_some(EndReason::MaxTokens),
+            sampler: TokenSampler::new(&options.sampling),
+            end: (most == 0).then_some(EndReason::MaxTokens),
             base_logits: None,
-            search: has_beams.then(|| BeamSearch::new(options, room)),
+            search: has_beams.then(|| BeamSearch::new(options, room.min(most))),
         })
     }
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::adapters::formats;
 use crate::bundle;
-use crate::config::{MethodConfig, RunConfig, Task};
-use crate::data::{Example, TokenBatch, evaluation_batches, rows_of_epoch, settled};
+use crate::config::{RunConfig, Task, TaskRecord};
+use crate::data::{CandidateReading, Example, TokenBatch, evaluation_batches, rows_of_epoch, settled};
 use crate::device::DeviceInfo;
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderModel};
@@ -17,12 +17,13 @@ use crate::nn::Precision;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
 use crate::training::batch_sampler::BatchSampler;
+use crate::training::candidates::{RankedRow, Scorer};
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::extent::steps_per_epoch;
 use crate::training::inputs::RunInputs;
 use crate::training::loss::{score, weighted};
 use crate::training::metrics::MetricAccumulator;
-use crate::training::notices::{head_notices, notices};
+use crate::training::notices::{dropout_notice, head_notices, notices};
 use crate::training::prepare::{Beginning, PreparedRun, prepare};
 use crate::training::run_folder::{Record, Retention, RunFolder};
 use crate::training::samples;
@@ -63,8 +64,11 @@ pub(super) struct Run {
     train: Vec<Example>,
     validation: Vec<Example>,
     validation_batches: Vec<TokenBatch>,
-    /// Of several datasets.
-    names: Vec<String>,
+    /// Names of datasets or relations, and which of them a row is of.
+    parts: (Vec<String>, fn(&Example) -> usize),
+    /// The task as its figures are made.
+    judged: TaskRecord,
+    reading: CandidateReading,
     trainer: Trainer,
     state: CheckpointState,
     saved_step: Option<usize>,
@@ -89,6 +93,12 @@ impl Evaluation {
             let predicted = labels.filter(|((at, _), _)| batch.row_of(*at) == index).map(|(_, guess)| *guess).collect();
             self.said.push(Said { row, predicted });
         }
+    }
+
+    /// The same of candidates.
+    fn note_ranked(&mut self, ranked: &[RankedRow], rows: usize) {
+        let best = |found: &RankedRow| Said { row: found.row, predicted: vec![found.best as i32] };
+        self.said.extend(ranked.iter().filter(|found| found.row < rows).map(best));
     }
 }
 
@@ -115,6 +125,7 @@ impl Run {
             trained_parameters: spec.trained(),
             stored_parameters: spec.stored(),
             base_parameters: model.summary.parameters,
+            all_parameters: model.summary.parameters + spec.added(),
             total_steps,
             done_steps: trainer.step,
             steps_per_epoch: (steps_per_epoch(&config, rows_of_epoch(&data.train, &config.data)).ceil() as usize)
@@ -124,12 +135,13 @@ impl Run {
             truncated_rows: data.report.truncated_rows,
             skipped_rows: data.report.skipped_rows,
             task: data.task.task,
-            classes: data.task.classes.clone(),
+            classes: data.judged().classes,
         };
         folder.write_facts(&facts)?;
         out.send(Report::RunStarted(Box::new(facts)));
         let of_rows = notices(&data.report, model.model.window());
-        for text in changes.into_iter().chain(of_rows).chain(head_notices(&config, &model, &data.task)) {
+        let dropout = dropout_notice(&config, &model);
+        for text in changes.into_iter().chain(dropout).chain(of_rows).chain(head_notices(&config, &model, &data.task)) {
             out.send(Report::Notice { text });
         }
         let lengths: Vec<usize> = data.validation.iter().map(Example::length).collect();
@@ -138,14 +150,18 @@ impl Run {
         let batches = evaluation_batches(&lengths, t.batch_size);
         let validation_batches =
             batches.iter().map(|rows| TokenBatch::new(&data.validation, rows, pad, task)).collect();
+        let (names, part_of) = data.parts();
+        let parts = (names.to_vec(), part_of);
         let mut run = Self {
+            parts,
+            judged: data.judged(),
+            reading: CandidateReading::of(&model.tokenizer, task, &config.data),
             saved_step: (trainer.step > 0).then_some(trainer.step),
             model,
             folder,
             train: data.train,
             validation: data.validation,
             validation_batches,
-            names: data.names,
             trainer,
             state,
             total_steps,
@@ -163,6 +179,11 @@ impl Run {
     /// The task that is learned.
     fn task(&self) -> Task {
         self.trainer.adapter.task.task
+    }
+
+    /// Whether the answers of rows are looked for among candidates.
+    fn is_ranked(&self) -> bool {
+        self.validation.first().is_some_and(|example| example.candidates.is_some())
     }
 
     /// Whether there are steps that no checkpoint holds.
@@ -208,8 +229,7 @@ impl Run {
         }
         self.told = Some(phase);
         let begun = Instant::now();
-        let of = (self.model.tokenizer.pad(), self.task());
-        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &self.train, of);
+        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &self.train, &self.reading);
         let batches = weighted(self.config.training.loss, batches);
         let t = &self.config.training;
         let settings = StepSettings {
@@ -245,11 +265,23 @@ impl Run {
             let conditioning = self.trainer.adapter.eval_conditioning();
             let tuned = self.model.model.with_overrides(&conditioning.tuned)?;
             let model = tuned.as_ref().unwrap_or(&self.model.model);
-            let scored = score(model, &conditioning, batch, &self.model.device)?;
-            evaluation.nll += scored.nll;
-            evaluation.tokens += scored.labels;
-            evaluation.tally.add(batch, &scored.predicted);
-            evaluation.note(batch, &scored.predicted, self.config.training.sample_rows);
+            let device = &self.model.device;
+            if self.is_ranked() {
+                let scorer = Scorer { model, conditioning: &conditioning, device };
+                let by = (&self.reading, self.config.training.candidate_loss);
+                let ranked = scorer.rank(&self.validation, &batch.rows, by)?;
+                evaluation.nll += ranked.nll;
+                evaluation.tokens += ranked.labels;
+                evaluation.tally.add_ranked(&ranked.rows);
+                evaluation.note_ranked(&ranked.rows, self.config.training.sample_rows);
+            } else {
+                let scored = score(model, &conditioning, batch, device)?;
+                evaluation.nll += scored.nll;
+                evaluation.tokens += scored.labels;
+                evaluation.tally.add(batch, &scored.predicted);
+                evaluation.tally.add_spans(batch, &scored.spans, &self.validation);
+                evaluation.note(batch, &scored.predicted, self.config.training.sample_rows);
+            }
             evaluation.next_batch += 1;
             self.next = Next::Evaluate(evaluation);
             return Ok(());
@@ -257,11 +289,19 @@ impl Run {
         if total > 0 {
             self.conclude(&evaluation, out)?;
         }
-        if !self.task().writes() {
+        if !self.task().writes() || self.is_ranked() {
             evaluation.said.sort_by_key(|said| said.row);
             for said in &evaluation.said {
-                let report =
-                    samples::labels(&self.model, &self.trainer, &self.validation[said.row], said.row, &said.predicted)?;
+                let example = &self.validation[said.row];
+                let report = match self.is_ranked() {
+                    true => samples::ranked(
+                        &self.model,
+                        (self.trainer.step, &self.judged),
+                        example,
+                        (said.row, said.predicted[0]),
+                    )?,
+                    false => samples::labels(&self.model, &self.trainer, example, said.row, &said.predicted)?,
+                };
                 self.folder.append(&Record::Sample(report.clone()))?;
                 out.send(Report::Sample(Box::new(report)));
             }
@@ -286,8 +326,9 @@ impl Run {
         let best = self.state.best.is_none_or(|(before, _)| loss < before);
         self.verdict = Some((loss, best));
         let elapsed_secs = evaluation.begun.elapsed().as_secs_f64();
-        let of = |row: usize| self.validation[row].dataset;
-        let figures = evaluation.tally.figures_by_dataset(&self.trainer.adapter.task, &self.names, of);
+        let (names, part_of) = &self.parts;
+        let of = |row: usize| part_of(&self.validation[row]);
+        let figures = evaluation.tally.figures_by_dataset(&self.judged, names, of);
         let report = EvaluationReport { step, loss, best, elapsed_secs, figures };
         self.folder.append(&Record::Evaluation(report.clone()))?;
         out.send(Report::Evaluated(report));
@@ -342,10 +383,7 @@ impl Run {
         self.state.step = step;
         let folder = self.folder.checkpoint(&RunFolder::checkpoint_name(step));
         checkpoint::write(&folder, &self.trainer, &self.state, &self.config.method, &self.base_name())?;
-        let older = match self.config.method {
-            MethodConfig::Full(_) => Retention::Delete,
-            _ => Retention::AdapterOnly,
-        };
+        let older = if self.config.trains_weights() { Retention::Delete } else { Retention::AdapterOnly };
         self.folder.note_checkpoint(step, best, older)?;
         self.saved_step = Some(step);
         out.send(Report::CheckpointWritten { step, folder, best });

@@ -1,4 +1,46 @@
-//! Figures of texts against references.
+//! Figures of texts against references: one file a metric, each equal to the implementation that it names.
+//!
+//! Spaces, digits and small letters are Python's, as the references are written in it; a row without a reference is
+//! scored against an empty one.
+
+mod bleu;
+mod bleu_adgen;
+mod bleu_e2e;
+mod chrf;
+mod cider;
+mod distinct;
+mod lcs;
+mod mean;
+mod meteor;
+mod ngrams;
+mod nist;
+mod porter;
+mod references;
+mod registry;
+mod rouge;
+mod rouge_chinese;
+mod rouge_coco;
+mod ter;
+mod tokenize;
+
+#[cfg(test)]
+mod tests;
+
+pub use bleu::{Bleu, Smoothing};
+pub use bleu_adgen::BleuAdgen;
+pub use bleu_e2e::BleuE2e;
+pub use chrf::Chrf;
+pub use cider::Cider;
+pub use distinct::Distinct;
+pub use meteor::Meteor;
+pub use nist::Nist;
+pub use porter::porter_stem;
+pub use registry::{Scale, TEXT_METRICS, TextMetricEntry, text_metric};
+pub use rouge::{Rouge, RougeKind, RougePart};
+pub use rouge_chinese::RougeChinese;
+pub use rouge_coco::RougeCoco;
+pub use ter::Ter;
+pub use tokenize::{Tokenizer, Words};
 
 /// A predicted text with its references.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +66,8 @@ pub trait TextMetric {
         self.figure(statistics)
     }
 
-    /// Version and options in the words of the reference, as sacreBLEU's signature.
+    /// Version and options in the words of the reference, as sacreBLEU's signature. The number of references in it is
+    /// that of the rows of the last `statistics`.
     fn signature(&self) -> Option<String> {
         None
     }

@@ -31,8 +31,8 @@ pub(crate) const ARCHITECTURE: Architecture =
 
 /// The models that this file computes.
 const MODELS: &[ModelType] = &[
-    ModelType::new("bart", "", "BartTokenizer"),
-    ModelType::new("mbart", "", "MBartTokenizer"),
+    ModelType::new("bart", "Bart", "BartTokenizer"),
+    ModelType::new("mbart", "MBart", "MBartTokenizer"),
     ModelType::new("pegasus", "", "PegasusTokenizer"),
 ];
 
@@ -252,6 +252,7 @@ impl Stack {
             }
             resid = block.last.around(resid, |x| {
                 let wide = activation(block.fc1.forward(x), self.activation); // [batch, seq, d_ff]
+                let wide = pass.wide(layer, wide);
                 pass.mlp_out(layer, block.fc2.forward(wide))
             });
             resid = pass.resid_post(layer, resid);

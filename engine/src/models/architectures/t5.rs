@@ -26,7 +26,7 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 };
 
 /// The models that this file computes.
-const MODELS: &[ModelType] = &[ModelType::new("t5", "", "T5Tokenizer"), ModelType::new("mt5", "", "MT5Tokenizer")];
+const MODELS: &[ModelType] = &[ModelType::new("t5", "T5", "T5Tokenizer"), ModelType::new("mt5", "MT5", "MT5Tokenizer")];
 
 /// Distances beyond the last bucket are all alike, so there is no longest text; memory and time end before this.
 const POSITIONS: usize = 4096;
@@ -178,14 +178,14 @@ struct FeedForward {
 
 impl FeedForward {
     /// The layer's contribution to the stream.
-    fn forward(&self, resid: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, resid: Tensor<3>, layer: usize, pass: &ForwardPass<'_>) -> Tensor<3> {
         let normed = self.norm.forward(resid);
         let wide = activation(self.wide.forward(normed.clone()), self.activation);
         let wide = match &self.up {
             Some(up) => wide * up.forward(normed),
             None => wide,
         };
-        self.narrow.forward(wide)
+        self.narrow.forward(pass.wide(layer, wide))
     }
 }
 
@@ -218,10 +218,11 @@ impl Stack {
             if let Some((norm, cross)) = &block.cross {
                 resid = resid.clone() + cross.forward(pass, layer, norm.forward(resid));
             }
-            resid = resid.clone() + pass.mlp_out(layer, block.feed_forward.forward(resid));
+            let fed = block.feed_forward.forward(resid.clone(), layer, pass);
+            resid = resid + pass.mlp_out(layer, fed);
             resid = pass.resid_post(layer, resid);
         }
-        pass.end(resid, |resid| self.final_norm.forward(resid))
+        pass.end(resid, |resid| pass.normed_end(self.final_norm.forward(resid)))
     }
 }
 
@@ -355,6 +356,13 @@ impl Seq2SeqModel for T5 {
 
     fn head(&self) -> &FrozenMatrix {
         self.lm_head.as_ref().unwrap_or(&self.shared)
+    }
+
+    fn class_vectors(&self, hidden: Tensor<2>) -> Tensor<2> {
+        match self.output_scale {
+            Some(scale) => hidden / scale,
+            None => hidden,
+        }
     }
 
     fn embeddings(&self) -> &FrozenMatrix {

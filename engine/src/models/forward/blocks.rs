@@ -2,12 +2,13 @@
 
 use burn::tensor::Tensor;
 
+use super::dropout::Place;
 use super::hooks::{HookName, HookPoint, Hooks};
 use super::layer_range::LayerRange;
 use super::pass::ForwardPass;
 use crate::nn::{
-    AttentionShape, LayerKv, SlidingWindow, attention, attention_pattern, keys_and_values, mixed_by, past_length,
-    with_keys_and_values,
+    AttentionShape, Dropout, LayerKv, SlidingWindow, attention, attention_pattern, keys_and_values, mixed_by,
+    past_length, with_keys_and_values,
 };
 
 impl ForwardPass<'_> {
@@ -15,7 +16,7 @@ impl ForwardPass<'_> {
     pub(crate) fn begin(&self, embed: impl FnOnce() -> Tensor<3>) -> Tensor<3> {
         match &self.layers {
             LayerRange::Block { resid: Some(resid), .. } => resid.clone(),
-            LayerRange::Block { resid: None, .. } | LayerRange::Whole => embed(),
+            LayerRange::Block { resid: None, .. } | LayerRange::Whole => self.dropped(0, Place::Embeddings, embed()),
         }
     }
 
@@ -68,7 +69,8 @@ impl ForwardPass<'_> {
         let past = self.past.map(|layers| &layers[layer]);
         let (mask, bias) = (self.mask.of_layer(layer), bias.or(self.mask.bias()));
         let at = HookPoint { stack: self.stack, layer, name: HookName::Pattern };
-        hooked_attention(self.hooks.as_deref_mut(), at, (qkv, past, mask, bias), shape)
+        let dropout = self.dropout(layer, Place::Attention);
+        hooked_attention((self.hooks.as_deref_mut(), dropout), at, (qkv, past, mask, bias), shape)
     }
 
     /// Output of cross-attention for each token of a target over its source, `[batch, seq, n_heads * d_head]`.
@@ -82,7 +84,8 @@ impl ForwardPass<'_> {
         let value = self.by_head(HookName::CrossV, layer, value);
         let at = HookPoint { stack: self.stack, layer, name: HookName::CrossPattern };
         let inputs = (query, Some(&LayerKv { key, value }), source.mask.of_layer(layer), None);
-        hooked_attention(self.hooks.as_deref_mut(), at, inputs, shape)
+        let dropout = self.dropout(layer, Place::CrossAttention);
+        hooked_attention((self.hooks.as_deref_mut(), dropout), at, inputs, shape)
     }
 
     /// The residual stream that enters a block.
@@ -92,16 +95,19 @@ impl ForwardPass<'_> {
 
     /// Attention's contribution to the stream.
     pub(crate) fn attn_out(&mut self, layer: usize, attn_out: Tensor<3>) -> Tensor<3> {
+        let attn_out = self.dropped(layer, Place::AttnOut, attn_out);
         self.stream(HookName::AttnOut, layer, attn_out)
     }
 
     /// Cross-attention's contribution to the stream.
     pub(crate) fn cross_attn_out(&mut self, layer: usize, attn_out: Tensor<3>) -> Tensor<3> {
+        let attn_out = self.dropped(layer, Place::CrossAttnOut, attn_out);
         self.stream(HookName::CrossAttnOut, layer, attn_out)
     }
 
     /// The feed-forward layer's contribution to the stream.
     pub(crate) fn mlp_out(&mut self, layer: usize, mlp_out: Tensor<3>) -> Tensor<3> {
+        let mlp_out = self.dropped(layer, Place::MlpOut, mlp_out);
         self.stream(HookName::MlpOut, layer, mlp_out)
     }
 
@@ -145,9 +151,9 @@ impl ForwardPass<'_> {
     }
 }
 
-/// Attention in one operation, unless a hook puts another pattern in.
+/// Attention in one operation, unless a hook puts another pattern in, or some of the pattern is left out.
 fn hooked_attention(
-    hooks: Option<&mut (dyn Hooks + '_)>,
+    (hooks, dropout): (Option<&mut (dyn Hooks + '_)>, Option<Dropout>),
     at: HookPoint,
     (qkv, past, mask, bias): (Tensor<3>, Option<&LayerKv>, Option<&Tensor<2>>, Option<&Tensor<4>>),
     shape: &AttentionShape,
@@ -157,6 +163,11 @@ fn hooked_attention(
         if let Some(other) = hooks.by_head(at, &pattern) {
             return mixed_by(other, &qkv, past, shape);
         }
+    }
+    if let Some(dropout) = dropout {
+        let pattern = attention_pattern(&qkv, past, mask, bias, shape);
+        let left = dropout.mask(pattern.dims(), &pattern.device());
+        return mixed_by(pattern * left, &qkv, past, shape);
     }
     attention(qkv, past, mask, bias, shape)
 }

@@ -2,6 +2,7 @@
 
 mod activation_cache;
 mod blocks;
+mod dropout;
 mod hooks;
 mod layer_range;
 mod pass;
@@ -9,6 +10,7 @@ mod run;
 mod tokens;
 
 pub use self::activation_cache::ActivationCache;
+pub use self::dropout::{BaseDropout, DropoutRates};
 pub use self::hooks::{HookName, HookPoint, Hooks, StackName};
 pub use self::layer_range::LayerRange;
 pub use self::pass::{ForwardPass, PaddedRows, Stack};

@@ -5,6 +5,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::dropout::BaseDropout;
 use super::hooks::{Hooks, StackName};
 use super::layer_range::LayerRange;
 use super::tokens::Tokens;
@@ -62,6 +63,8 @@ pub struct ForwardPass<'a> {
     pub(super) stack: StackName,
     pub(super) kv: Option<Vec<LayerKv>>,
     pub(super) hooks: Option<&'a mut dyn Hooks>,
+    /// Dropout of the model itself, in training.
+    pub(super) dropout: Option<BaseDropout>,
 }
 
 impl Stack {
@@ -109,7 +112,7 @@ impl<'a> ForwardPass<'a> {
         let real = if is_target { None } else { real_tokens(mask, shape, device) };
         let types = types.map(|types| Tensor::from_data(TensorData::new(types.to_vec(), shape), device));
         let pass = Self::new(stack, tokens, positions).behind(stack, conditioning, real, infix_from);
-        Ok(Self { types, ..pass })
+        Ok(Self { types, dropout: conditioning.dropout, ..pass })
     }
 
     /// A text that stands alone and is gone on with, a source, or the start of a target, behind what an adapter gives.
@@ -170,6 +173,7 @@ impl<'a> ForwardPass<'a> {
             stack: stack.name,
             kv: None,
             hooks: None,
+            dropout: None,
         }
     }
 

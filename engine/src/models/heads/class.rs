@@ -18,6 +18,10 @@ pub enum HeadKind {
     DenseRelu,
     /// One linear layer without a bias: causal models.
     Score,
+    /// Linear, tanh, linear under other names: BART and T5.
+    ClassificationHead,
+    /// One linear layer that scores each token as the first and as the last of an answer: `*ForQuestionAnswering`.
+    Span,
 }
 
 impl HeadKind {
@@ -26,6 +30,13 @@ impl HeadKind {
         let names: &[&'static str] = match self {
             Self::Linear => &["classifier.weight", "classifier.bias"],
             Self::Score => &["score.weight"],
+            Self::Span => &["qa_outputs.weight", "qa_outputs.bias"],
+            Self::ClassificationHead => &[
+                "classification_head.dense.weight",
+                "classification_head.dense.bias",
+                "classification_head.out_proj.weight",
+                "classification_head.out_proj.bias",
+            ],
             Self::DenseTanh | Self::DenseGelu => &[
                 "classifier.dense.weight",
                 "classifier.dense.bias",
@@ -79,8 +90,10 @@ impl ClassHead {
         };
         let n_classes = self.n_classes;
         match self.kind {
-            HeadKind::Linear | HeadKind::Score => linear(vectors, 0, n_classes),
-            HeadKind::DenseTanh => linear(activation::tanh(linear(vectors, 0, d_model)), 2, n_classes),
+            HeadKind::Linear | HeadKind::Score | HeadKind::Span => linear(vectors, 0, n_classes),
+            HeadKind::DenseTanh | HeadKind::ClassificationHead => {
+                linear(activation::tanh(linear(vectors, 0, d_model)), 2, n_classes)
+            }
             HeadKind::DenseGelu => linear(activation::gelu(linear(vectors, 0, d_model)), 2, n_classes),
             HeadKind::DenseRelu => linear(activation::relu(linear(vectors, 0, d_model)), 2, n_classes),
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::{MAX_CLASSES, Task};
+use crate::config::{MAX_CLASSES, Task, TaskRecord};
 use crate::error::Result;
 use crate::models::ModelFolder;
 use crate::models::load::catalog::{HEADS, head_kind};
@@ -124,6 +124,7 @@ fn names(
     let task = match saved {
         name if name.ends_with("ForSequenceClassification") => Task::SequenceClassification,
         name if name.ends_with("ForTokenClassification") => Task::TokenClassification,
+        name if name.ends_with("ForQuestionAnswering") => Task::QuestionAnswering,
         other => return Err(sentence!("the checkpoint was saved as {other}", other)),
     };
     let kind = head_kind(architecture, task)
@@ -153,6 +154,14 @@ fn names(
     }
     if n_classes < 2 {
         return Err(sentence!("it gives {n_classes} score, which names no class", n_classes));
+    }
+    if task == Task::QuestionAnswering {
+        return match n_classes {
+            2 => Ok(PretrainedHead::Names { task, classes: TaskRecord::of(task).classes }),
+            _ => {
+                Err(sentence!("it gives {n_classes} scores, not those of an answer's first and last token", n_classes))
+            }
+        };
     }
     let classes = class_names(config, n_classes)?;
     if classes.iter().collect::<BTreeSet<_>>().len() < n_classes {

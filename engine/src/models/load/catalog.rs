@@ -5,7 +5,7 @@ use crate::models::registry::Architecture;
 use crate::models::{HeadKind, LinearName, ModelFolder, Role, WeightName};
 
 /// Heads of tasks that a checkpoint was once trained for: they are no weights of the model.
-pub(crate) const HEADS: [&str; 4] = ["classifier.", "pre_classifier.", "classification_head.", "score."];
+pub(crate) const HEADS: [&str; 5] = ["classifier.", "pre_classifier.", "classification_head.", "score.", "qa_outputs."];
 
 /// Whether a tensor, or a module with the dot behind it, is one of a head that names classes.
 pub(crate) fn is_class_head(name: &str) -> bool {

@@ -9,8 +9,10 @@ use crate::config::Task;
 use crate::error::Result;
 use crate::models::load::catalog::{is_class_head, is_shared_table, is_weight};
 use crate::models::load::{ConfigFile, place};
-use crate::models::registry::{Architecture, Kind, ModelConfig};
-use crate::models::{BaseModel, Loading, Model, ModelShape, ModelSummary, PretrainedHead, Site, Weights, cannot};
+use crate::models::registry::{Architecture, Kind, ModelConfig, class_prefix};
+use crate::models::{
+    BaseModel, DropoutRates, Loading, Model, ModelShape, ModelSummary, PretrainedHead, Site, Weights, cannot,
+};
 use crate::nn::Precision;
 use crate::tokens::TargetStart;
 use crate::weights::WeightFiles;
@@ -28,6 +30,7 @@ pub struct ModelFolder {
     own_head: Option<PretrainedHead>,
     /// Options of `config.json` that say something and are not looked at.
     unread_options: Vec<String>,
+    dropout: DropoutRates,
 }
 
 impl ModelFolder {
@@ -50,11 +53,12 @@ impl ModelFolder {
         let tasks = match architecture.kind {
             Kind::Causal => causal_tasks(options, config.is_tied(), &files),
             Kind::Encoder => encoder_tasks(options, &files),
-            Kind::Seq2Seq => vec![Task::Seq2Seq],
+            Kind::Seq2Seq => seq2seq_tasks(options, class_prefix(config.shape().architecture)),
         };
         let unread_options = file.unread();
+        let dropout = DropoutRates::of(file.model_type()?, options);
         let path = path.to_owned();
-        let mut folder = Self { path, architecture, config, files, tasks, own_head: None, unread_options };
+        let mut folder = Self { path, architecture, config, files, tasks, own_head: None, unread_options, dropout };
         let (name, width) = (folder.shape().architecture, folder.head_width());
         folder.own_head = PretrainedHead::find(name, width, options, &folder.files);
         Ok(folder)
@@ -63,6 +67,11 @@ impl ModelFolder {
     /// Tasks that can be learned with it; first what it does by itself.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
+    }
+
+    /// Dropout of the model in training, by its configuration.
+    pub fn dropout(&self) -> DropoutRates {
+        self.dropout
     }
 
     /// The head for classes that the checkpoint was saved with.
@@ -75,11 +84,8 @@ impl ModelFolder {
     /// # Errors
     /// [`EngineError::Setting`](crate::error::EngineError::Setting) when the model cannot do it.
     pub fn task(&self, asked: Option<Task>) -> Result<Task> {
-        match asked {
-            Some(task) if !self.tasks.contains(&task) => Err(cannot(self.shape().architecture, task)),
-            Some(task) => Ok(task),
-            None => Ok(self.tasks[0]),
-        }
+        let found = Task::of_model(asked, &self.tasks);
+        found.ok_or_else(|| cannot(self.shape().architecture, asked.unwrap_or_default()))
     }
 
     /// The entry of its architecture.
@@ -206,6 +212,19 @@ fn causal_tasks(config: &serde_json::Value, is_tied: bool, files: &WeightFiles) 
     if saved.ends_with("ForSequenceClassification") {
         tasks.reverse();
     }
+    tasks.push(Task::MultipleChoice);
+    tasks
+}
+
+/// An encoder with a decoder writes; where transformers has a classifier of the model, it classifies too.
+fn seq2seq_tasks(config: &serde_json::Value, classes: Option<&str>) -> Vec<Task> {
+    let saved = config.pointer("/architectures/0").and_then(|name| name.as_str()).unwrap_or_default();
+    let mut tasks = match classes {
+        Some(_) if saved.ends_with("ForSequenceClassification") => vec![Task::SequenceClassification, Task::Seq2Seq],
+        Some(_) => vec![Task::Seq2Seq, Task::SequenceClassification],
+        None => vec![Task::Seq2Seq],
+    };
+    tasks.push(Task::MultipleChoice);
     tasks
 }
 
@@ -220,7 +239,7 @@ const MASK_HEADS: [&str; 5] = [
 
 /// An encoder classifies; it fills masks if its checkpoint has the head. What it was saved as comes first.
 fn encoder_tasks(config: &serde_json::Value, files: &WeightFiles) -> Vec<Task> {
-    let mut tasks = vec![Task::SequenceClassification, Task::TokenClassification];
+    let mut tasks = vec![Task::SequenceClassification, Task::TokenClassification, Task::QuestionAnswering];
     if MASK_HEADS.iter().any(|name| files.contains(name)) {
         tasks.push(Task::MaskedFill);
     }
@@ -228,8 +247,10 @@ fn encoder_tasks(config: &serde_json::Value, files: &WeightFiles) -> Vec<Task> {
     let first = match saved {
         name if name.ends_with("ForMaskedLM") => Task::MaskedFill,
         name if name.ends_with("ForTokenClassification") => Task::TokenClassification,
+        name if name.ends_with("ForQuestionAnswering") => Task::QuestionAnswering,
         _ => Task::SequenceClassification,
     };
     tasks.sort_by_key(|task| *task != first);
+    tasks.push(Task::MultipleChoice);
     tasks
 }

@@ -65,6 +65,7 @@ impl GraphCut {
             head,
             positions: whole.positions,
             layers: whole.layers.clone(),
+            dropout: whole.dropout,
         }
     }
 

@@ -86,15 +86,16 @@ impl WeightOverrides {
         }
     }
 
-    /// The overrides at a strength: the low ranks scaled; other weights are there or are not.
+    /// The overrides at a strength: the low ranks scaled; other weights are there or are not. Beside a prompt, which has the
+    /// strength, they are there whole at any but 0.
     ///
     /// # Errors
-    /// [`EngineError::Setting`] for other weights at a strength between.
-    pub fn at_strength(&self, strength: f64) -> Result<Self> {
+    /// [`EngineError::Setting`] for other weights alone at a strength between.
+    pub fn at_strength(&self, strength: f64, beside_prompt: bool) -> Result<Self> {
         if strength == 0.0 {
             return Ok(Self::default());
         }
-        if strength != 1.0 && !(self.replaced.is_empty() && self.rows.is_empty()) {
+        if strength != 1.0 && !beside_prompt && !(self.replaced.is_empty() && self.rows.is_empty()) {
             let reason = sentence!("trained weights of the model itself are there (1) or are not (0)");
             return Err(EngineError::Setting { field: "strength", reason });
         }

@@ -30,6 +30,7 @@ pub(super) fn logits(
         (Model::Causal(_), Task::SequenceClassification) => {
             rows_at(hidden, rows.map(|row| row * batch.seq + batch.last_of(row)), device)
         }
+        (Model::Seq2Seq(model), _) => model.class_vectors(rows_at(hidden, places, device)),
         _ => rows_at(hidden, places, device),
     };
     Ok(head.logits(vectors))

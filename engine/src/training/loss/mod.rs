@@ -2,17 +2,21 @@
 
 mod causal;
 mod classes;
+mod contest;
 mod masked;
+mod spans;
 
+pub(crate) use self::contest::{label_nll, row_scores, vocabulary_logits};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
 use crate::ensemble::log_probability;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::models::{Conditioning, Model, PaddedRows};
 use crate::nn::floats;
+use crate::sentence;
 
 /// The micro-batches of an effective batch, each with what one of its labels counts in the loss.
 pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(TokenBatch, f64)> {
@@ -49,6 +53,10 @@ pub(super) fn nll_of_hidden(
     hidden: Tensor<3>,
     device: &Device,
 ) -> Result<(Tensor<1>, usize)> {
+    if let Some(contest) = &batch.contest {
+        let nll = contest::summed_nll(model, conditioning, (batch, contest), hidden, device)?;
+        return Ok((nll, contest.len()));
+    }
     if batch.task.writes() {
         return causal::summed_nll(model, batch, hidden, device);
     }
@@ -67,6 +75,8 @@ pub struct Scored {
     pub predicted: Vec<i32>,
     /// Log-probability of each predicted label, in nats.
     pub log_probabilities: Vec<f64>,
+    /// Of a place in a text the scores of all tokens, `[2 · batch, seq]`; else empty.
+    pub spans: Vec<f32>,
 }
 
 /// The loss of a batch, and where the labels are few enough to be looked at, what the model takes for them.
@@ -74,13 +84,14 @@ pub struct Scored {
 /// # Errors
 /// The model cannot do the batch's task, or the device failed.
 pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &Device) -> Result<Scored> {
-    if batch.task.writes() {
+    if batch.task.writes() || batch.contest.is_some() {
         let (nll, labels) = summed_nll(model, conditioning, batch, device)?;
         return Ok(Scored {
             nll: f64::from(nll.into_scalar::<f32>()),
             labels,
             predicted: Vec::new(),
             log_probabilities: Vec::new(),
+            spans: Vec::new(),
         });
     }
     let labels = batch.labeled();
@@ -91,8 +102,10 @@ pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, dev
         let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
         (best as i32, log_probability(row, best))
     };
-    let (predicted, log_probabilities) = floats(logits)?.chunks_exact(width.max(1)).map(best).unzip();
-    Ok(Scored { nll, labels: labels.len(), predicted, log_probabilities })
+    let scores = floats(logits)?;
+    let (predicted, log_probabilities) = scores.chunks_exact(width.max(1)).map(best).unzip();
+    let spans = if batch.task == Task::QuestionAnswering { scores } else { Vec::new() };
+    Ok(Scored { nll, labels: labels.len(), predicted, log_probabilities, spans })
 }
 
 /// Hidden states of a batch's tokens, of its targets where there are sources, `[batch, seq, d_model]`. Positions count
@@ -146,7 +159,12 @@ fn logits_of_hidden(
     device: &Device,
 ) -> Result<Tensor<2>> {
     match batch.task {
+        Task::MultipleChoice => Err(EngineError::TaskShape {
+            architecture: model.shape().architecture,
+            wanted: sentence!("rows with all of their choices"),
+        }),
         Task::MaskedFill => masked::logits(model, batch, hidden, device),
+        Task::QuestionAnswering => spans::logits(conditioning, batch, hidden, device),
         _ => classes::logits(model, conditioning, batch, hidden, device),
     }
 }
@@ -202,21 +220,7 @@ mod tests {
             let layers: Vec<LayerKv> =
                 (0..shape.n_layers).map(|_| LayerKv { key: slots(0.0), value: slots(0.5) }).collect();
             let tokens = [5, 9, 14, 6, 30];
-            let example = Example {
-                row: 1,
-                source: Vec::new(),
-                tokens: tokens.to_vec(),
-                n_prompt: 1,
-                truncated: false,
-                cut_prompt: 0,
-                prompt: String::new(),
-                reference: String::new(),
-                references: Vec::new(),
-                types: Vec::new(),
-                labels: Vec::new(),
-                task: 0,
-                dataset: 0,
-            };
+            let example = Example { row: 1, tokens: tokens.to_vec(), n_prompt: 1, ..Example::default() };
             let batch = TokenBatch::new(&[example], &[0], 1, Task::Causal);
             let as_read = |positions| {
                 let conditioning = Conditioning { positions, ..Conditioning::at(site, layers.clone()) };

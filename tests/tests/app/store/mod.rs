@@ -141,6 +141,7 @@ fn facts(total_steps: usize, done_steps: usize) -> RunFacts {
         trained_parameters: 9_857_024,
         stored_parameters: 184_320,
         base_parameters: 124_439_808,
+        all_parameters: 0,
         total_steps,
         done_steps,
         steps_per_epoch: 10,

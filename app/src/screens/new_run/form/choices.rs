@@ -17,6 +17,10 @@ pub enum InitKind {
     Words,
     /// From the beginning of a long text.
     Prefill,
+    /// Uniform between two bounds.
+    Uniform,
+    /// From tokens drawn from the beginning of the vocabulary.
+    Common,
     /// From tokens drawn from the vocabulary.
     Vocabulary,
     /// From the most frequent tokens of the rows.

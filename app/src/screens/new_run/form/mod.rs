@@ -5,7 +5,7 @@ mod rate;
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{DataConfig, LossReduction, MethodConfig, RunConfig, Task, TrainingConfig};
+use engine::config::{CandidateSource, DataConfig, LossReduction, MethodConfig, RunConfig, Task, TrainingConfig};
 use engine::models::ModelSummary;
 use engine::recipes::{Form, Scale, recommended_learning_rate};
 use serde::{Deserialize, Serialize};
@@ -101,7 +101,8 @@ impl From<&RunConfig> for RunForm {
         };
         // What stands elsewhere is the same in every form, so that two that look alike are equal.
         let nothing = RunConfig::new(PathBuf::new(), DataConfig::new(""));
-        let plain = RunConfig { model: nothing.model, method: nothing.method, lora: nothing.lora, ..config.clone() };
+        let RunConfig { model, method, lora, weights, .. } = nothing;
+        let plain = RunConfig { model, method, lora, weights, ..config.clone() };
         Self {
             config: plain,
             text,
@@ -128,6 +129,13 @@ impl RunForm {
             max_tokens: self.memory.max_tokens.get(),
             ..self.config.data.clone()
         }
+        .for_task(self.config.task)
+    }
+
+    /// Whether rows may have classes with names: told by a head, written as words, or the few different targets of a text.
+    pub fn has_class_names(&self, model: Option<&ModelSummary>) -> bool {
+        let task = self.shown_task(model);
+        task.has_classes() || task.writes() || self.config.data.candidate_source() == CandidateSource::Classes
     }
 
     /// The method as the engine is asked for it, for a model with so many layers in its encoder.
@@ -175,6 +183,7 @@ impl RunForm {
             data: self.data_config(),
             method: self.method(encoder_layers),
             lora: self.tuning.beside(),
+            weights: self.tuning.weights_beside(),
             training,
             ..self.config.clone()
         };
@@ -191,6 +200,7 @@ impl RunForm {
         [
             mine.gradient_accumulation != usual.gradient_accumulation,
             mine.gradient_checkpointing != usual.gradient_checkpointing,
+            mine.base_dropout != usual.base_dropout,
             mine.schedule != usual.schedule,
             self.memory.warm_up == WarmUp::Steps && mine.warmup_steps != usual.warmup_steps,
             self.memory.warm_up == WarmUp::Share && mine.warmup_ratio > 0.0,

@@ -57,6 +57,15 @@ impl RunForm {
             return;
         }
         self.tuning.take(&method);
+        if let Some(data) = &recipe.data {
+            let mine = &mut self.config.data;
+            mine.source_column = Some(data.source_column.to_owned());
+            mine.target_column = Some(data.target_column.to_owned());
+            data.prompt_template.clone_into(&mut mine.prompt_template);
+            data.target_template.clone_into(&mut mine.target_template);
+            mine.append_end_token = data.append_end_token;
+            self.memory.max_tokens.set(Some(data.max_tokens));
+        }
         self.memory.length_unit = LengthUnit::of(&training);
         self.memory.warm_up = WarmUp::of(&training);
         self.memory.max_grad_norm.set(training.max_grad_norm);

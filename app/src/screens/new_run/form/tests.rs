@@ -9,7 +9,7 @@ use engine::recipes::Recipe;
 
 use super::*;
 use crate::screens::new_run::check::Facts;
-use crate::screens::new_run::tuning::Targets;
+use crate::screens::new_run::tuning::{Beside, Targets};
 
 fn with(mut form: RunForm, change: impl FnOnce(&mut RunForm)) -> RunForm {
     change(&mut form);
@@ -126,7 +126,7 @@ fn validation_rows_follow_the_training_rows_until_somebody_chooses_some() {
 #[test]
 fn every_method_comes_back_from_the_form_as_it_went_in() {
     let prefix = PrefixConfig { n_virtual: 7, dropout: 0.1, ..PrefixConfig::default() };
-    let network = Reparameterization { width: 64, activation: MlpActivation::Gelu, hidden_layers: 2 };
+    let network = Reparameterization { width: Some(64), activation: MlpActivation::Gelu, hidden_layers: 2 };
     let words = PrefixConfig { init: PrefixInit::Words { text: "a b".into() }, ..prefix.clone() };
     let prompt = |init| MethodConfig::Prompt(PromptConfig { n_virtual: 9, init, ..PromptConfig::default() });
     let encoded = |kind, width| {
@@ -137,7 +137,7 @@ fn every_method_comes_back_from_the_form_as_it_went_in() {
     let named = LoraConfig { targets: Some(vec!["c_attn".into(), r"h\.\d{1,2}\.mlp".into()]), ..lora.clone() };
     let everywhere =
         LoraConfig { targets: Some(vec!["all-linear".into()]), bias: LoraBias::All, ..LoraConfig::default() };
-    let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
+    let full = |top_layers| MethodConfig::Full(FullConfig { top_layers, ..FullConfig::default() });
     let methods = [
         MethodConfig::Prefix(prefix.clone()),
         MethodConfig::Prefix(PrefixConfig { reparameterization: Some(network), ..prefix }),
@@ -223,7 +223,7 @@ fn what_a_method_lacks_is_said_at_its_field() {
     assert_eq!(first(|form| form.tuning.prefix.layers = "some".into()), Field::Layers);
     assert_eq!(first(|form| form.tuning.prefix.layers = "6-13".into()), Field::Layers, "there are twelve");
     let name = |form: &mut RunForm, name: &str| {
-        (form.tuning.with_lora, form.tuning.lora.targets) = (true, Targets::Named);
+        (form.tuning.beside, form.tuning.lora.targets) = (Beside::Lora, Targets::Named);
         form.tuning.lora.names = name.into();
     };
     let mut form = ready();

@@ -11,11 +11,12 @@ use super::check::{Field, Issue};
 use super::error_of;
 use super::form::RunForm;
 use super::init_comparison::InitComparisonForm;
-use super::tuning::MethodKind;
-use crate::i18n::help_of;
+use super::tuning::{Beside, MethodKind};
+use crate::i18n::{help_of, zero_help_of};
 use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};
+use crate::widgets::button::segmented_ui;
 use crate::widgets::containers::card_ui;
 use crate::widgets::field;
 use crate::widgets::option_cards::{Choice, options_ui};
@@ -38,8 +39,8 @@ pub(super) fn method_ui(
         match form.tuning.kind {
             MethodKind::Prefix => prefix::prefix_ui(ui, form, state, issues),
             MethodKind::Prompt | MethodKind::PTuning => {
-                let task = form.shown_task(model);
-                prompt::prompt_ui(ui, &mut form.tuning, task, issues);
+                let has_names = form.has_class_names(model);
+                prompt::prompt_ui(ui, &mut form.tuning, has_names, issues);
             }
             MethodKind::Lora => lora::lora_ui(ui, &mut form.tuning.lora, model, issues),
             MethodKind::TopLayers => top_layers_ui(ui, form, model),
@@ -102,16 +103,52 @@ fn text_ui(ui: &mut Ui, form: &mut RunForm, issues: &[Issue]) {
     note_ui(ui, t!("method.text_note"));
 }
 
-/// Matrices of low rank that are trained together with what stands in the text.
+/// What of the model is trained together with what stands in the text, and its rate.
 fn beside_ui(ui: &mut Ui, form: &mut RunForm, model: Option<&ModelSummary>, issues: &[Issue]) {
-    let title = if form.tuning.with_lora { t!("method.beside_on") } else { t!("method.beside") };
+    let is_on = form.tuning.beside != Beside::Nothing;
+    let title = if is_on { t!("method.beside_on") } else { t!("method.beside") };
     CollapsingHeader::new(title).id_salt("beside").show(ui, |ui| {
         ui.add_space(6.0);
-        field::check_ui(ui, &mut form.tuning.with_lora, t!("method.with_lora"), t!("method.lora_is"));
-        if form.tuning.with_lora {
-            lora::lora_ui(ui, &mut form.tuning.lora, model, issues);
+        let choices = [
+            (Beside::Nothing, t!("method.beside_nothing")),
+            (Beside::TopLayers, t!("method.beside_top")),
+            (Beside::Full, t!("method.beside_full")),
+            (Beside::Lora, t!("method.beside_lora")),
+        ];
+        field::field_ui(ui, t!("method.also_train"), &help_of("weights"), None, |ui| {
+            segmented_ui(ui, &mut form.tuning.beside, &choices)
+        });
+        if form.tuning.beside == Beside::Nothing {
+            return;
+        }
+        ui.columns(2, |sides| {
+            let tuning = &mut form.tuning;
+            let (rate, key) = match tuning.beside {
+                Beside::Lora => (&mut tuning.lora.config.learning_rate, "lora.learning_rate"),
+                _ => (&mut tuning.weights.learning_rate, "weights.learning_rate"),
+            };
+            rate_ui(&mut sides[0], rate, key);
+            if tuning.beside == Beside::TopLayers {
+                let most = model.map_or(1000, |model| model.n_layers.max(1));
+                field::field_ui(&mut sides[1], t!("method.top_layers"), &help_of("weights.top_layers"), None, |ui| {
+                    field::count_ui(ui, &mut tuning.top_layers, 1..=most)
+                });
+            }
+        });
+        match form.tuning.beside {
+            Beside::Lora => lora::lora_ui(ui, &mut form.tuning.lora, model, issues),
+            _ => note_ui(ui, t!("method.beside_note")),
         }
     });
+}
+
+/// A learning rate of its own; 0 is that of the run.
+fn rate_ui(ui: &mut Ui, rate: &mut Option<f64>, key: &str) {
+    let mut shown = rate.unwrap_or(0.0);
+    field::field_ui(ui, t!("method.own_rate"), &zero_help_of(key), None, |ui| {
+        field::small_ui(ui, &mut shown, 0.0..=999.0)
+    });
+    *rate = Some(shown).filter(|rate| *rate > 0.0);
 }
 
 fn note_ui(ui: &mut Ui, note: &str) {

@@ -7,7 +7,7 @@ use engine::models::Site;
 use super::super::check::{Field, Issue};
 use super::super::form::RunForm;
 use super::super::{error_of, start};
-use crate::i18n::help_of;
+use crate::i18n::{help_of, zero_help_of};
 use crate::state::State;
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
@@ -112,9 +112,13 @@ fn network_ui(ui: &mut Ui, form: &mut RunForm) {
             None,
             |ui| segmented_ui(ui, &mut form.tuning.prefix.network.value.hidden_layers, &[(1, "1"), (2, "2")]),
         );
-        field::field_ui(&mut sides[0], t!("method.width"), &help_of("method.reparameterization.width"), None, |ui| {
-            field::count_ui(ui, &mut form.tuning.prefix.network.value.width, 1..=65_536)
+        // 0 is the model's own.
+        let mut width = form.tuning.prefix.network.value.width.unwrap_or(0);
+        let help = zero_help_of("method.reparameterization.width");
+        field::field_ui(&mut sides[0], t!("method.width"), &help, None, |ui| {
+            field::count_ui(ui, &mut width, 0..=65_536)
         });
+        form.tuning.prefix.network.value.width = Some(width).filter(|width| *width > 0);
         field::field_ui(&mut sides[1], t!("method.activation"), "", None, |ui| {
             let names = [(MlpActivation::Tanh, "tanh"), (MlpActivation::Relu, "ReLU"), (MlpActivation::Gelu, "GELU")];
             segmented_ui(ui, &mut form.tuning.prefix.network.value.activation, &names)

@@ -1,7 +1,7 @@
 //! The settings of a soft prompt, and of the network behind it in P-tuning.
 
 use egui::{RichText, Ui};
-use engine::config::{PromptEncoder, PromptEncoderKind, PromptInit, Task};
+use engine::config::{PromptEncoder, PromptEncoderKind, PromptInit};
 
 use super::super::check::{Field, Issue};
 use super::super::error_of;
@@ -14,7 +14,7 @@ use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
 
 /// Draws them.
-pub(super) fn prompt_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[Issue]) {
+pub(super) fn prompt_ui(ui: &mut Ui, tuning: &mut Tuning, has_names: bool, issues: &[Issue]) {
     let error = error_of(issues, Field::Prefix);
     if tuning.kind == MethodKind::PTuning {
         ui.columns(2, |sides| {
@@ -25,7 +25,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[
         note_ui(ui, t!("method.p_tuning_note"));
     } else {
         length_ui(ui, tuning, error);
-        init_ui(ui, tuning, task, issues);
+        init_ui(ui, tuning, has_names, issues);
     }
 }
 
@@ -62,17 +62,28 @@ fn sizes_ui(ui: &mut Ui, encoder: &mut PromptEncoder) {
     });
 }
 
-fn init_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[Issue]) {
+fn init_ui(ui: &mut Ui, tuning: &mut Tuning, has_names: bool, issues: &[Issue]) {
     let words = PromptInit::Words { text: tuning.prompt_words.clone() };
+    // A run file can say other numbers; the form keeps them while they hold.
+    let uniform = match &tuning.prompt.init {
+        init @ PromptInit::Uniform { .. } => init.clone(),
+        _ => PromptInit::Uniform { bound: 0.5 },
+    };
+    let common = match &tuning.prompt.init {
+        init @ PromptInit::Common { .. } => init.clone(),
+        _ => PromptInit::Common { first: 5000 },
+    };
     let mut choices = vec![
         (PromptInit::ScaledRandom, t!("method.init_scaled")),
         (PromptInit::Vocabulary, t!("method.init_vocabulary")),
+        (common, t!("method.init_common")),
         (PromptInit::Frequent, t!("method.init_frequent")),
         (words, t!("method.init_words")),
         (PromptInit::Random, t!("method.init_random")),
+        (uniform, t!("method.init_uniform")),
         (PromptInit::Zero, t!("method.init_zero")),
     ];
-    if task.has_classes() || tuning.prompt.init == PromptInit::Classes {
+    if has_names || tuning.prompt.init == PromptInit::Classes {
         choices.insert(3, (PromptInit::Classes, t!("method.init_classes")));
     }
     // A run file can ask for it; the form keeps what it says.
@@ -88,12 +99,27 @@ fn init_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[Issue]) {
         PromptInit::ScaledRandom => t!("method.prompt_scaled_note"),
         PromptInit::Random => t!("method.prompt_random_note"),
         PromptInit::Zero => t!("method.prompt_zero_note"),
+        PromptInit::Uniform { .. } => t!("method.prompt_uniform_note"),
+        PromptInit::Common { .. } => t!("method.prompt_common_note"),
         PromptInit::Vocabulary => t!("method.prompt_vocabulary_note"),
         PromptInit::Frequent => t!("method.prompt_frequent_note"),
         PromptInit::Classes => t!("method.prompt_classes_note"),
         PromptInit::Words { .. } => t!("method.prompt_words_note"),
     };
     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
+    match &mut tuning.prompt.init {
+        PromptInit::Uniform { bound } => {
+            field::field_ui(ui, t!("method.bound"), &help_of("method.init.bound"), None, |ui| {
+                field::number_ui(ui, bound, 0.001..=100.0, 0.01)
+            });
+        }
+        PromptInit::Common { first } => {
+            field::field_ui(ui, t!("method.first_tokens"), &help_of("method.init.first"), None, |ui| {
+                field::count_ui(ui, first, 1..=1_000_000)
+            });
+        }
+        _ => {}
+    }
     let error = error_of(issues, Field::Words);
     if let PromptInit::Words { text } = &mut tuning.prompt.init {
         field::field_ui(ui, t!("method.words"), "", error, |ui| field::text_ui(ui, text, t!("method.words_hint")));

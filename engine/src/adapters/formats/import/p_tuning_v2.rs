@@ -46,6 +46,7 @@ fn classes(stored: &Stored, n_classes: usize) -> Result<TaskRecord> {
     let made_for = config.pointer("/architectures/0").and_then(|name| name.as_str()).unwrap_or_default();
     let task = match made_for {
         name if name.ends_with("ForTokenClassification") => Task::TokenClassification,
+        name if name.contains("ForQuestionAnswering") => return Ok(TaskRecord::of(Task::QuestionAnswering)),
         _ => Task::SequenceClassification,
     };
     let name = |class: usize| {

@@ -98,7 +98,7 @@ pub(crate) fn read(
         (_, true) => prompt::read(folder, &json, &mut tensors),
         _ => read_prefix(folder, json, &mut tensors, like),
     }?;
-    if let Some((name, ..)) = read.head().first().filter(|_| !read.task.task.has_classes()) {
+    if let Some((name, ..)) = read.head().first().filter(|_| !read.task.task.has_head()) {
         return Err(EngineError::AdapterTensors { tensors: name.clone(), path: tensors.path });
     }
     tensors.finish()?;
@@ -150,7 +150,7 @@ fn read_prefix(
     let head = read_head(tensors, HEAD)?;
     let mut task = read_task_of(folder, config.task_type.as_deref(), &head)?;
     if n_submodules == 2 {
-        if task.task.has_classes() {
+        if task.task.has_head() {
             let option = sentence!("{task} by an encoder with a decoder", task = task.task);
             return Err(EngineError::AdapterOption { kind: KIND.to_owned(), option });
         }
@@ -186,7 +186,7 @@ pub(crate) fn write(
     let config = PeftConfig {
         auto_mapping: None,
         base_model_name_or_path: adapter.base_model.clone(),
-        encoder_hidden_size: (!is_cartridge).then(|| mlp.map_or(prefix.shape.d_kv(), |mlp| mlp.width)),
+        encoder_hidden_size: (!is_cartridge).then(|| mlp.and_then(|mlp| mlp.width).unwrap_or(prefix.shape.d_kv())),
         inference_mode: true,
         init_weights: (!is_cartridge).then_some(None),
         modules_to_save: head_modules(adapter),
@@ -217,8 +217,11 @@ pub(crate) fn write(
 
 /// The modules of a head, which PEFT names twice, whichever of them there is.
 fn head_modules(adapter: &AdapterState) -> Option<Vec<String>> {
-    let names = ["classifier", "score", "classifier", "score"];
-    (!adapter.head().is_empty()).then(|| names.map(str::to_owned).to_vec())
+    let names: &[&str] = match adapter.task.task {
+        Task::QuestionAnswering => &["qa_outputs", "qa_outputs"],
+        _ => &["classifier", "score", "classifier", "score"],
+    };
+    (!adapter.head().is_empty()).then(|| names.iter().map(|&name| name.to_owned()).collect())
 }
 
 /// Gives each of `n_layers` layers the pair that PEFT gives it.
@@ -263,21 +266,22 @@ pub(crate) fn name_in_training(parameter: &str) -> String {
         return format!("{HEAD}model.{parameter}.default");
     }
     match parameter.split_once('.') {
-        Some((module @ ("classifier" | "pre_classifier" | "score"), rest)) => {
+        Some((module @ ("classifier" | "pre_classifier" | "score" | "qa_outputs"), rest)) => {
             format!("{HEAD}{module}.modules_to_save.default.{rest}")
         }
         _ => format!("prompt_encoder.default.{parameter}"),
     }
 }
 
-/// PEFT's name of a task; it has none for filling masks.
+/// PEFT's name of a task; it has none for filling masks and for choices.
 pub(crate) fn task_type(task: Task) -> Option<&'static str> {
     match task {
         Task::Causal => Some("CAUSAL_LM"),
         Task::Seq2Seq => Some("SEQ_2_SEQ_LM"),
         Task::SequenceClassification => Some("SEQ_CLS"),
         Task::TokenClassification => Some("TOKEN_CLS"),
-        Task::MaskedFill => None,
+        Task::QuestionAnswering => Some("QUESTION_ANS"),
+        Task::MaskedFill | Task::MultipleChoice => None,
     }
 }
 
@@ -298,10 +302,13 @@ fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Resu
     if path.is_file() {
         return files::read_json(&path, Kind::Settings, sentence!("the adapter's task"));
     }
-    let tasks = [Task::SequenceClassification, Task::TokenClassification];
+    let tasks = [Task::SequenceClassification, Task::TokenClassification, Task::QuestionAnswering];
     let Some(task) = tasks.into_iter().find(|task| kind == task_type(*task)) else {
         return Ok(TaskRecord::default());
     };
+    if task == Task::QuestionAnswering {
+        return Ok(TaskRecord::of(task));
+    }
     let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];
     let last = last.iter().find_map(|last| head.iter().find(|(name, ..)| name == last));
     let n_classes = last.and_then(|(_, shape, _)| shape.first()).copied().unwrap_or(0);

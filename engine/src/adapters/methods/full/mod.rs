@@ -1,5 +1,6 @@
 //! Fine-tuning of the model's own weights: all of them, those of the top layers, or some beside another method.
 
+mod modules;
 mod spec;
 mod state;
 mod trained;

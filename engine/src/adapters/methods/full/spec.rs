@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::adapters::methods::full::TunedWeights;
+use crate::adapters::methods::full::{TunedWeights, modules};
 use crate::adapters::methods::init::InitContext;
 use crate::adapters::methods::lora::is_of_a_head;
 use crate::adapters::methods::{AdapterPart, Method, NamedShape, PartSpec, Spec};
 use crate::adapters::parameters::Parameter;
 use crate::config::{FullConfig, Task, TaskRecord};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::models::{LayerPosition, ModelFacts, WeightName};
+use crate::sentence;
 
 /// Weights of the model that are trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +70,28 @@ impl Method for FullConfig {
             (!is_encoder || is_read(weight, task.task)) && first.is_none_or(|first| on_top && is_deep(first))
         };
         let weights: Vec<WeightName> = model.weight_names().iter().filter(chosen).cloned().collect();
+        let weights = self.of_modules(weights)?;
         Ok((!weights.is_empty()).then(|| PartSpec::Weights(weights.into())).into_iter().collect())
+    }
+}
+
+impl FullConfig {
+    /// Those of some weights that are in the modules named.
+    fn of_modules(&self, mut weights: Vec<WeightName>) -> Result<Vec<WeightName>> {
+        let Some(names) = &self.modules else { return Ok(weights) };
+        if let Some(name) = names.iter().find(|name| !weights.iter().any(|weight| modules::names(name, &weight.name))) {
+            let is_in_block = |weight: &&WeightName| matches!(LayerPosition::of(&weight.name), LayerPosition::Block(_));
+            let example = weights.iter().find(is_in_block).or(weights.first());
+            let example = example.map_or_else(String::new, |weight| weight.name.clone());
+            let reason = sentence!(
+                "no weight that can be trained is in a module called {name:?}; a name here is for example {example}",
+                name,
+                example
+            );
+            return Err(EngineError::Setting { field: "modules", reason });
+        }
+        weights.retain(|weight| names.iter().any(|name| modules::names(name, &weight.name)));
+        Ok(weights)
     }
 }
 

@@ -21,7 +21,7 @@ impl SavedPart for WeightsState {
     }
 
     fn method(&self, _: &AdapterState) -> Option<MethodConfig> {
-        Some(MethodConfig::Full(FullConfig { top_layers: None }))
+        Some(MethodConfig::Full(FullConfig::default()))
     }
 
     fn hash(&self, _: bool, digest: &mut Sha256) {

@@ -26,16 +26,16 @@ pub struct HeadSpec {
 }
 
 impl HeadSpec {
-    /// The head of a task with classes; `None` for other tasks.
+    /// The head of a task that has one; `None` for other tasks.
     ///
     /// # Errors
     /// The model cannot learn the task.
     pub(crate) fn of(model: &dyn ModelFacts, task: &TaskRecord) -> Result<Option<PartSpec>> {
-        if !task.task.has_classes() {
+        if !task.task.has_head() {
             return Ok(None);
         }
         let (kind, d_model) = (model.class_head_kind(task.task)?, model.class_head_width());
-        Ok(Some(PartSpec::Head(Self { kind, d_model, n_classes: task.classes.len(), blocks: task.blocks() })))
+        Ok(Some(PartSpec::Head(Self { kind, d_model, n_classes: task.n_scores(), blocks: task.blocks() })))
     }
 }
 

@@ -52,11 +52,11 @@ impl AdapterState {
     /// # Errors
     /// [`EngineError::AdapterMismatch`] when the adapter has no head, or one of other layers or sizes.
     pub fn class_head(&self, model: &Model, device: &Device) -> Result<Option<ClassHead>> {
-        if !self.task.task.has_classes() {
+        if !self.task.task.has_head() {
             return Ok(None);
         }
         let kind = model.head_kind(self.task.task)?;
-        let n_classes = self.task.classes.len();
+        let n_classes = self.task.n_scores();
         let mismatch = |reason: Sentence| EngineError::AdapterMismatch { reason };
         let mut weights = Vec::new();
         for (name, shape) in kind.parameter_shapes(model.head_width(), n_classes) {

@@ -65,8 +65,8 @@ impl PrefixSource {
                 target.words = frequent(from.rows.iter().flat_map(tokens));
             }
             PrefixInit::Classes => {
-                for class in &from.task.classes {
-                    target.words.extend((from.encode)(class)?);
+                for class in from.class_names()? {
+                    target.words.extend((from.encode)(&class)?);
                 }
             }
             PrefixInit::Adapter { path } => {
@@ -77,7 +77,11 @@ impl PrefixSource {
                     |row: &Example| TargetRow { source: without_soft(&row.source), tokens: without_soft(&row.tokens) };
                 target.rows = from.rows.iter().take(ROWS_FOR_SCALE).map(row).collect();
             }
-            PrefixInit::Random | PrefixInit::Zero | PrefixInit::Vocabulary => {}
+            PrefixInit::Random
+            | PrefixInit::Zero
+            | PrefixInit::Uniform { .. }
+            | PrefixInit::Common { .. }
+            | PrefixInit::Vocabulary => {}
         }
         Ok(target)
     }
@@ -166,6 +170,10 @@ fn target_values(
     match &config.init {
         PrefixInit::Random if config.n_frozen > 0 => Ok(Some((0..shape.stored()).map(|_| normal(random)).collect())),
         PrefixInit::Random => Ok(None),
+        PrefixInit::Uniform { bound } => {
+            let bound = *bound as f32;
+            Ok(Some((0..shape.stored()).map(|_| random.random_range(-bound..=bound)).collect()))
+        }
         PrefixInit::Zero => Ok(Some(vec![0.0; shape.stored()])),
         PrefixInit::Adapter { .. } => {
             let missing = || EngineError::Setting {
@@ -178,6 +186,7 @@ fn target_values(
         init @ (PrefixInit::Words { .. }
         | PrefixInit::Prefill { .. }
         | PrefixInit::Vocabulary
+        | PrefixInit::Common { .. }
         | PrefixInit::Frequent
         | PrefixInit::Classes) => kept(text_for(init, shape, target, place.model, seed)?),
         PrefixInit::ScaledRandom => {
@@ -210,7 +219,8 @@ fn text_for(
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(TOKENS);
     let [vocab_size, _] = model.embeddings().dims();
-    let drawn = std::iter::from_fn(|| Some(random.random_range(0..vocab_size as u32)));
+    let first = if let PrefixInit::Common { first } = init { (*first).clamp(1, vocab_size) } else { vocab_size };
+    let drawn = std::iter::from_fn(|| Some(random.random_range(0..first as u32)));
     match init {
         PrefixInit::Words { .. } if words.is_empty() => {
             missing("method.init.text", sentence!("the text to start from is empty"))
@@ -230,7 +240,7 @@ fn text_for(
             missing("method.init", sentence!("the task has no classes whose names could be taken"))
         }
         PrefixInit::Prefill { .. } => Ok(words[..words.len().min(model.shape().n_positions)].to_vec()),
-        PrefixInit::Vocabulary | PrefixInit::Classes => {
+        PrefixInit::Vocabulary | PrefixInit::Common { .. } | PrefixInit::Classes => {
             Ok(words.iter().copied().chain(drawn).take(n_virtual).collect())
         }
         _ => Ok(words.iter().copied().cycle().take(n_virtual).collect()),

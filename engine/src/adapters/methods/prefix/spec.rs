@@ -121,10 +121,11 @@ impl Spec for PrefixSpec {
                 n_frozen => vec![(Cow::Borrowed("trainable_embedding"), vec![n_virtual - n_frozen, row])],
             };
         };
+        let width = width.unwrap_or(d_kv);
         let mut shapes = vec![(Cow::Borrowed("embedding.weight"), vec![n_virtual, d_kv])];
         for (index, (weight, bias)) in LINEARS.into_iter().take(hidden_layers + 1).enumerate() {
-            let d_in = if index == 0 { d_kv } else { *width };
-            let d_out = if index == *hidden_layers { row } else { *width };
+            let d_in = if index == 0 { d_kv } else { width };
+            let d_out = if index == *hidden_layers { row } else { width };
             shapes.extend([(Cow::Borrowed(weight), vec![d_out, d_in]), (Cow::Borrowed(bias), vec![d_out])]);
         }
         shapes

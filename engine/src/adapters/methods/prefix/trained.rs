@@ -100,6 +100,7 @@ impl Prefix {
     /// Input of the last layer of the network, `[n_virtual, width]`; `None` without a network.
     pub(crate) fn last_hidden(&self, leaves: &GradParams) -> Option<Tensor<2>> {
         let Reparameterization { width, activation, hidden_layers } = self.spec.config.reparameterization.clone()?;
+        let width = width.unwrap_or_else(|| self.spec.shape.d_kv());
         let embedding = leaves.shaped(0, [self.spec.shape.n_virtual, self.spec.shape.d_kv()]);
         let layer = |x: Tensor<2>, index: usize| {
             let ([_, d_in], at) = (x.dims(), 1 + 2 * index);

@@ -57,7 +57,12 @@ impl PromptSource {
         Ok(Self {
             words,
             rows: from.rows.iter().map(row).collect(),
-            classes: from.task.classes.iter().map(|class| (from.encode)(class)).collect::<Result<_>>()?,
+            classes: match &spec.init {
+                PromptInit::Classes => {
+                    from.class_names()?.iter().map(|class| (from.encode)(class)).collect::<Result<_>>()?
+                }
+                _ => Vec::new(),
+            },
             adapter,
         })
     }
@@ -223,6 +228,14 @@ fn target_values(
             // Rows that no model reads are kept only where nothing is cut or repeated.
             let rows = if *n_rows == shape.n_rows { *n_rows } else { *n_virtual };
             return Ok(Some(values[..rows * width].iter().copied().cycle().take(shape.n_rows * width).collect()));
+        }
+        &PromptInit::Uniform { bound } => {
+            let bound = bound as f32;
+            return Ok(Some((0..shape.n_rows * width).map(|_| random.random_range(-bound..=bound)).collect()));
+        }
+        &PromptInit::Common { first } => {
+            let first = first.clamp(1, vocab_size) as u32;
+            (0..shape.n_rows).map(|_| vec![random.random_range(0..first)]).collect()
         }
         PromptInit::Vocabulary => (0..shape.n_rows).map(|_| drawn(random)).collect(),
         PromptInit::Words { .. } if target.words.is_empty() => {

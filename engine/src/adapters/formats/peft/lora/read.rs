@@ -110,6 +110,7 @@ fn settings(json: &Value, path: &Path) -> Result<LoraConfig> {
         alpha_pattern: config_of("alpha_pattern").map(alpha_of).collect::<Result<_>>()?,
         modules_to_save,
         trained_tokens: trained_tokens(json.get("trainable_token_indices"), path)?,
+        learning_rate: None,
         init: LoraInit::Fresh,
     })
 }

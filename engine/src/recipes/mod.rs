@@ -2,12 +2,16 @@
 //!
 //! Each number is the source's, read in its code where there is some; what a recipe leaves open stays as it is.
 
+mod ends;
+mod list;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use self::ends::{RecipeData, RecipeDecoding};
+pub use self::list::RECIPES;
 use crate::config::{
-    AdafactorConfig, AdamConfig, LossReduction, MethodConfig, OptimizerConfig, PrefixInit, Reparameterization,
-    Schedule, Task, TrainingConfig,
+    LossReduction, MethodConfig, OptimizerConfig, PrefixInit, Reparameterization, Schedule, Task, TrainingConfig,
 };
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
@@ -129,7 +133,7 @@ pub struct Recipe {
     pub form: Form,
     /// Length of a prefix or a soft prompt.
     n_virtual: Option<usize>,
-    /// Width of the network, where there is one.
+    /// Width of the network, where there is one; 0 is the model's.
     width: Option<usize>,
     /// Dropout on the prefix, for prefixes.
     dropout: f64,
@@ -139,6 +143,12 @@ pub struct Recipe {
     lora: Option<(usize, f64, f64)>,
     /// Training settings of the recipe.
     pub training: RecipeTraining,
+    /// How its paper decodes the test rows.
+    pub decoding: Option<RecipeDecoding>,
+    /// The figures that its paper reports, by their names here.
+    pub metrics: &'static [&'static str],
+    /// How rows are written, where that belongs to the recipe.
+    pub data: Option<RecipeData>,
     /// The part of the recipe that is not done here, a sentence.
     pub note: Option<&'static str>,
 }
@@ -159,161 +169,6 @@ pub struct RecipeTraining {
     pub max_grad_norm: Option<f64>,
     pub loss: LossReduction,
 }
-
-/// The Trainer of transformers, which most of them use.
-const TRAINER: RecipeTraining = RecipeTraining {
-    steps: 0,
-    epochs: 3.0,
-    batch_size: 8,
-    gradient_accumulation: 1,
-    learning_rate: 5e-5,
-    warmup_steps: 0,
-    warmup_ratio: 0.0,
-    schedule: Schedule::Linear,
-    optimizer: OptimizerConfig::AdamW(AdamConfig::USUAL),
-    max_grad_norm: Some(1.0),
-    loss: LossReduction::TokenMean,
-};
-
-/// Li & Liang's code for GPT-2.
-const LI_LIANG: RecipeTraining =
-    RecipeTraining { epochs: 5.0, batch_size: 10, loss: LossReduction::SentenceSum, ..TRAINER };
-
-const LI_LIANG_SOURCE: &str = "XiangLi1999/PrefixTuning: gpt2; Li & Liang 2021";
-
-/// `torch.optim.AdamW` as it comes.
-const TORCH_ADAMW: OptimizerConfig = OptimizerConfig::AdamW(AdamConfig { weight_decay: 0.01, ..AdamConfig::USUAL });
-
-const fn prefix(name: &'static str, title: &'static str, source: &'static str, form: Form) -> Recipe {
-    let (n_virtual, width, words, lora, dropout) = (None, None, None, None, 0.0);
-    Recipe { name, title, source, form, n_virtual, width, dropout, words, lora, training: TRAINER, note: None }
-}
-
-/// All of them.
-pub const RECIPES: [Recipe; 12] = [
-    Recipe {
-        n_virtual: Some(10),
-        width: Some(512),
-        training: LI_LIANG,
-        ..prefix("prefix-gpt2", "Prefix-Tuning, GPT-2", LI_LIANG_SOURCE, Form::PrefixMlp)
-    },
-    Recipe {
-        n_virtual: Some(5),
-        width: Some(512),
-        training: RecipeTraining { learning_rate: 8e-5, ..LI_LIANG },
-        ..prefix("prefix-gpt2-e2e", "Prefix-Tuning, GPT-2 on E2E", LI_LIANG_SOURCE, Form::PrefixMlp)
-    },
-    Recipe {
-        n_virtual: Some(5),
-        width: Some(512),
-        training: RecipeTraining { batch_size: 5, ..LI_LIANG },
-        ..prefix("prefix-gpt2-webnlg", "Prefix-Tuning, GPT-2 on WebNLG", LI_LIANG_SOURCE, Form::PrefixMlp)
-    },
-    Recipe {
-        n_virtual: Some(10),
-        width: Some(512),
-        training: RecipeTraining { batch_size: 5, epochs: 10.0, ..LI_LIANG },
-        ..prefix("prefix-gpt2-dart", "Prefix-Tuning, GPT-2 on DART", LI_LIANG_SOURCE, Form::PrefixMlp)
-    },
-    Recipe {
-        n_virtual: Some(6),
-        width: Some(512),
-        training: RecipeTraining { steps: 200, warmup_steps: 100, ..LI_LIANG },
-        words: Some("table-to-text:"),
-        note: Some("It is for at most 200 rows"),
-        ..prefix("prefix-gpt2-low-data", "Prefix-Tuning, GPT-2 with few rows", LI_LIANG_SOURCE, Form::PrefixMlp)
-    },
-    Recipe {
-        n_virtual: Some(30),
-        training: RecipeTraining {
-            epochs: 50.0,
-            learning_rate: 3e-2,
-            optimizer: TORCH_ADAMW,
-            max_grad_norm: None,
-            ..TRAINER
-        },
-        ..prefix(
-            "peft-prefix",
-            "PEFT's example of prefix tuning",
-            "huggingface/peft: examples/causal_language_modeling/peft_prefix_tuning_clm.ipynb",
-            Form::PrefixFlat,
-        )
-    },
-    Recipe {
-        n_virtual: Some(128),
-        training: RecipeTraining {
-            steps: 3000,
-            batch_size: 1,
-            gradient_accumulation: 16,
-            learning_rate: 2e-2,
-            ..TRAINER
-        },
-        dropout: 0.1,
-        ..prefix("chatglm", "P-tuning v2, ChatGLM-6B", "THUDM/ChatGLM-6B: ptuning", Form::PrefixFlat)
-    },
-    Recipe {
-        n_virtual: Some(128),
-        training: RecipeTraining { epochs: 100.0, batch_size: 32, learning_rate: 5e-3, ..TRAINER },
-        dropout: 0.1,
-        note: Some("Its model drops a tenth too, here it drops nothing"),
-        ..prefix(
-            "p-tuning-v2-rte",
-            "P-tuning v2, classes of texts (RTE)",
-            "THUDM/P-tuning-v2: run_script/run_rte_roberta.sh",
-            Form::DeepPromptClassification,
-        )
-    },
-    Recipe {
-        n_virtual: Some(11),
-        training: RecipeTraining { epochs: 30.0, batch_size: 16, learning_rate: 3e-2, ..TRAINER },
-        dropout: 0.1,
-        note: Some("Its model drops a tenth too, here it drops nothing"),
-        ..prefix(
-            "p-tuning-v2-ner",
-            "P-tuning v2, classes of words (CoNLL 2003)",
-            "THUDM/P-tuning-v2: run_script/run_conll03_roberta.sh",
-            Form::DeepPromptClassification,
-        )
-    },
-    Recipe {
-        training: RecipeTraining {
-            steps: 30_000,
-            batch_size: 32,
-            learning_rate: 0.3,
-            schedule: Schedule::Constant,
-            optimizer: OptimizerConfig::Adafactor(AdafactorConfig { weight_decay: 1e-5, ..AdafactorConfig::USUAL }),
-            max_grad_norm: None,
-            ..TRAINER
-        },
-        n_virtual: Some(100),
-        note: Some("It adds a z-loss of 1e-4"),
-        ..prefix(
-            "prompt-tuning",
-            "Prompt tuning, T5",
-            "google-research/prompt-tuning: prompt_tuning/configs; Lester et al. 2021",
-            Form::Prompt,
-        )
-    },
-    Recipe {
-        training: RecipeTraining {
-            epochs: 5.0,
-            learning_rate: 2e-4,
-            warmup_steps: 500,
-            optimizer: TORCH_ADAMW,
-            max_grad_norm: None,
-            ..TRAINER
-        },
-        lora: Some((4, 32.0, 0.1)),
-        note: Some("It has matrices of their own for query and value, and smooths labels by 0.1"),
-        ..prefix("lora-gpt2-e2e", "LoRA, GPT-2 on E2E", "microsoft/LoRA: examples/NLG; Hu et al. 2021", Form::Lora)
-    },
-    prefix(
-        "trainer",
-        "The defaults of transformers' Trainer",
-        "huggingface/transformers: src/transformers/training_args.py",
-        Form::Full,
-    ),
-];
 
 impl Recipe {
     /// Of that name.
@@ -355,7 +210,12 @@ impl Recipe {
             MethodConfig::Prefix(prefix) => {
                 prefix.n_virtual = self.n_virtual.unwrap_or(prefix.n_virtual);
                 let network = prefix.reparameterization.take().unwrap_or_default();
-                prefix.reparameterization = self.width.map(|width| Reparameterization { width, ..network });
+                let width = |width| Some(width).filter(|width| *width > 0);
+                prefix.reparameterization = self.width.map(|wide| Reparameterization { width: width(wide), ..network });
+                if self.data.is_some() {
+                    // Those of a walk-through of PEFT are PEFT's.
+                    prefix.init = PrefixInit::Random;
+                }
                 prefix.dropout = self.dropout;
                 if let Some(words) = self.words {
                     prefix.init = PrefixInit::Words { text: words.to_owned() };
@@ -400,7 +260,8 @@ impl Recipe {
             Form::Full => json!({ "type": "full" }),
             Form::HeadOnly => json!({ "type": "full", "top_layers": 0 }),
             Form::PrefixFlat | Form::PrefixMlp | Form::DeepPromptClassification => {
-                let network = self.width.map(|width| json!({ "width": width }));
+                let width = |width| Some(width).filter(|width| *width > 0);
+                let network = self.width.map(|wide| json!({ "width": width(wide) }));
                 json!({ "type": "prefix", "reparameterization": network, "dropout": self.dropout })
             }
         };
@@ -410,7 +271,12 @@ impl Recipe {
         if let Some(words) = self.words {
             method["init"] = json!({ "type": "words", "text": words });
         }
-        json!({ "method": method, "training": training })
+        let mut settings = json!({ "method": method, "training": training });
+        if let Some(data) = &self.data {
+            settings["method"]["init"] = json!({ "type": "random" });
+            settings["data"] = serde_json::to_value(data).unwrap_or_default();
+        }
+        settings
     }
 }
 

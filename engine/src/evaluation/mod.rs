@@ -1,0 +1,18 @@
+//! Evaluation by what is written: texts of a whole file of rows, kept line by line, and figures of them.
+//!
+//! ```text
+//! test.jsonl   {"row": 1, "source": …, "prediction": …, "references": [ … ]} for each source
+//! test.json    how they were made, and their figures
+//! ```
+
+mod lookup;
+mod predictions;
+mod record;
+mod scoring;
+
+pub use self::lookup::{TEXT_METRICS, TextMetricEntry, text_metric};
+pub use self::predictions::{PredictedRow, PredictionFile, file_name, read_predictions};
+pub use self::record::{EvaluationRecord, EvaluationSettings, FOLDER, kept_evaluations, record_of};
+pub use self::scoring::{
+    GroupFigures, MetricFigure, ScoredPredictions, ScoredRow, Scoring, check_metrics, score_texts, usual_metrics,
+};

@@ -1,0 +1,193 @@
+//! Answers looked for among candidates, from the outside: label words, choices, facts with their relations.
+
+use std::path::{Path, PathBuf};
+
+use engine::config::{
+    CandidateLoss, CandidateSource, DataConfig, MethodConfig, PrefixConfig, PromptConfig, PromptInit, PromptTasks,
+    RunConfig, Task,
+};
+use engine::protocol::{Ask, Report};
+use engine::training::EvaluationReport;
+use engine::training::run_folder::{Record, read_records};
+use tests::{Talk, golden_cases, tiny_run};
+
+fn write(folder: &Path, rows: impl Iterator<Item = serde_json::Value>) -> PathBuf {
+    let path = folder.join("rows.jsonl");
+    std::fs::write(&path, rows.map(|row| row.to_string()).collect::<Vec<_>>().join("\n")).unwrap();
+    path
+}
+
+/// Texts whose first letter decides the class.
+fn texts(folder: &Path) -> PathBuf {
+    let row = |i: usize| {
+        let (class, letter) = [("1", "a"), ("0", "b")][i % 2];
+        serde_json::json!({"text": format!("{letter} {}", ["c", "d d", "e e"][i % 3]), "label": class})
+    };
+    write(folder, (0..24).map(row))
+}
+
+/// Rows of two choices, of which the one that begins like the premise is right.
+fn choices(folder: &Path) -> PathBuf {
+    let row = |i: usize| {
+        let (right, wrong) = if i % 2 == 0 { ("a", "b") } else { ("b", "a") };
+        let label = usize::from(i % 3 == 0);
+        let [first, second] = if label == 0 { [right, wrong] } else { [wrong, right] };
+        serde_json::json!({
+            "premise": right, "choice1": format!("{first} c"), "choice2": format!("{second} c"),
+            "question": ["cause", "effect"][i % 2], "label": label
+        })
+    };
+    write(folder, (0..24).map(row))
+}
+
+fn run_of(case: &str, task: Option<Task>, data: DataConfig, home: &Path) -> RunConfig {
+    let mut config = tiny_run(home);
+    config.model = golden_cases().join(case).join("model");
+    config.task = task;
+    config.data = DataConfig { validation_share: 0.25, ..data };
+    config.training.steps = 60;
+    config.training.eval_every = 20;
+    config.training.learning_rate = 0.05;
+    config
+}
+
+fn trained(config: &RunConfig, folder: &Path) -> Vec<EvaluationReport> {
+    Talk::new().run(Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false });
+    let records = read_records(&folder.join("metrics.jsonl")).unwrap();
+    records.into_iter().filter_map(|r| if let Record::Evaluation(report) = r { Some(report) } else { None }).collect()
+}
+
+fn refusal(config: &RunConfig, folder: &Path) -> String {
+    let talk = Talk::new();
+    talk.send(Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false });
+    match talk.until_end().last() {
+        Some(Report::Failed(failure)) => failure.what.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn words(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
+    pairs.iter().map(|(class, word)| ((*class).to_owned(), (*word).to_owned())).collect()
+}
+
+#[test]
+fn label_words_are_learned_as_texts_and_ranked() {
+    let home = tempfile::tempdir().unwrap();
+    let data = DataConfig { verbalizer: words(&[("0", "bad"), ("1", "good")]), ..DataConfig::new(texts(home.path())) };
+    for (case, loss) in [
+        ("gpt2-prefix-2x44", CandidateLoss::Right),
+        ("gpt2-prefix-2x44", CandidateLoss::Among),
+        ("t5-prefix-2x40", CandidateLoss::Right),
+    ] {
+        let folder = home.path().join(format!("{case}-{loss:?}"));
+        let mut config = run_of(case, None, data.clone(), home.path());
+        config.training.candidate_loss = loss;
+        let found = trained(&config, &folder);
+        let (first, last) = (&found[0], &found[found.len() - 1]);
+        assert!(last.loss < first.loss, "{case}: {first:?} {last:?}");
+        let figures = last.figures.clone().unwrap();
+        assert!(figures.accuracy >= first.figures.clone().unwrap().accuracy, "{case}: {first:?} {last:?}");
+        assert!(figures.macro_f1.is_some() && figures.ranking.is_none(), "{case}: {figures:?}");
+        let (_, scored) = Talk::new().score(&config, Some(folder.join("adapter")));
+        assert!(scored.unwrap().accuracy >= 0.5, "{case}");
+    }
+}
+
+#[test]
+fn words_under_a_mask_are_ranked_among_themselves() {
+    let home = tempfile::tempdir().unwrap();
+    let data = DataConfig {
+        verbalizer: words(&[("0", "x"), ("1", "y")]),
+        prompt_template: "{{ source }} is {{ mask }} .".to_owned(),
+        ..DataConfig::new(texts(home.path()))
+    };
+    let mut config = run_of("bert-full-masked", Some(Task::MaskedFill), data, home.path());
+    config.training.candidate_loss = CandidateLoss::Among;
+    let found = trained(&config, &home.path().join("run"));
+    let (first, last) = (&found[0], &found[found.len() - 1]);
+    assert!(last.loss < first.loss && last.loss < 0.7, "{first:?} {last:?}");
+    assert!(last.figures.as_ref().unwrap().macro_f1.is_some());
+}
+
+#[test]
+fn a_prompt_begins_as_the_label_words() {
+    let home = tempfile::tempdir().unwrap();
+    let data = DataConfig { verbalizer: words(&[("0", "bad"), ("1", "good")]), ..DataConfig::new(texts(home.path())) };
+    let mut config = run_of("gpt2-prefix-2x44", None, data, home.path());
+    config.method =
+        MethodConfig::Prompt(PromptConfig { n_virtual: 2, init: PromptInit::Classes, ..PromptConfig::default() });
+    assert!(!trained(&config, &home.path().join("run")).is_empty());
+    config.data.verbalizer.clear();
+    assert!(refusal(&config, &home.path().join("other")).contains("no classes"));
+}
+
+#[test]
+fn choices_are_ranked_by_likelihood_or_by_a_head() {
+    let home = tempfile::tempdir().unwrap();
+    for case in ["gpt2-prefix-2x44", "t5-prefix-2x40", "bert-prefix-seq"] {
+        let folder = home.path().join(case);
+        let mut config = run_of(case, Some(Task::MultipleChoice), DataConfig::new(choices(home.path())), home.path());
+        config.method = MethodConfig::Prefix(PrefixConfig { n_virtual: 3, ..PrefixConfig::default() });
+        config.training.candidate_loss = CandidateLoss::Among;
+        let found = trained(&config, &folder);
+        let (first, last) = (&found[0], &found[found.len() - 1]);
+        assert!(last.loss < first.loss, "{case}: {first:?} {last:?}");
+        let figures = last.figures.clone().unwrap();
+        assert_eq!((figures.macro_f1, figures.ranking), (None, None), "{case}");
+        let (_, scored) = Talk::new().score(&config, Some(folder.join("adapter")));
+        assert!(scored.is_some(), "{case}");
+    }
+}
+
+#[test]
+fn facts_have_ranks_by_relation_and_a_prompt_for_each() {
+    let home = tempfile::tempdir().unwrap();
+    let row = |i: usize| {
+        let letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+        serde_json::json!({
+            "relation": ["P1", "P2"][i % 2], "subject": letters[(i * 5) % 12], "object": letters[i % 12],
+            "template": "[X] is [Y] ."
+        })
+    };
+    let path = write(home.path(), (0..36).map(row));
+    let data = DataConfig { task_column: Some("relation".to_owned()), ..DataConfig::new(path) };
+    for (case, task) in [("bert-full-masked", Some(Task::MaskedFill)), ("gpt2-prefix-2x44", None)] {
+        let mut config = run_of(case, task, data.clone(), home.path());
+        config.training.steps = 4;
+        config.training.eval_every = 4;
+        config.method = MethodConfig::Prompt(PromptConfig {
+            n_virtual: 2,
+            tasks: Some(PromptTasks::default()),
+            ..PromptConfig::default()
+        });
+        let found = trained(&config, &home.path().join(case));
+        let figures = found[found.len() - 1].figures.clone().unwrap();
+        let ranking = figures.ranking.unwrap();
+        assert_eq!((ranking.candidates, figures.datasets.len()), (12, 2), "{case}: {figures:?}");
+        assert!(ranking.macro_mean.is_some() && ranking.p_at_10 >= ranking.p_at_1, "{case}");
+        let vocabulary = DataConfig { candidates: CandidateSource::Vocabulary, ..config.data.clone() };
+        let (_, whole) = Talk::new().score(&RunConfig { data: vocabulary, ..config }, None);
+        assert!(whole.unwrap().ranking.unwrap().candidates > 12, "{case}");
+    }
+}
+
+#[test]
+fn words_that_cannot_be_ranked_are_refused_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    let base = run_of("gpt2-prefix-2x44", None, DataConfig::new(texts(home.path())), home.path());
+    let said = |pairs: &[(&str, &str)]| {
+        let mut config = base.clone();
+        config.data.verbalizer = words(pairs);
+        refusal(&config, &home.path().join("x"))
+    };
+    assert!(said(&[("0", "bad"), ("1", "")]).contains("the word of \"1\" is empty"));
+    assert!(said(&[("0", "bad"), ("1", "bad")]).contains("have one word"));
+    assert!(said(&[("0", "bad"), ("2", "good")]).contains("has the label \"1\""));
+    let mut config = base.clone();
+    config.task = Some(Task::SequenceClassification);
+    config.data.verbalizer = words(&[("0", "bad"), ("1", "good")]);
+    assert!(refusal(&config, &home.path().join("x")).contains("without words"));
+    let mut config = base;
+    config.training.candidate_loss = CandidateLoss::Among;
+    assert!(refusal(&config, &home.path().join("x")).contains("among needs candidates"));
+}
