@@ -24,7 +24,7 @@ pub use answers::AnswerForm;
 pub use bootstrap::{Bootstrap, Interval, Paired};
 pub use exact_match::ExactMatch;
 pub use registry::{DEFAULT_METRICS, Metric, Needs};
-pub use scores::{Comparison, Score, Scores, Unscored, compare, mean_score, score, score_with};
+pub use scores::{Comparison, Score, Scores, Unscored, compare, mean_score, metric_of_texts, score, score_with};
 pub use squad2::{AnswerFigures, BestThreshold, Questions, Squad2, Squad2Report, squad2_report};
 pub use tags::EntityF1;
 pub use text::{TextMetric, TextRow};

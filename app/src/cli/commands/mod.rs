@@ -15,6 +15,7 @@ pub(super) mod neighbors;
 pub(super) mod presets;
 pub(super) mod resume;
 pub(super) mod runs;
+pub(super) mod score;
 pub(super) mod train;
 pub(super) mod verify;
 pub(super) mod vote;
