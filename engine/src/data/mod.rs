@@ -57,6 +57,7 @@ pub use dataset::Dataset;
 pub use drawn::{drawn, rows_of_epoch};
 pub use encode::{Example, put_before};
 pub use files::is_pattern;
+pub use forms::recognized;
 pub use predictions::{Predictions, read_predictions, read_references, read_text_rows};
 pub use preview::{DataPreview, LostTokens, TokenRow, preview};
 pub use prompts::{Prompts, plain_prompt};
