@@ -7,6 +7,7 @@ pub(super) mod compare_methods;
 pub(super) mod devices;
 pub(super) mod download;
 pub(super) mod evaluate;
+mod evaluate_texts;
 pub(super) mod exchange;
 pub(super) mod generate;
 pub(super) mod gui;

@@ -256,6 +256,8 @@ pub(in crate::cli) fn phase_text(phase: Phase) -> String {
         Phase::Saving => "writing a checkpoint".to_owned(),
         Phase::BuildingVocabulary { share } => format!("computing the vocabulary's vectors, {}", percent(share)),
         Phase::Generating => "generating".to_owned(),
+        Phase::Predicting { share } => format!("writing texts, {}", percent(share)),
+        Phase::Scoring { share } => format!("scoring texts, {}", percent(share)),
     }
 }
 

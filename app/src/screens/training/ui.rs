@@ -186,6 +186,8 @@ fn phase_word(phase: Phase) -> &'static str {
         Phase::Saving => t!("phase.saving"),
         Phase::BuildingVocabulary { .. } => t!("phase.vocabulary"),
         Phase::Generating => t!("phase.generating"),
+        Phase::Predicting { .. } => t!("phase.predicting"),
+        Phase::Scoring { .. } => t!("phase.scoring"),
     }
 }
 
@@ -193,9 +195,11 @@ fn phase_word(phase: Phase) -> &'static str {
 pub fn phase_line(phase: Phase) -> String {
     let word = phase_word(phase);
     match phase {
-        Phase::LoadingModel { share } | Phase::Evaluating { share } | Phase::BuildingVocabulary { share } => {
-            format!("{word} · {:.0} %", share * 100.0)
-        }
+        Phase::LoadingModel { share }
+        | Phase::Evaluating { share }
+        | Phase::BuildingVocabulary { share }
+        | Phase::Predicting { share }
+        | Phase::Scoring { share } => format!("{word} · {:.0} %", share * 100.0),
         _ => word.to_owned(),
     }
 }
