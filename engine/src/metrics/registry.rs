@@ -137,11 +137,7 @@ impl Metric {
         let texts = TEXT_METRICS.iter().map(|entry| Self {
             name: entry.name,
             label: entry.label,
-            scale: match entry.scale {
-                Scale::Hundred | Scale::OpenPercent => 100.0,
-                Scale::Ten => 10.0,
-                Scale::One | Scale::Open => 1.0,
-            },
+            scale: entry.scale,
             higher_is_better: entry.higher_is_better,
             needs: Needs::Texts,
             description: entry.description,

@@ -85,7 +85,7 @@ fn only_the_device_folder_names_a_backend() {
 }
 
 /// Rooms of the engine, and those that they do not see.
-const ROOMS: [(&[&str], &[&str]); 8] = [
+const ROOMS: [(&[&str], &[&str]); 9] = [
     // What a run is needs no model to be said.
     (&["config"], &["models", "adapters", "training", "generation", "analysis"]),
     (&["nn"], &["models", "adapters", "data", "config", "training", "generation", "analysis"]),
