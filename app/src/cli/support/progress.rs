@@ -225,6 +225,7 @@ pub(in crate::cli) fn figures_line(figures: &ClassificationMetrics) -> String {
     }
     parts.extend(figures.macro_f1.map(|share| percent("macro F1", share)));
     parts.extend(figures.micro_f1.filter(|_| figures.entity_f1.is_some()).map(|share| percent("micro F1", share)));
+    parts.extend(figures.matthews.map(|of| format!("MCC {of:.3}")));
     parts.join(" · ")
 }
 
