@@ -201,9 +201,7 @@ impl Setup<'_> {
                 let row = |class| std::iter::once(class).chain(std::iter::repeat_n(IGNORE_INDEX, seq - 1));
                 labels = labels.into_iter().flat_map(row).collect();
             }
-            Task::TokenClassification | Task::MaskedFill | Task::MultipleChoice => {
-                labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX)
-            }
+            _ => labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX),
         }
         let types = self.case.integers(&format!("in/{side}/token_type_ids")).ok();
         let types = types.map(|(_, types)| self.behind_soft(&small(types), text, |_| 0));
