@@ -210,9 +210,7 @@ impl Setup<'_> {
                 };
                 labels = labels.chunks_exact(2).flat_map(row).collect();
             }
-            Task::TokenClassification | Task::MaskedFill | Task::MultipleChoice => {
-                labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX)
-            }
+            _ => labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX),
         }
         let types = self.case.integers(&format!("in/{side}/token_type_ids")).ok();
         let types = types.map(|(_, types)| self.behind_soft(&small(types), text, |_| 0));
