@@ -10,6 +10,7 @@ pub mod schedule;
 pub mod trainer;
 
 pub(crate) mod batch_sampler;
+pub(crate) mod best;
 pub(crate) mod extent;
 mod gradient_checkpointing;
 #[cfg(test)]
@@ -23,10 +24,13 @@ mod precision_tests;
 pub(crate) mod prepare;
 mod report;
 pub(crate) mod samples;
+pub(crate) mod sources;
 pub(crate) mod text_writer;
 
 pub use self::extent::room_for_text;
 pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep, Spread, rank};
 pub use self::lr_range_test::{LrRangeFindings, LrRangePoint, RateRange};
 pub use self::prepare::Beginning;
-pub use self::report::{ClassificationMetrics, EvaluationReport, NamedMetrics, RunFacts, SampleReport, StepReport};
+pub use self::report::{
+    BestFigure, ClassificationMetrics, EvaluationReport, NamedMetrics, RunFacts, SampleReport, StepReport,
+};
