@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::screens::compare::action::CompareAction;
+use crate::screens::evaluate::action::EvaluateAction;
 use crate::screens::explorer::action::ExplorerAction;
 use crate::screens::frame::action::FrameAction;
 use crate::screens::incoming::action::IncomingAction;
@@ -27,6 +28,8 @@ pub enum Screen {
     Training,
     /// Generations side by side.
     Compare,
+    /// Texts for a whole file of rows, and their figures.
+    Evaluate,
     /// Inside a prefix.
     Explorer,
     /// Models and datasets.
@@ -37,8 +40,16 @@ pub enum Screen {
 
 impl Screen {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Runs, Self::NewRun, Self::Training, Self::Compare, Self::Explorer, Self::Library, Self::Settings];
+    pub const ALL: [Self; 8] = [
+        Self::Runs,
+        Self::NewRun,
+        Self::Training,
+        Self::Compare,
+        Self::Evaluate,
+        Self::Explorer,
+        Self::Library,
+        Self::Settings,
+    ];
 }
 
 /// A purpose for which a path is chosen.
@@ -54,6 +65,8 @@ pub enum Pick {
     LibraryModel,
     /// A dataset for the library.
     LibraryDataset,
+    /// Rows to evaluate on.
+    EvaluateRows,
     /// Where a list of neighbors is written.
     NeighborsCsv,
     /// Where an adapter is written.
@@ -97,6 +110,8 @@ pub enum Action {
     NewRun(NewRunAction),
     /// Of *Compare*.
     Compare(CompareAction),
+    /// Of *Evaluate*.
+    Evaluate(EvaluateAction),
     /// Of *Explorer*.
     Explorer(ExplorerAction),
     /// Of the library and the hub.

@@ -1,6 +1,7 @@
 //! The screens: each reads `&State` and returns actions; it keeps only what is being typed.
 
 pub mod compare;
+pub mod evaluate;
 pub mod explorer;
 pub mod frame;
 pub mod incoming;
@@ -26,6 +27,7 @@ pub struct Screens {
     new_run: new_run::NewRun,
     training: training::Training,
     compare: compare::Compare,
+    evaluate: evaluate::Evaluate,
     explorer: explorer::Explorer,
     library: library::Library,
     hub_settings: settings::HubSettings,
@@ -41,6 +43,7 @@ impl Screens {
             Screen::NewRun => self.new_run.ui(ui, state, out),
             Screen::Training => self.training.ui(ui, state, out),
             Screen::Compare => self.compare.ui(ui, state, out),
+            Screen::Evaluate => self.evaluate.ui(ui, state, out),
             Screen::Explorer => self.explorer.ui(ui, state, out),
             Screen::Library => self.library.ui(ui, state, out),
             Screen::Settings => settings::settings_ui(ui, &mut self.hub_settings, state, out),
@@ -81,6 +84,7 @@ impl Screens {
             Pick::Model | Pick::Train | Pick::Validation => self.new_run.picked(pick, path, state),
             Pick::LibraryModel | Pick::LibraryDataset | Pick::Adapter => self.library.picked(pick, path),
             Pick::IncomingModel => self.incoming.picked(path),
+            Pick::EvaluateRows => self.evaluate.picked(path),
             Pick::NeighborsCsv => self.explorer.picked(path),
             Pick::ExportFolder | Pick::ShareFile => self.runs.picked(path),
         }

@@ -30,6 +30,7 @@ impl State {
             || self.on_export(&event)
             || self.new_run.on(&event)
             || self.on_compare(&event)
+            || self.on_evaluate(&event)
             || self.on_explorer(&event)
             || self.on_incoming(&event);
         if !is_known {
@@ -50,6 +51,7 @@ impl State {
         self.library.lookups.values_mut().for_each(|lookup| lookup.engine_gone());
         self.new_run.engine_gone();
         self.comparison.engine_gone();
+        self.evaluation.engine_gone();
         self.exploration.engine_gone();
         self.incoming.sent = None;
         self.outbox.store(Request::EngineGone);

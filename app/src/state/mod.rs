@@ -35,6 +35,7 @@ use self::outbox::Outbox;
 use self::runs::Runs;
 use crate::action::Screen;
 use crate::screens::compare::state::Comparison;
+use crate::screens::evaluate::state::Evaluation;
 use crate::screens::explorer::state::Exploration;
 use crate::screens::incoming::state::Incoming;
 use crate::screens::new_run::state::NewRunState;
@@ -70,6 +71,8 @@ pub struct State {
     pub new_run: NewRunState,
     /// The screen *Compare*.
     pub comparison: Comparison,
+    /// The screen *Evaluate*.
+    pub evaluation: Evaluation,
     /// The screen *Explorer*.
     pub exploration: Exploration,
     /// An adapter that was dropped or opened, and what is held over the window.
@@ -92,6 +95,7 @@ impl State {
             outbox: Outbox::default(),
             new_run: NewRunState::default(),
             comparison: Comparison::default(),
+            evaluation: Evaluation::default(),
             exploration: Exploration::default(),
             incoming: Incoming::default(),
         };

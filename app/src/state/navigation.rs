@@ -10,7 +10,7 @@ impl State {
     pub(crate) fn show(&mut self, screen: Screen) {
         self.screen = screen;
         let shown = if screen == Screen::Explorer { self.explored() } else { self.runs.view.as_ref() };
-        if matches!(screen, Screen::Training | Screen::Explorer) && shown.is_none() {
+        if matches!(screen, Screen::Training | Screen::Evaluate | Screen::Explorer) && shown.is_none() {
             let live = self.live.running.values().next().map(|live| live.run.clone());
             let newest = self.runs.rows().next().map(|row| row.id.clone());
             if let Some(run) = live.or(newest) {
@@ -21,6 +21,7 @@ impl State {
         match screen {
             Screen::Explorer => self.explore_best(),
             Screen::Compare => self.begin_comparison(),
+            Screen::Evaluate => self.begin_evaluation(),
             _ => {}
         }
     }
@@ -57,7 +58,7 @@ impl State {
         }
         match run.filter(|run| self.row(run).is_some()) {
             Some(run) => self.view_run(run, screen == Screen::Explorer),
-            None if matches!(screen, Screen::Training | Screen::Explorer) => return,
+            None if matches!(screen, Screen::Training | Screen::Evaluate | Screen::Explorer) => return,
             None => {}
         }
         self.show(screen);

@@ -17,6 +17,7 @@ impl State {
             Action::Run(action) => self.perform_run(action),
             Action::NewRun(action) => self.perform_new_run(action),
             Action::Compare(action) => self.perform_compare(action),
+            Action::Evaluate(action) => self.perform_evaluate(action),
             Action::Explorer(action) => self.perform_explorer(action),
             Action::Library(action) => self.perform_library(action),
             Action::Incoming(action) => self.perform_incoming(action),

@@ -153,6 +153,7 @@ impl StoreThread {
             Ok::<(), StoreFailure>(tables::add_log(db, key, &line)?)
         })?;
         tables::put_checkpoints(db, key, &folder::read_checkpoints(folder)?)?;
+        tables::put_kept(db, key, folder)?;
         tables::put_summary(db, key, &tables::summarize(db, key)?)?;
         self.followed.insert(run.clone(), Followed { facts, metrics, log });
         Ok(())

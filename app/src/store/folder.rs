@@ -12,7 +12,7 @@ use engine::Sentence;
 use engine::error::{EngineError, Failure, IoAction};
 use engine::files::{self, Kind, Lines, if_there, write_json};
 use engine::training::run_folder;
-use engine::training::{ClassificationMetrics, EvaluationReport, SampleReport, StepReport};
+use engine::training::{BestFigure, ClassificationMetrics, EvaluationReport, SampleReport, StepReport};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +91,8 @@ pub(super) struct EvaluationLine {
     elapsed_secs: Option<f64>,
     #[serde(default)]
     figures: Option<ClassificationMetrics>,
+    #[serde(default)]
+    metric: Option<BestFigure>,
 }
 
 impl From<EvaluationLine> for EvaluationReport {
@@ -101,6 +103,7 @@ impl From<EvaluationLine> for EvaluationReport {
             best: line.best,
             elapsed_secs: line.elapsed_secs.unwrap_or(0.0),
             figures: line.figures,
+            metric: line.metric,
         }
     }
 }
@@ -146,7 +149,8 @@ pub fn initial_folder(run: &Path) -> Option<PathBuf> {
 
 /// Lengths and times of the files that the row is made of: when they differ, the row is read anew.
 pub(super) fn fingerprint(folder: &Path) -> String {
-    let files = ["run.json", "config.json", "facts.json", "metrics.jsonl", "checkpoints.json", "log.jsonl"];
+    let files =
+        ["run.json", "config.json", "facts.json", "metrics.jsonl", "checkpoints.json", "log.jsonl", "evaluations"];
     let parts = files.map(|name| match fs::metadata(folder.join(name)) {
         Ok(facts) => {
             let time = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());

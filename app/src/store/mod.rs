@@ -29,7 +29,7 @@ use engine::{Sentence, sentence};
 pub use self::folder::{adapter_folder, initial_folder};
 use self::index::WriterLock;
 pub use self::rows::{
-    CheckpointRow, Cursor, DatasetRow, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
+    CheckpointRow, Cursor, DatasetRow, KeptEvaluation, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
 };
 use self::thread::StoreThread;
 use crate::workspace::{RunId, Workspace};
@@ -60,6 +60,8 @@ pub enum Request {
     Withdraw(RunId),
     /// An imported adapter is complete in its run folder.
     Imported(RunId),
+    /// An evaluation of a whole file of rows was kept in a run's folder, or scored anew.
+    Evaluated(RunId),
     /// The engine's thread died: its runs are interrupted.
     EngineGone,
     /// Answered by [`Answer::Runs`].

@@ -5,13 +5,14 @@ use std::path::{Component, Path, PathBuf};
 
 use engine::Sentence;
 use engine::error::Failure;
+use engine::evaluation::FOLDER;
 use engine::training::{EvaluationReport, SampleReport};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row, params};
 
 use super::Answer;
 use super::record::unknown;
 use super::rows::{
-    CheckpointRow, Cursor, DatasetRow, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
+    CheckpointRow, Cursor, DatasetRow, KeptEvaluation, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
 };
 use super::tables::Key;
 use super::thread::{StoreFailure, StoreThread};
@@ -128,6 +129,7 @@ impl StoreThread {
             samples: self.samples(key, &mut cursor)?,
             log: self.log_lines(key, &mut cursor)?,
             checkpoints: self.checkpoints(key, &row.folder)?,
+            kept: self.kept(key, &row.folder)?,
             notes: self
                 .index
                 .db
@@ -171,7 +173,8 @@ impl StoreThread {
     }
 
     fn evaluations(&self, key: Key, cursor: &mut Cursor) -> Result<Vec<EvaluationReport>> {
-        let sql = "SELECT key, step, loss, best, elapsed_secs, figures FROM evaluations WHERE run = ?1 AND key > ?2 ORDER BY key";
+        let sql = "SELECT key, step, loss, best, elapsed_secs, figures, metric FROM evaluations
+            WHERE run = ?1 AND key > ?2 ORDER BY key";
         collect(self.index.db.prepare_cached(sql)?, key, &mut cursor.evaluation, |row| {
             Ok(EvaluationReport {
                 step: count(row, "step")?.unwrap_or(0),
@@ -179,6 +182,7 @@ impl StoreThread {
                 best: row.get("best")?,
                 elapsed_secs: row.get::<_, Option<f64>>("elapsed_secs")?.unwrap_or(0.0),
                 figures: row.get::<_, Option<String>>("figures")?.and_then(|text| serde_json::from_str(&text).ok()),
+                metric: row.get::<_, Option<String>>("metric")?.and_then(|text| serde_json::from_str(&text).ok()),
             })
         })
     }
@@ -225,6 +229,22 @@ impl StoreThread {
             })
         })?;
         rows.filter(|row| row.as_ref().map_or(true, |row| row.folder.is_dir())).collect()
+    }
+
+    /// Evaluations of whole files, the newest first.
+    fn kept(&self, key: Key, folder: &Path) -> Result<Vec<KeptEvaluation>> {
+        let mut find = self.index.db.prepare_cached("SELECT name, record FROM kept_evaluations WHERE run = ?1")?;
+        let rows = find.query_map([key], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let mut kept = Vec::new();
+        for row in rows {
+            let (name, record) = row?;
+            let is_name = Path::new(&name).components().all(|part| matches!(part, Component::Normal(_)));
+            if let (true, Ok(record)) = (is_name, serde_json::from_str(&record)) {
+                kept.push(KeptEvaluation { predictions: folder.join(FOLDER).join(name), record });
+            }
+        }
+        kept.sort_by(|a, b| b.record.at.cmp(&a.record.at));
+        Ok(kept)
     }
 
     pub(super) fn list_library(&mut self) -> Result<(), StoreFailure> {

@@ -271,6 +271,15 @@ impl StoreThread {
         self.end(run, RunState::Finished, None)
     }
 
+    /// Its evaluations are read again from its folder.
+    pub(super) fn kept_anew(&mut self, run: &RunId) -> Result<(), StoreFailure> {
+        if let Some(key) = tables::key_of(&self.index.db, run)?.filter(|_| self.keeps_rows()) {
+            tables::put_kept(&self.index.db, key, &self.workspace.run_folder(run))?;
+            self.changed.insert(run.clone());
+        }
+        Ok(())
+    }
+
     pub(super) fn engine_gone(&mut self) -> Result<(), StoreFailure> {
         self.interrupt_all(sentence!("The computation ended unexpectedly; resume the run from its last checkpoint"))
     }

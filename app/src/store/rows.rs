@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use engine::Sentence;
 use engine::config::RunConfig;
 use engine::error::Failure;
+use engine::evaluation::EvaluationRecord;
 use engine::protocol::Phase;
 use engine::training::{EvaluationReport, RunFacts, SampleReport};
 use serde::{Deserialize, Serialize};
@@ -209,10 +210,21 @@ pub struct RunDetail {
     pub samples: Vec<SampleReport>,
     /// All that are on disk, by step.
     pub checkpoints: Vec<CheckpointRow>,
+    /// Evaluations of whole files of rows, the newest first.
+    pub kept: Vec<KeptEvaluation>,
     /// New lines, oldest first.
     pub log: Vec<LogLine>,
     /// Text that the user wrote about the run.
     pub notes: String,
+}
+
+/// An evaluation of a whole file of rows, as it is kept in a run's folder.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KeptEvaluation {
+    /// File of its predictions.
+    pub predictions: PathBuf,
+    /// How it was made, and its figures.
+    pub record: EvaluationRecord,
 }
 
 /// A checkpoint that can be opened: its folder holds an adapter in PEFT's format.

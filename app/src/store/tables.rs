@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use engine::config::RunConfig;
+use engine::evaluation::kept_evaluations;
 use engine::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
@@ -147,11 +148,14 @@ pub(super) fn add_step(db: &Connection, key: Key, report: &StepReport) -> Result
 /// Adds an evaluation.
 pub(super) fn add_evaluation(db: &Connection, key: Key, report: &EvaluationReport) -> Result<()> {
     let figures = report.figures.as_ref().and_then(|figures| serde_json::to_string(figures).ok());
+    let metric = report.metric.as_ref().and_then(|metric| serde_json::to_string(metric).ok());
     db.prepare_cached(
-        "INSERT INTO evaluations (run, step, loss, best, elapsed_secs, figures) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (run, step) DO UPDATE SET loss = excluded.loss, best = excluded.best, figures = excluded.figures",
+        "INSERT INTO evaluations (run, step, loss, best, elapsed_secs, figures, metric)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (run, step) DO UPDATE SET loss = excluded.loss, best = excluded.best, figures = excluded.figures,
+             metric = excluded.metric",
     )?
-    .execute(params![key, signed(report.step), report.loss, report.best, report.elapsed_secs, figures])?;
+    .execute(params![key, signed(report.step), report.loss, report.best, report.elapsed_secs, figures, metric])?;
     put_best(db, key)
 }
 
@@ -205,6 +209,20 @@ pub(super) fn put_checkpoints(db: &Connection, key: Key, checkpoints: &[(usize, 
         add_checkpoint(db, key, *step, folder, *best)?;
     }
     put_best(db, key)
+}
+
+/// The evaluations of whole files that a run has are these and no others.
+pub(super) fn put_kept(db: &Connection, key: Key, folder: &Path) -> Result<()> {
+    db.prepare_cached("DELETE FROM kept_evaluations WHERE run = ?1")?.execute([key])?;
+    let mut insert = db.prepare_cached("INSERT INTO kept_evaluations (run, name, record) VALUES (?1, ?2, ?3)")?;
+    for (path, record) in kept_evaluations(folder) {
+        let record =
+            serde_json::to_string(&record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
+            insert.execute(params![key, name, record])?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn add_log(db: &Connection, key: Key, line: &LogLine) -> Result<()> {

@@ -187,6 +187,7 @@ impl StoreThread {
             Request::Record(event) => self.record(&event),
             Request::Withdraw(run) => self.withdraw(&run),
             Request::Imported(run) => self.imported(&run),
+            Request::Evaluated(run) => self.kept_anew(&run),
             Request::EngineGone => self.engine_gone(),
             Request::ListRuns => self.list_runs(),
             Request::Detail { run, since } => self.detail(&run, since),

@@ -12,6 +12,7 @@ pub enum Icon {
     Plus,
     Curve,
     Columns,
+    Scores,
     Grid,
     Shelf,
     Sliders,
@@ -49,6 +50,11 @@ pub fn paint(painter: &Painter, center: Pos2, icon: Icon, color: Color32) {
         Icon::Columns => {
             block(-6.5, -6.0, 5.0, 12.0, false);
             block(1.5, -6.0, 5.0, 12.0, true);
+        }
+        Icon::Scores => {
+            for (y, length) in [(-6.0, 12.0), (-1.5, 8.0), (3.0, 4.5)] {
+                block(-6.5, y, length, 2.5, length > 10.0);
+            }
         }
         Icon::Grid => {
             for (i, (x, y)) in [(-6.5, -6.5), (1.0, -6.5), (-6.5, 1.0), (1.0, 1.0)].into_iter().enumerate() {

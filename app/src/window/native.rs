@@ -333,7 +333,9 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
     ];
     match pick {
         Pick::Model | Pick::LibraryModel | Pick::IncomingModel => dialog.set_title(t!("dialog.model")),
-        Pick::Train | Pick::LibraryDataset => dialog.set_title(t!("dialog.train")).add_filter(t!("dialog.rows"), &rows),
+        Pick::Train | Pick::LibraryDataset | Pick::EvaluateRows => {
+            dialog.set_title(t!("dialog.train")).add_filter(t!("dialog.rows"), &rows)
+        }
         Pick::Validation => dialog.set_title(t!("dialog.validation")).add_filter(t!("dialog.rows"), &rows),
         Pick::NeighborsCsv => {
             dialog.set_title(t!("dialog.csv")).set_file_name("neighbors.csv").add_filter("CSV", &["csv"])

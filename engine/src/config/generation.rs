@@ -1,6 +1,6 @@
 //! Settings for the choice of tokens and the length of a text, named as in transformers' `GenerationConfig`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::rules::{MAX_TOKENS, refuse};
 use crate::error::Result;
@@ -148,7 +148,8 @@ pub struct Beams {
     /// A finished text is worth its log-probability divided by its length to this power: more than 0 prefers long texts,
     /// less short ones.
     pub length_penalty: f64,
-    /// When enough texts are finished.
+    /// When enough texts are finished; transformers' truth values are read too.
+    #[serde(deserialize_with = "flag_or_word")]
     pub early_stopping: EarlyStopping,
     /// Number of best texts that are returned (transformers: `num_return_sequences`).
     pub n_returned: usize,
@@ -178,6 +179,20 @@ pub enum EarlyStopping {
     Never,
 }
 
+fn flag_or_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EarlyStopping, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Flag(bool),
+        Word(EarlyStopping),
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::Flag(true) => EarlyStopping::True,
+        Given::Flag(false) => EarlyStopping::False,
+        Given::Word(word) => word,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +210,19 @@ mod tests {
         assert_eq!(sampling.room_behind(100), 7);
         let whole = Sampling { max_length: 10, ..sampling };
         assert_eq!((whole.room_behind(4), whole.room_behind(10), whole.room_behind(11)), (6, 0, 0));
+    }
+
+    #[test]
+    fn early_stopping_is_a_word_or_a_truth_value() {
+        let read = |value: &str| {
+            let beams: Beams = serde_json::from_str(&format!("{{\"early_stopping\": {value}}}")).unwrap();
+            beams.early_stopping
+        };
+        assert_eq!(
+            ["true", "\"true\"", "false"].map(read),
+            [EarlyStopping::True, EarlyStopping::True, EarlyStopping::False]
+        );
+        assert_eq!(read("\"never\""), EarlyStopping::Never);
     }
 
     #[test]

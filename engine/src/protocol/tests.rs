@@ -54,7 +54,8 @@ fn an_event_is_a_flat_object_and_comes_back() {
         tokens: 9,
         elapsed_secs: 0.25,
     };
-    let evaluation = EvaluationReport { step: 3, loss: 1.5, best: true, elapsed_secs: 0.5, figures: None };
+    let evaluation =
+        EvaluationReport { step: 3, loss: 1.5, best: true, elapsed_secs: 0.5, figures: None, metric: None };
     let failure = Failure::from(&EngineError::Computation(sentence!("it gave no reason")));
     let reports = [
         Report::Step(step),

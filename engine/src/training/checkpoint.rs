@@ -25,8 +25,11 @@ use crate::weights::{read_floats, write_floats};
 pub struct CheckpointState {
     /// Steps done.
     pub step: usize,
-    /// Best validation loss so far and its step.
+    /// Best validation figure so far and its step.
     pub best: Option<(f64, usize)>,
+    /// The name of that figure.
+    #[serde(default = "loss")]
+    pub best_metric: String,
     /// Evaluations since then.
     pub without_improvement: usize,
     /// The last step whose evaluation is complete, samples included.
@@ -41,8 +44,14 @@ pub struct CheckpointState {
 impl CheckpointState {
     /// Before the first step.
     pub fn new(model_hash: String) -> Self {
-        Self { step: 0, best: None, without_improvement: 0, evaluated: None, model_hash, origin: None }
+        let best_metric = loss();
+        Self { step: 0, best: None, best_metric, without_improvement: 0, evaluated: None, model_hash, origin: None }
     }
+}
+
+/// Of checkpoints from when nothing else could be the best.
+fn loss() -> String {
+    "loss".to_owned()
 }
 
 const TENSORS: &str = "state.safetensors";

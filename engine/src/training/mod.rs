@@ -14,6 +14,7 @@ pub mod schedule;
 pub mod trainer;
 
 pub(crate) mod batch_sampler;
+pub(crate) mod best;
 pub(crate) mod extent;
 mod gradient_checkpointing;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod precision_tests;
 pub(crate) mod prepare;
 mod report;
 pub(crate) mod samples;
+pub(crate) mod sources;
 pub(crate) mod text_writer;
 
 pub use self::extent::room_for_text;
@@ -35,6 +37,6 @@ pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep
 pub use self::lr_range_test::{LrRangeFindings, LrRangePoint, RateRange};
 pub use self::prepare::Beginning;
 pub use self::report::{
-    AnswerMetrics, ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics, RunFacts,
-    SampleReport, StepReport,
+    AnswerMetrics, BestFigure, ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics,
+    RunFacts, SampleReport, StepReport,
 };

@@ -8,6 +8,7 @@ use crate::config::RunConfig;
 use crate::data::rows_of_epoch;
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
+use crate::training::best::BestMetric;
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::extent::total_steps;
 use crate::training::inputs::{OpenAdapter, Preparation, RunInputs};
@@ -90,8 +91,11 @@ pub(crate) fn prepare(
     folder.write_config(&kept)?;
     folder.truncate_after(state.step, state.evaluated)?;
     let other_rows = |then: &Origin| then.validation != now.validation;
-    if state.origin.replace(now.clone()).as_ref().is_some_and(other_rows) {
-        // A loss of other rows is the answer to another question.
+    let best_metric = BestMetric::of(&config.training.best_metric, data.task.task)?.name().to_owned();
+    let is_other = std::mem::replace(&mut state.best_metric, best_metric.clone()) != best_metric;
+    let is_other = is_other && state.step > 0;
+    if state.origin.replace(now.clone()).as_ref().is_some_and(other_rows) || is_other {
+        // A loss of other rows, and another figure, is the answer to another question.
         (state.best, state.without_improvement, state.evaluated) = (None, 0, None);
         folder.forget_best()?;
     }

@@ -84,6 +84,19 @@ pub struct EvaluationReport {
     /// Metrics of the predictions, where there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figures: Option<ClassificationMetrics>,
+    /// The figure by which it is the best, where that is not the loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<BestFigure>,
+}
+
+/// The figure by which evaluations are held against each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BestFigure {
+    /// Its name, as `training.best_metric` has it.
+    pub name: String,
+    /// Its value.
+    #[serde(deserialize_with = "crate::number::or_nan")]
+    pub value: f64,
 }
 
 /// Rates at which predicted classes or tokens are right, 0 to 1.

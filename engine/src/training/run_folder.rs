@@ -260,7 +260,14 @@ mod tests {
     use super::*;
 
     fn evaluation(step: usize) -> Record {
-        Record::Evaluation(EvaluationReport { step, loss: 1.5, best: false, elapsed_secs: 0.1, figures: None })
+        Record::Evaluation(EvaluationReport {
+            step,
+            loss: 1.5,
+            best: false,
+            elapsed_secs: 0.1,
+            figures: None,
+            metric: None,
+        })
     }
 
     #[test]

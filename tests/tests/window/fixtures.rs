@@ -198,6 +198,7 @@ pub(crate) fn detail(row: RunRow, steps: usize) -> RunDetail {
             best: true,
             elapsed_secs: 1.0,
             figures: None,
+            metric: None,
         })
         .collect();
     let folder = row.folder.clone();
@@ -225,6 +226,7 @@ pub(crate) fn detail(row: RunRow, steps: usize) -> RunDetail {
         samples: evaluations.iter().map(|e| sample(e.step)).collect(),
         evaluations,
         checkpoints,
+        kept: Vec::new(),
         log: vec![
             LogLine { at: NOW - 7000, level: LogLevel::Info, text: sentence!("Reading and tokenizing the rows") },
             LogLine {

@@ -289,7 +289,8 @@ mod tests {
     #[test]
     fn a_run_is_watched_to_its_end() {
         let (session, heard) = played(|outbox| {
-            let evaluation = EvaluationReport { step: 2, loss: 0.5, best: true, elapsed_secs: 0.1, figures: None };
+            let evaluation =
+                EvaluationReport { step: 2, loss: 0.5, best: true, elapsed_secs: 0.1, figures: None, metric: None };
             outbox.send(step(1)).unwrap();
             outbox.send(step(2)).unwrap();
             outbox.send(Wake::Engine(Report::Evaluated(evaluation.clone()))).unwrap();

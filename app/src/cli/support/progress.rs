@@ -309,7 +309,8 @@ mod tests {
         let waiting = |every: bool| {
             let mut progress = Progress::new(false).with_every_sample(every);
             for step in [10, 20] {
-                let evaluation = EvaluationReport { step, loss: 1.0, best: true, elapsed_secs: 0.1, figures: None };
+                let evaluation =
+                    EvaluationReport { step, loss: 1.0, best: true, elapsed_secs: 0.1, figures: None, metric: None };
                 progress.show(&Report::Evaluated(evaluation));
                 progress.show(&Report::Sample(Box::new(sample(step))));
             }

@@ -1,14 +1,14 @@
 //! Decoding of the columns: greedily, by sampling, or with beams, and the settings that belong to each.
 
-use egui::Ui;
+use egui::{RichText, Ui};
 use engine::generation::{Beams, EarlyStopping, Sampling};
 
 use crate::t;
 use crate::theme;
 use crate::widgets::field;
 
-/// Six fields; the last four depend on the first.
-pub(super) fn settings_ui(ui: &mut Ui, sampling: &mut Sampling) {
+/// Six fields, of which the last four depend on the first, and more below.
+pub(in crate::screens) fn settings_ui(ui: &mut Ui, sampling: &mut Sampling) {
     let per_row = if ui.available_width() < theme::NARROW_SCREEN { 3 } else { 6 };
     for first in (0..6).step_by(per_row) {
         ui.columns(per_row, |columns| {
@@ -17,10 +17,13 @@ pub(super) fn settings_ui(ui: &mut Ui, sampling: &mut Sampling) {
             }
         });
     }
+    egui::CollapsingHeader::new(RichText::new(t!("compare.more")).small()).id_salt("more decoding").show(ui, |ui| {
+        super::limits::limits_ui(ui, sampling);
+    });
 }
 
 /// The settings in a few words, for when they are folded away.
-pub(super) fn in_words(sampling: &Sampling) -> String {
+pub(in crate::screens) fn in_words(sampling: &Sampling) -> String {
     let n = sampling.max_new_tokens;
     match Decoding::of(sampling) {
         Decoding::Greedy => t!("compare.in_words_greedy", n = n),

@@ -2,7 +2,8 @@
 
 pub mod action;
 mod columns;
-mod decoding;
+pub(in crate::screens) mod decoding;
+mod limits;
 pub mod state;
 mod ui;
 

@@ -187,6 +187,7 @@ fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
     if let Some(row) = viewed {
         let (id, name) = (|| row.id.clone(), || row.name.clone());
         entries.push(act(t!("training.compare").to_owned(), name(), Action::Open(id(), Screen::Compare)));
+        entries.push(act(t!("training.evaluate").to_owned(), name(), Action::Open(id(), Screen::Evaluate)));
         entries.push(act(t!("training.explore").to_owned(), name(), Action::Open(id(), Screen::Explorer)));
         entries.push(act(t!("training.duplicate").to_owned(), name(), Action::Run(RunAction::Duplicate(id()))));
         if can_resume(row) {

@@ -16,6 +16,7 @@ pub(super) fn name(screen: Screen) -> &'static str {
         Screen::NewRun => t!("screen.new_run"),
         Screen::Training => t!("screen.training"),
         Screen::Compare => t!("screen.compare"),
+        Screen::Evaluate => t!("screen.evaluate"),
         Screen::Explorer => t!("screen.explorer"),
         Screen::Library => t!("screen.library"),
         Screen::Settings => t!("screen.settings"),
@@ -28,6 +29,7 @@ fn icon_of(screen: Screen) -> Icon {
         Screen::NewRun => Icon::Plus,
         Screen::Training => Icon::Curve,
         Screen::Compare => Icon::Columns,
+        Screen::Evaluate => Icon::Scores,
         Screen::Explorer => Icon::Grid,
         Screen::Library => Icon::Shelf,
         Screen::Settings => Icon::Sliders,
@@ -40,9 +42,10 @@ fn shortcut(screen: Screen) -> KeyboardShortcut {
         Screen::NewRun => Key::Num2,
         Screen::Training => Key::Num3,
         Screen::Compare => Key::Num4,
-        Screen::Explorer => Key::Num5,
-        Screen::Library => Key::Num6,
-        Screen::Settings => Key::Num7,
+        Screen::Evaluate => Key::Num5,
+        Screen::Explorer => Key::Num6,
+        Screen::Library => Key::Num7,
+        Screen::Settings => Key::Num8,
     };
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }

@@ -25,6 +25,8 @@ pub enum Deed {
     Open,
     /// Put beside the base.
     Compare,
+    /// Score what it writes for a file of rows.
+    Evaluate,
     /// Look into its adapter.
     Explore,
     /// Go on from its last checkpoint.
@@ -38,14 +40,23 @@ pub enum Deed {
 }
 
 impl Deed {
-    const ALL: [Self; 7] =
-        [Self::Open, Self::Compare, Self::Explore, Self::Resume, Self::Duplicate, Self::Rename, Self::Delete];
+    const ALL: [Self; 8] = [
+        Self::Open,
+        Self::Compare,
+        Self::Evaluate,
+        Self::Explore,
+        Self::Resume,
+        Self::Duplicate,
+        Self::Rename,
+        Self::Delete,
+    ];
 
     /// Text of the deed's button.
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => t!("runs.open"),
             Self::Compare => t!("runs.compare"),
+            Self::Evaluate => t!("runs.evaluate"),
             Self::Explore => t!("runs.explore"),
             Self::Resume => t!("runs.resume"),
             Self::Duplicate => t!("runs.duplicate"),
@@ -60,7 +71,7 @@ impl Deed {
         match self {
             Self::Open | Self::Duplicate => one.is_some(),
             Self::Compare => !rows.is_empty() && rows.iter().all(|row| !row.files_missing),
-            Self::Explore => one.is_some_and(|row| !row.files_missing),
+            Self::Evaluate | Self::Explore => one.is_some_and(|row| !row.files_missing),
             Self::Resume => writable && one.is_some_and(can_resume),
             Self::Rename => writable && one.is_some(),
             Self::Delete => writable && !rows.is_empty(),
@@ -219,6 +230,7 @@ impl Runs {
         match deed {
             Deed::Open => out.push(Action::Open(run(), Screen::Training)),
             Deed::Compare => out.extend(rows.iter().map(|row| Action::Open(row.id.clone(), Screen::Compare))),
+            Deed::Evaluate => out.push(Action::Open(run(), Screen::Evaluate)),
             Deed::Explore => out.push(Action::Open(run(), Screen::Explorer)),
             Deed::Resume => out.push(Action::Run(RunAction::Resume(run()))),
             Deed::Duplicate => out.push(Action::Run(RunAction::Duplicate(run()))),

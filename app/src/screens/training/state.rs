@@ -6,7 +6,7 @@ use engine::config::RunConfig;
 use engine::training::{EvaluationReport, RunFacts, SampleReport};
 
 use super::series::Series;
-use crate::store::{CheckpointRow, Cursor, LogLine, RunDetail, RunRow, RunState};
+use crate::store::{CheckpointRow, Cursor, KeptEvaluation, LogLine, RunDetail, RunRow, RunState};
 use crate::workspace::RunId;
 
 /// Everything that is known of a run.
@@ -34,6 +34,8 @@ pub struct RunView {
     pub samples: Vec<SampleReport>,
     /// By step.
     pub checkpoints: Vec<CheckpointRow>,
+    /// Evaluations of whole files of rows, the newest first.
+    pub kept: Vec<KeptEvaluation>,
     /// Oldest first.
     pub log: Vec<LogLine>,
     /// Where the next question goes on.
@@ -61,6 +63,7 @@ impl RunView {
             evaluations: Vec::new(),
             samples: Vec::new(),
             checkpoints: Vec::new(),
+            kept: Vec::new(),
             log: Vec::new(),
             cursor: Cursor::default(),
             asked: false,
@@ -92,6 +95,7 @@ impl RunView {
         self.samples.extend(detail.samples);
         self.log.extend(detail.log);
         self.checkpoints = detail.checkpoints;
+        self.kept = detail.kept;
         self.config = detail.config;
         self.facts = detail.facts;
         self.row = Some(detail.row);

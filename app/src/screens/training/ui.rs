@@ -230,6 +230,9 @@ fn still_buttons_ui(ui: &mut Ui, state: &State, row: &RunRow, out: &mut Vec<Acti
     if primary_ui(ui, has_adapter, t!("training.compare")).clicked() {
         out.push(Action::Open(row.id.clone(), Screen::Compare));
     }
+    if quiet_ui(ui, has_adapter, t!("training.evaluate")).clicked() {
+        out.push(Action::Open(row.id.clone(), Screen::Evaluate));
+    }
     if quiet_ui(ui, has_adapter, t!("training.explore")).clicked() {
         out.push(Action::Open(row.id.clone(), Screen::Explorer));
     }

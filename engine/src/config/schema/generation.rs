@@ -69,22 +69,21 @@ pub(super) const GENERATION: &[Setting] = &[
     count("generation.beams.n_beams", 1, 256, "Texts that are kept at each step; 1 searches nothing").also(&[
         same("num_beams"),
         same("generation_num_beams"),
-        same("generation.n_beams"),
-        same("generation.num_beams"),
+        same("n_beams"),
     ]),
     number(
         "generation.beams.length_penalty",
         (Unbounded, Unbounded),
         "A text is worth its log-probability divided by its length to this power: above 0 prefers long texts",
     )
-    .also(&[same("length_penalty"), same("generation.length_penalty")]),
+    .also(&[same("length_penalty")]),
     choice(
         "generation.beams.early_stopping",
         &["false", "true", "never"],
         "When as many texts ended as there are beams, go on while the best beam, if it ended now, would be among them \
          (false), end (true), or go on while it could get among them at any length (never)",
     )
-    .also(&[same("generation.early_stopping")]),
+    .also(&[same("early_stopping")]),
     count("generation.beams.n_returned", 1, 256, "Number of best texts that are returned; the first is scored")
         .also(&[same("num_return_sequences")]),
 ];

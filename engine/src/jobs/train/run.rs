@@ -1,5 +1,6 @@
 //! A run under way: which step, evaluation, sample or checkpoint comes next.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use crate::config::{RunConfig, Task, TaskRecord};
 use crate::data::{CandidateReading, Example, TokenBatch, evaluation_batches, rows_of_epoch, settled};
 use crate::device::DeviceInfo;
 use crate::error::{EngineError, Result};
+use crate::evaluation::PredictedRow;
 use crate::generation::{Decoder, DecoderModel};
 use crate::jobs::{Outbox, Progress};
 use crate::loaded_model::LoadedModel;
@@ -17,6 +19,7 @@ use crate::nn::Precision;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
 use crate::training::batch_sampler::BatchSampler;
+use crate::training::best::BestMetric;
 use crate::training::candidates::{RankedRow, Scorer};
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::extent::steps_per_epoch;
@@ -28,13 +31,16 @@ use crate::training::prepare::{Beginning, PreparedRun, prepare};
 use crate::training::run_folder::{Record, Retention, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
+use crate::training::sources::grouped;
+use crate::training::text_writer::{TextWriter, Writing};
 use crate::training::trainer::{StepSettings, Trainer};
-use crate::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
+use crate::training::{BestFigure, EvaluationReport, RunFacts, SampleReport, StepReport};
 
 /// The next piece of work.
 enum Next {
     Train,
     Evaluate(Evaluation),
+    Write(Box<Texts>),
     Sample(Box<Decoder>),
     End(Outcome),
 }
@@ -48,6 +54,14 @@ struct Evaluation {
     tally: MetricAccumulator,
     /// Predictions for the first rows, where labels are predicted.
     said: Vec<Said>,
+}
+
+/// Texts of an evaluation under way, whose figure says whether it is the best.
+struct Texts {
+    evaluation: Evaluation,
+    writer: TextWriter,
+    asked: HashMap<usize, PredictedRow>,
+    written: Vec<PredictedRow>,
 }
 
 /// The predictions for a validation row, in the order of its labels.
@@ -76,7 +90,8 @@ pub(super) struct Run {
     eval_every: usize,
     feed: BatchSampler,
     next: Next,
-    /// Loss of the evaluation under way, and whether it is the best: it counts once the samples are there too.
+    best_metric: BestMetric,
+    /// Figure of the evaluation under way, and whether it is the best: it counts once the samples are there too.
     verdict: Option<(f64, bool)>,
     /// The phase told at the last step of this sitting.
     told: Option<Phase>,
@@ -152,6 +167,7 @@ impl Run {
             batches.iter().map(|rows| TokenBatch::new(&data.validation, rows, pad, task)).collect();
         let (names, part_of) = data.parts();
         let parts = (names.to_vec(), part_of);
+        let best_metric = BestMetric::of(&t.best_metric, task)?;
         let mut run = Self {
             parts,
             judged: data.judged(),
@@ -168,6 +184,7 @@ impl Run {
             eval_every,
             feed: BatchSampler::default(),
             next: Next::Train,
+            best_metric,
             verdict: None,
             told: None,
             config,
@@ -196,6 +213,7 @@ impl Run {
         match std::mem::replace(&mut self.next, Next::Train) {
             Next::Train => self.train_step(out)?,
             Next::Evaluate(evaluation) => self.evaluate(evaluation, out)?,
+            Next::Write(texts) => self.write(*texts, out)?,
             Next::Sample(decoder) => self.sample(decoder, out)?,
             Next::End(outcome) => {
                 self.finish(out)?;
@@ -286,8 +304,43 @@ impl Run {
             self.next = Next::Evaluate(evaluation);
             return Ok(());
         }
+        if total > 0 && matches!(self.best_metric, BestMetric::Texts(_)) {
+            self.next = Next::Write(Box::new(self.texts(evaluation)));
+            return Ok(());
+        }
+        self.after_figures(evaluation, &[], out)
+    }
+
+    /// The texts of the first validation rows, with all references of each source.
+    fn texts(&self, evaluation: Evaluation) -> Texts {
+        let (asked, mut order) = grouped(&self.validation, None, self.model.tokenizer.eos_text());
+        order.truncate(self.config.training.metric_rows);
+        let writer = TextWriter::new(&self.validation, &order, &self.config.generation);
+        Texts { evaluation, writer, asked, written: Vec::new() }
+    }
+
+    fn write(&mut self, mut texts: Texts, out: &Outbox) -> Result<()> {
+        if texts.writer.is_done() {
+            texts.written.sort_by_key(|row| row.row);
+            return self.after_figures(texts.evaluation, &texts.written, out);
+        }
+        out.send(Report::Phase(Phase::Predicting { share: texts.writer.share() }));
+        let conditioning = self.trainer.adapter.eval_conditioning();
+        let tuned = self.model.model.with_overrides(&conditioning.tuned)?.map(Rc::new);
+        let n_before = self.trainer.adapter.n_slots();
+        let with = Writing { model: &self.model, tuned: tuned.as_ref(), conditioning: &conditioning, n_before };
+        for (index, prediction) in texts.writer.step(&with, &self.validation)? {
+            texts.written.extend(texts.asked.remove(&index).map(|row| PredictedRow { prediction, ..row }));
+        }
+        self.next = Next::Write(Box::new(texts));
+        Ok(())
+    }
+
+    /// The figures are there: the verdict, then the samples.
+    fn after_figures(&mut self, mut evaluation: Evaluation, texts: &[PredictedRow], out: &Outbox) -> Result<()> {
+        let total = self.validation_batches.len();
         if total > 0 {
-            self.conclude(&evaluation, out)?;
+            self.conclude(&evaluation, texts, out)?;
         }
         if !self.task().writes() || self.is_ranked() {
             evaluation.said.sort_by_key(|said| said.row);
@@ -317,19 +370,22 @@ impl Run {
         self.close_evaluation(out)
     }
 
-    fn conclude(&mut self, evaluation: &Evaluation, out: &Outbox) -> Result<()> {
+    fn conclude(&mut self, evaluation: &Evaluation, texts: &[PredictedRow], out: &Outbox) -> Result<()> {
         let loss = evaluation.nll / evaluation.tokens.max(1) as f64;
         let step = self.trainer.step;
         if !loss.is_finite() {
             return Err(EngineError::Diverged { step });
         }
-        let best = self.state.best.is_none_or(|(before, _)| loss < before);
-        self.verdict = Some((loss, best));
         let elapsed_secs = evaluation.begun.elapsed().as_secs_f64();
         let (names, part_of) = &self.parts;
         let of = |row: usize| part_of(&self.validation[row]);
         let figures = evaluation.tally.figures_by_dataset(&self.judged, names, of);
-        let report = EvaluationReport { step, loss, best, elapsed_secs, figures };
+        let value = self.best_metric.value(loss, figures.as_ref(), texts)?;
+        let best = self.state.best.is_none_or(|(before, _)| self.best_metric.is_better(value, before));
+        self.verdict = Some((value, best));
+        let metric = (self.best_metric != BestMetric::Loss)
+            .then(|| BestFigure { name: self.best_metric.name().to_owned(), value });
+        let report = EvaluationReport { step, loss, best, elapsed_secs, figures, metric };
         self.folder.append(&Record::Evaluation(report.clone()))?;
         out.send(Report::Evaluated(report));
         Ok(())
@@ -358,8 +414,8 @@ impl Run {
         let step = self.trainer.step;
         self.state.evaluated = Some(step);
         match self.verdict.take() {
-            Some((loss, true)) => {
-                self.state.best = Some((loss, step));
+            Some((figure, true)) => {
+                self.state.best = Some((figure, step));
                 self.state.without_improvement = 0;
             }
             Some(_) => self.state.without_improvement += 1,

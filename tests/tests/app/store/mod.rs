@@ -98,8 +98,14 @@ impl Bench {
             self.tell(Report::Step(report));
             line(&mut file, "step", serde_json::to_value(report).unwrap());
             if step % 10 == 0 {
-                let evaluation =
-                    EvaluationReport { step, loss: 4.0 / step as f64, best: true, elapsed_secs: 0.5, figures: None };
+                let evaluation = EvaluationReport {
+                    step,
+                    loss: 4.0 / step as f64,
+                    best: true,
+                    elapsed_secs: 0.5,
+                    figures: None,
+                    metric: None,
+                };
                 self.tell(Report::Evaluated(evaluation.clone()));
                 line(&mut file, "evaluation", serde_json::to_value(evaluation).unwrap());
                 let sample = sample(step);

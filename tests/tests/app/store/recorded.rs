@@ -156,7 +156,7 @@ fn the_best_is_the_evaluation_whose_adapter_is_kept() {
     let folder = bench.workspace.run_folder(&run);
     bench.tell(Report::RunStarted(Box::new(facts(20, 0))));
     let evaluated = |step, loss, best| {
-        let evaluation = EvaluationReport { step, loss, best, elapsed_secs: 0.5, figures: None };
+        let evaluation = EvaluationReport { step, loss, best, elapsed_secs: 0.5, figures: None, metric: None };
         bench.tell(Report::Evaluated(evaluation));
     };
     let kept = |step, best| {

@@ -1,0 +1,110 @@
+//! What is asked: rows, metrics, decoding, and what is set beside it.
+
+use std::path::{Path, PathBuf};
+
+use egui::{RichText, Ui};
+use engine::config::{RunConfig, Sampling};
+use engine::evaluation::{TEXT_METRICS, check_metrics, usual_metrics};
+
+use super::state::EvaluateForm;
+use crate::action::{Action, Pick};
+use crate::screens::compare::decoding;
+use crate::t;
+use crate::theme;
+use crate::widgets::containers::card_ui;
+use crate::widgets::field;
+
+/// Typed settings.
+#[derive(Debug, Default)]
+pub(super) struct Form {
+    data: String,
+    generation: Option<Sampling>,
+    pub(super) metrics: Vec<String>,
+    with_base: bool,
+    by: String,
+    /// 0 is all.
+    limit: usize,
+    /// The run's settings were taken over.
+    begun: bool,
+}
+
+impl Form {
+    /// Takes over what a run says of rows, decoding and metric, once.
+    pub(super) fn follow(&mut self, config: Option<&RunConfig>) {
+        let Some(config) = config.filter(|_| !self.begun) else { return };
+        self.begun = true;
+        let rows = config.data.validation.as_ref().unwrap_or(&config.data.train);
+        if self.data.is_empty() {
+            self.data = rows.display().to_string();
+        }
+        self.generation = Some(config.generation.clone());
+        let best = vec![config.training.best_metric.clone()];
+        self.metrics = if check_metrics(&best).is_ok() { best } else { usual_metrics() };
+    }
+
+    pub(super) fn picked(&mut self, path: &Path) {
+        self.data = path.display().to_string();
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        !self.data.trim().is_empty() && !self.metrics.is_empty()
+    }
+
+    /// All that is typed, as it is asked.
+    pub(super) fn asked(&self) -> EvaluateForm {
+        let by = self.by.trim();
+        EvaluateForm {
+            data: PathBuf::from(self.data.trim()),
+            generation: self.generation.clone().unwrap_or_default(),
+            metrics: self.metrics.clone(),
+            with_base: self.with_base,
+            by: (!by.is_empty()).then(|| by.to_owned()),
+            limit: (self.limit > 0).then_some(self.limit),
+        }
+    }
+
+    pub(super) fn ui(&mut self, ui: &mut Ui, out: &mut Vec<Action>) {
+        card_ui(ui, "", |ui| {
+            field::field_ui(ui, t!("evaluate.data"), t!("evaluate.data_help"), None, |ui| {
+                if field::path_ui(ui, &mut self.data, t!("evaluate.data_hint"), t!("data.browse")).browse {
+                    out.push(Action::Browse(Pick::EvaluateRows));
+                }
+            });
+            ui.add_space(theme::SMALL_GAP);
+            ui.label(RichText::new(t!("evaluate.metrics")).small().color(theme::tokens(ui).muted));
+            ui.horizontal_wrapped(|ui| {
+                for metric in TEXT_METRICS {
+                    let mut chosen = self.metrics.iter().any(|name| name == metric.name);
+                    let toggled = ui.toggle_value(&mut chosen, metric.label).on_hover_text(metric.description);
+                    if toggled.changed() {
+                        self.metrics.retain(|name| name != metric.name);
+                        if chosen {
+                            self.metrics.push(metric.name.to_owned());
+                        }
+                    }
+                }
+            });
+            ui.add_space(theme::SMALL_GAP);
+            field::check_ui(ui, &mut self.with_base, t!("evaluate.with_base"), t!("evaluate.with_base_help"));
+            let generation = self.generation.get_or_insert_default();
+            let title = t!("compare.decoding", how = decoding::in_words(generation));
+            egui::CollapsingHeader::new(RichText::new(title).small()).id_salt("evaluate decoding").show(ui, |ui| {
+                ui.add_space(4.0);
+                decoding::settings_ui(ui, generation);
+            });
+            egui::CollapsingHeader::new(RichText::new(t!("evaluate.more")).small()).id_salt("evaluate more").show(
+                ui,
+                |ui| {
+                    ui.columns(2, |columns| {
+                        field::field_ui(&mut columns[0], t!("evaluate.by"), t!("evaluate.by_help"), None, |ui| {
+                            field::text_ui(ui, &mut self.by, t!("evaluate.by_hint"))
+                        });
+                        field::field_ui(&mut columns[1], t!("evaluate.limit"), t!("evaluate.limit_help"), None, |ui| {
+                            field::count_ui(ui, &mut self.limit, 0..=1_000_000)
+                        });
+                    });
+                },
+            );
+        });
+    }
+}

@@ -1,0 +1,140 @@
+//! The figure that says which evaluation is the best, as the Trainer's `metric_for_best_model`: its order, and where it is
+//! found among what an evaluation has.
+
+use serde_json::Value;
+
+use crate::config::Task;
+use crate::error::{EngineError, Result};
+use crate::evaluation::{PredictedRow, check_metrics, score_texts};
+use crate::metrics::Metric;
+use crate::sentence;
+use crate::training::ClassificationMetrics;
+
+/// Figures of what is predicted; more is better of each.
+const PREDICTED: [&str; 8] = ["accuracy", "macro_f1", "micro_f1", "entity_f1", "matthews", "p_at_1", "p_at_10", "mrr"];
+/// Those of answers that are places in a text; texts have figures of these names too.
+const ANSWERS: [&str; 2] = ["exact_match", "f1"];
+
+/// The figure by which evaluations are held against each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BestMetric {
+    /// Less is better.
+    Loss,
+    /// A figure of predicted classes, tokens or candidates.
+    Predicted(&'static str),
+    /// A figure of generated texts.
+    Texts(String),
+}
+
+impl BestMetric {
+    /// The figure of that name, with or without the Trainer's `eval_`.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] where there is none, or the task writes no texts.
+    pub(crate) fn of(name: &str, task: Task) -> Result<Self> {
+        let name = name.strip_prefix("eval_").unwrap_or(name);
+        if name == "loss" {
+            return Ok(Self::Loss);
+        }
+        let answers = if task == Task::QuestionAnswering { ANSWERS.as_slice() } else { &[] };
+        if let Some(predicted) = PREDICTED.iter().chain(answers).find(|known| **known == name) {
+            return Ok(Self::Predicted(predicted));
+        }
+        let field = "training.best_metric";
+        if check_metrics(&[name.to_owned()]).is_err() {
+            let all = Metric::all();
+            let texts = all.iter().filter(|metric| metric.is_of_texts()).map(|metric| metric.name);
+            let known = ["loss"].into_iter().chain(PREDICTED).chain(texts).collect::<Vec<_>>().join(", ");
+            let reason = sentence!("there is no figure {name:?}, but {known}", name, known);
+            return Err(EngineError::Setting { field, reason });
+        }
+        if !task.writes() {
+            let reason = sentence!("{name} is a figure of texts, and this task writes none", name);
+            return Err(EngineError::Setting { field, reason });
+        }
+        Ok(Self::Texts(name.to_owned()))
+    }
+
+    /// As it is kept with the evaluations.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Loss => "loss",
+            Self::Predicted(name) => name,
+            Self::Texts(name) => name,
+        }
+    }
+
+    /// Whether one figure is better than another; what is no number is better than nothing.
+    pub(crate) fn is_better(&self, new: f64, before: f64) -> bool {
+        let more = match self {
+            Self::Loss => false,
+            Self::Predicted(_) => true,
+            Self::Texts(name) => {
+                return Metric::named(name).is_ok_and(|metric| metric.is_better(new, before));
+            }
+        };
+        if more { new > before } else { new < before }
+    }
+
+    /// Its value, of a loss, of figures of predictions, or of texts.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] where the evaluation has no such figure, as entities where classes have no B- and I-.
+    pub(crate) fn value(
+        &self,
+        loss: f64,
+        predicted: Option<&ClassificationMetrics>,
+        texts: &[PredictedRow],
+    ) -> Result<f64> {
+        let found = match self {
+            Self::Loss => Some(loss),
+            Self::Predicted(name) => predicted.and_then(|figures| find(figures, name)),
+            Self::Texts(name) => Some(score_texts(name, texts)?),
+        };
+        found.ok_or_else(|| {
+            let reason = sentence!("the evaluations of this run have no figure {name}", name = self.name());
+            EngineError::Setting { field: "training.best_metric", reason }
+        })
+    }
+}
+
+/// A figure by its name, in the figures or one table deeper.
+fn find(figures: &ClassificationMetrics, name: &str) -> Option<f64> {
+    let tree = serde_json::to_value(figures).ok()?;
+    let tables = tree.as_object()?.values().filter(|value| value.is_object());
+    std::iter::once(&tree).chain(tables).find_map(|table| table.get(name).and_then(Value::as_f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_found_by_the_name_of_the_trainer_too_and_knows_its_order() {
+        let of = |name: &str| BestMetric::of(name, Task::Causal).unwrap();
+        assert_eq!((of("loss"), of("eval_loss")), (BestMetric::Loss, BestMetric::Loss));
+        assert!(of("loss").is_better(1.0, 2.0) && !of("loss").is_better(2.0, 2.0));
+        assert!(of("eval_accuracy").is_better(0.9, 0.8) && !of("accuracy").is_better(f64::NAN, 0.8));
+        assert!(of("exact_match").is_better(0.9, 0.8));
+        assert!(BestMetric::of("blue", Task::Causal).unwrap_err().to_string().contains("exact_match"));
+        assert!(BestMetric::of("exact_match", Task::TokenClassification).is_err(), "it writes nothing");
+    }
+
+    #[test]
+    fn its_value_is_that_of_the_evaluation_or_refused_where_there_is_none() {
+        let figures = ClassificationMetrics { accuracy: 0.75, macro_f1: Some(0.5), ..ClassificationMetrics::default() };
+        let value = |metric: BestMetric| metric.value(1.5, Some(&figures), &[]);
+        assert_eq!(value(BestMetric::Loss).unwrap(), 1.5);
+        assert_eq!(value(BestMetric::Predicted("accuracy")).unwrap(), 0.75);
+        assert_eq!(value(BestMetric::Predicted("macro_f1")).unwrap(), 0.5);
+        assert!(value(BestMetric::Predicted("entity_f1")).unwrap_err().to_string().contains("entity_f1"));
+        let row = PredictedRow {
+            row: 1,
+            source: String::new(),
+            prediction: "a".to_owned(),
+            references: vec!["a".to_owned()],
+            group: None,
+        };
+        assert_eq!(BestMetric::Texts("exact_match".to_owned()).value(1.5, None, &[row]).unwrap(), 1.0);
+    }
+}
