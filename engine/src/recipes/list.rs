@@ -192,7 +192,7 @@ pub const RECIPES: [Recipe; 14] = [
         },
         dropout: 0.1,
         decoding: Some(RecipeDecoding { do_sample: true, temperature: Some(0.95), top_p: Some(0.7), ..GREEDY }),
-        metrics: &["bleu4_adgen", "rouge1", "rouge2", "rougeL"],
+        metrics: &["bleu4_char", "rouge1", "rouge2", "rougeL"],
         ..prefix("chatglm", "P-tuning v2, ChatGLM-6B", "THUDM/ChatGLM-6B: ptuning", Form::PrefixFlat)
     },
     Recipe {

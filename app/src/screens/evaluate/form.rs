@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use egui::{RichText, Ui};
 use engine::config::{RunConfig, Sampling};
-use engine::evaluation::{TEXT_METRICS, check_metrics, usual_metrics};
+use engine::evaluation::{check_metrics, usual_metrics};
+use engine::metrics::{Metric, Needs};
 
 use super::state::EvaluateForm;
 use crate::action::{Action, Pick};
@@ -73,7 +74,7 @@ impl Form {
             ui.add_space(theme::SMALL_GAP);
             ui.label(RichText::new(t!("evaluate.metrics")).small().color(theme::tokens(ui).muted));
             ui.horizontal_wrapped(|ui| {
-                for metric in TEXT_METRICS {
+                for metric in offered(&self.metrics) {
                     let mut chosen = self.metrics.iter().any(|name| name == metric.name);
                     let toggled = ui.toggle_value(&mut chosen, metric.label).on_hover_text(metric.description);
                     if toggled.changed() {
@@ -107,4 +108,11 @@ impl Form {
             );
         });
     }
+}
+
+/// The metrics that are shown: those of texts without their variants, and what is chosen.
+fn offered(chosen: &[String]) -> Vec<Metric> {
+    let is_plain = |metric: &Metric| metric.needs == Needs::Texts && !metric.name.contains(':');
+    let is_shown = |metric: &Metric| is_plain(metric) || chosen.iter().any(|name| name == metric.name);
+    Metric::all().into_iter().filter(is_shown).collect()
 }

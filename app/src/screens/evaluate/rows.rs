@@ -1,7 +1,8 @@
 //! The rows of an evaluation: the worst or the best first, each prediction beside what was wanted.
 
 use egui::{RichText, Ui};
-use engine::evaluation::{ScoredPredictions, ScoredRow, TEXT_METRICS};
+use engine::evaluation::{ScoredPredictions, ScoredRow};
+use engine::metrics::Metric;
 
 use super::state::{Order, ordered};
 use super::ui::{label, number};
@@ -36,7 +37,7 @@ impl Rows {
             self.order_ui(ui, &names);
             let key = (scored.rows.len(), names.clone(), self.metric, self.order);
             if self.sorted.as_ref().is_none_or(|(known, _)| *known != key) {
-                let less = names.get(self.metric).and_then(|name| TEXT_METRICS.iter().find(|m| m.name == *name));
+                let less = names.get(self.metric).and_then(|name| Metric::named(name).ok());
                 let less = less.is_some_and(|metric| !metric.higher_is_better);
                 self.sorted = Some((key, ordered(scored, self.metric, self.order, less)));
                 self.page = 0;

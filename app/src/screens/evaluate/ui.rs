@@ -1,7 +1,8 @@
 //! The screen *Evaluate*: what is asked, how far it is, figures, rows, and the evaluations that are kept.
 
 use egui::{Grid, RichText, ScrollArea, Ui};
-use engine::evaluation::{MetricFigure, TEXT_METRICS};
+use engine::evaluation::MetricFigure;
+use engine::metrics::Metric;
 
 use super::action::EvaluateAction;
 use super::form::Form;
@@ -108,7 +109,7 @@ fn at_work_ui(ui: &mut Ui, state: &State) {
 
 /// The name of a metric for people.
 pub(super) fn label(name: &str) -> &str {
-    TEXT_METRICS.iter().find(|metric| metric.name == name).map_or(name, |metric| metric.label)
+    Metric::named(name).map_or(name, |metric| metric.label)
 }
 
 /// `27.41`, or `0.2741` of a share.
