@@ -5,6 +5,7 @@ mod adapters;
 mod bad_input;
 mod data;
 mod encoders;
+mod evaluate;
 mod foreign;
 mod hashes;
 mod heads;
