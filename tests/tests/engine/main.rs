@@ -7,6 +7,7 @@ mod bad_input;
 mod candidates;
 mod data;
 mod encoders;
+mod evaluate;
 mod foreign;
 mod hashes;
 mod heads;

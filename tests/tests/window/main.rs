@@ -1,6 +1,7 @@
 //! The window, driven by its accessible labels, with hand-written events behind it and once with the whole program; and what it looks like.
 
 mod choices;
+mod evaluate;
 mod explorer;
 mod fixtures;
 mod init_comparison;

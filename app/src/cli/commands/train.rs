@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 use clap::Args;
 use engine::config::{RunConfig, Task};
 use engine::protocol::{Ask, Outcome, Report};
+use engine::training::EvaluationReport;
 use serde_json::json;
 
 use crate::cli::Global;
@@ -170,12 +171,21 @@ struct End {
     /// The last evaluation, whose adapter may not be kept yet.
     last: Option<(usize, f64)>,
     best: Option<(usize, f64)>,
+    /// The figure by which it is the best.
+    figure: String,
     task: Task,
 }
 
 impl Default for End {
     fn default() -> Self {
-        Self { outcome: Outcome::Stopped, step: 0, last: None, best: None, task: Task::Causal }
+        Self {
+            outcome: Outcome::Stopped,
+            step: 0,
+            last: None,
+            best: None,
+            figure: "validation loss".to_owned(),
+            task: Task::Causal,
+        }
     }
 }
 
@@ -194,7 +204,10 @@ fn train(session: &Session, ask: Ask, progress: &mut Progress, end: &mut End) ->
         match report {
             Report::RunStarted(facts) => (end.step, end.task) = (facts.done_steps, facts.task),
             Report::Step(step) => end.step = step.step,
-            Report::Evaluated(evaluation) => end.last = Some((evaluation.step, evaluation.loss)),
+            Report::Evaluated(EvaluationReport { step, loss, metric: None, .. }) => end.last = Some((step, loss)),
+            Report::Evaluated(EvaluationReport { step, metric: Some(metric), .. }) => {
+                (end.last, end.figure) = (Some((step, metric.value)), metric.name);
+            }
             Report::CheckpointWritten { best: true, .. } => end.best = end.last,
             Report::Finished { outcome } => {
                 end.outcome = outcome;
@@ -208,10 +221,10 @@ fn train(session: &Session, ask: Ask, progress: &mut Progress, end: &mut End) ->
 
 fn report(run: &RunId, folder: &Path, end: &End, global: &Global) {
     let best = match end.best {
-        Some((0, loss)) if end.step > 0 => {
-            format!("; no step was better than the untouched start (validation loss {loss:.4}), which is what is kept")
+        Some((0, value)) if end.step > 0 => {
+            format!("; no step was better than the untouched start ({} {value:.4}), which is what is kept", end.figure)
         }
-        Some((step, loss)) => format!("; best validation loss {loss:.4} at step {step}"),
+        Some((step, value)) => format!("; best {} {value:.4} at step {step}", end.figure),
         None => String::new(),
     };
     // What only reads has nothing to generate.
@@ -237,7 +250,7 @@ mod tests {
     use std::rc::Rc;
     use std::sync::mpsc::{Sender, channel};
 
-    use engine::training::{EvaluationReport, StepReport};
+    use engine::training::StepReport;
 
     use crate::cli::support::tests_support::config;
     use engine::protocol::Command;

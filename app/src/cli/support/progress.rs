@@ -177,7 +177,8 @@ impl Progress {
     fn evaluated(&mut self, evaluation: &EvaluationReport) {
         let best = if evaluation.best { " · best so far" } else { "" };
         let quality = evaluation.figures.as_ref().map(|figures| format!(" · {}", figures_line(figures)));
-        let quality = quality.unwrap_or_default();
+        let metric = evaluation.metric.as_ref().map(|metric| format!(" · {} {:.4}", metric.name, metric.value));
+        let quality = quality.unwrap_or_default() + &metric.unwrap_or_default();
         self.samples.clear();
         self.predicts |= evaluation.figures.is_some();
         self.say(&format!("step {}: validation loss {:.4}{quality}{best}", evaluation.step, evaluation.loss));

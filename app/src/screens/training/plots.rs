@@ -85,12 +85,16 @@ impl Plots {
 
     fn small_ui(&mut self, ui: &mut Ui, view: &RunView, total: usize) {
         let t = tokens(ui);
-        let plots = [
-            (t!("training.rate"), &view.learning_rate),
-            (t!("training.norm"), &view.grad_norm),
-            (t!("training.speed"), &view.speed),
-        ];
-        ui.columns(3, |columns| {
+        let metric = view.metric_name().map(|name| (name, &view.metric));
+        let plots: Vec<_> = metric
+            .into_iter()
+            .chain([
+                (t!("training.rate"), &view.learning_rate),
+                (t!("training.norm"), &view.grad_norm),
+                (t!("training.speed"), &view.speed),
+            ])
+            .collect();
+        ui.columns(plots.len(), |columns| {
             for (ui, (name, series)) in columns.iter_mut().zip(plots) {
                 card_ui(ui, "", |ui| {
                     ui.label(RichText::new(name).color(t.muted));

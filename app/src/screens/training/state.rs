@@ -28,6 +28,8 @@ pub struct RunView {
     pub grad_norm: Series,
     /// Tokens per second over steps.
     pub speed: Series,
+    /// The figure by which an evaluation is the best, where that is not the loss, over steps.
+    pub metric: Series,
     /// By step.
     pub evaluations: Vec<EvaluationReport>,
     /// By step and row.
@@ -60,6 +62,7 @@ impl RunView {
             learning_rate: Series::default(),
             grad_norm: Series::default(),
             speed: Series::default(),
+            metric: Series::default(),
             evaluations: Vec::new(),
             samples: Vec::new(),
             checkpoints: Vec::new(),
@@ -91,6 +94,11 @@ impl RunView {
         for (&[step, tokens], &[_, secs]) in points(&detail, "tokens").iter().zip(points(&detail, "elapsed_secs")) {
             self.speed.push(step, tokens / secs);
         }
+        for evaluation in &detail.evaluations {
+            if let Some(metric) = &evaluation.metric {
+                self.metric.push(evaluation.step as f64, metric.value);
+            }
+        }
         self.evaluations.extend(detail.evaluations);
         self.samples.extend(detail.samples);
         self.log.extend(detail.log);
@@ -112,6 +120,11 @@ impl RunView {
         let best = self.checkpoints.iter().rev().find(|c| c.best).or_else(|| self.checkpoints.last());
         let imported = self.row.as_ref().filter(|row| self.facts.is_none() && row.state == RunState::Finished);
         best.map(|c| c.folder.clone()).or_else(|| imported.map(|row| row.folder.clone()))
+    }
+
+    /// Name of the figure by which an evaluation is the best, where that is not the loss.
+    pub fn metric_name(&self) -> Option<&str> {
+        self.evaluations.iter().find_map(|evaluation| evaluation.metric.as_ref()).map(|metric| metric.name.as_str())
     }
 
     /// Tokens per second, as the mean over the last `steps` steps; `None` before the first.

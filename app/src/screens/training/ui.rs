@@ -250,7 +250,7 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
     let best = view.best();
     let best_note = match (best, first) {
         (Some(best), _) if best.step == 0 && row.step > 0 => t!("training.best_is_start").to_owned(),
-        (Some(best), Some(first)) if first > 0.0 && best.loss < first => {
+        (Some(best), Some(first)) if first > 0.0 && best.loss < first && best.metric.is_none() => {
             t!("training.best_note", step = best.step, share = format!("{:.0}", 100.0 * (1.0 - best.loss / first)))
         }
         (Some(best), _) => t!("training.at_step", step = best.step),
@@ -261,7 +261,16 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
     card_ui(ui, "", |ui| {
         let figures = best.and_then(|best| best.figures.as_ref());
         ui.columns(5 + usize::from(figures.is_some()), |c| {
-            tile_ui(&mut c[0], t!("training.best"), &shown(best.map(|b| b.loss).or(row.best_loss)), &best_note);
+            match best.and_then(|best| best.metric.as_ref()) {
+                Some(metric) => {
+                    let (name, value) = (t!("training.best_of", name = metric.name), shown(Some(metric.value)));
+                    tile_ui(&mut c[0], &name, &value, &best_note)
+                }
+                None => {
+                    let value = shown(best.map(|b| b.loss).or(row.best_loss));
+                    tile_ui(&mut c[0], t!("training.best"), &value, &best_note)
+                }
+            };
             tile_ui(&mut c[1], t!("training.last_loss"), &shown(view.loss.last().map(|p| p.1).or(row.last_loss)), "");
             tile_ui(
                 &mut c[2],
