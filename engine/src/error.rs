@@ -207,6 +207,20 @@ pub enum EngineError {
         /// Positions of the model.
         n_positions: usize,
     },
+    /// Two files that belong together have other numbers of rows.
+    UnequalRows {
+        /// The second file.
+        path: PathBuf,
+        /// Rows of it.
+        found: usize,
+        /// Rows of the first one.
+        wanted: usize,
+    },
+    /// Predictions have nothing that they could be held against.
+    NoReferences {
+        /// The file of the predictions.
+        path: PathBuf,
+    },
     /// A metric was asked for that is not known.
     NoMetric {
         /// As it was named.

@@ -107,7 +107,8 @@ struct Site {
 }
 
 impl HubServer {
-    /// Serves one model to everybody, or to those who have the token.
+    /// Serves one model, or a dataset as `datasets/OWNER/NAME`, to everybody, or to those who have the token. A dataset of files
+    /// such as `CONFIG/SPLIT/0000.parquet` is one that the hub converted.
     pub fn start(model: &str, files: Vec<Served>, token: Option<&str>) -> Self {
         let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (home, elsewhere) = (listen(), listen());
@@ -184,8 +185,11 @@ impl Site {
         }
         let wanted = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let may = wanted.is_none() || asked.authorization == wanted;
-        if let Some(rest) = path.strip_prefix(&format!("/api/models/{}/revision/", self.model)) {
-            if rest != "main" && rest != COMMIT {
+        let interface = if self.model.starts_with("datasets/") { "" } else { "models/" };
+        if let Some(rest) = path.strip_prefix(&format!("/api/{interface}{}/revision/", self.model)) {
+            let converted = self.files.iter().any(|file| file.name.ends_with("/0000.parquet"));
+            let branch = if converted { "refs%2Fconvert%2Fparquet" } else { "main" };
+            if rest != branch && rest != COMMIT {
                 return head(stream, "404 Not Found", &["X-Error-Code: RevisionNotFound".to_owned()], 0);
             }
             let text = self.listing().to_string();

@@ -17,7 +17,7 @@ use engine::nn::Precision;
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
     bench, combine, compare_inits, compare_methods, devices, download, evaluate, exchange, generate, gui, lr_find,
-    neighbors, presets, resume, runs, train, verify, vote,
+    neighbors, presets, resume, runs, score, train, verify, vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;
@@ -74,6 +74,8 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Loss and perplexity on a dataset
     Evaluate(evaluate::EvaluateArgs),
+    /// Score predictions of any program against references
+    Score(score::ScoreArgs),
     /// Let several adapters answer the rows of a dataset, and count the majority
     Vote(vote::VoteArgs),
     /// Nearest tokens of a prefix, with their null
@@ -142,6 +144,7 @@ pub fn run(
         Command::Resume(args) => resume::run(&args, &global),
         Command::Generate(args) => generate::run(args, &global),
         Command::Evaluate(args) => evaluate::run(args, &global),
+        Command::Score(args) => score::run(&args, &global),
         Command::Vote(args) => vote::run(args, &global),
         Command::Neighbors(args) => neighbors::run(&args, &global),
         Command::Runs(args) => runs::run(args, &global),

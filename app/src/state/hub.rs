@@ -8,6 +8,7 @@ use engine::protocol::JobId;
 
 use super::State;
 use crate::state::notices::Level;
+use crate::store::Request;
 use crate::t;
 
 /// A look-up or a download.
@@ -44,7 +45,7 @@ pub struct HubState {
     pub failure: Option<Failure>,
     /// Why the settings of address or token cannot be used.
     pub trouble: Option<Failure>,
-    /// The model that arrived last, until another is looked up.
+    /// The model or dataset that arrived last, until another is looked up.
     pub arrived: Option<(ModelId, PathBuf)>,
     job: Option<JobId>,
     last_job: u64,
@@ -156,6 +157,11 @@ impl State {
             let sentence = t!("hub.arrived", name = listing.id);
             self.notices.add(Level::Good, sentence, "", self.env.now);
             self.hub.arrived = Some((listing.id.clone(), folder.clone()));
+        }
+        let is_dataset = self.hub.arrived.as_ref().is_some_and(|(id, _)| id.rows().is_some());
+        if is_dataset {
+            self.ask_library(Request::RememberDataset { train: folder, validation: None });
+            return;
         }
         // Its facts are read from the folder, and with them it is in the library.
         self.describe(folder);

@@ -164,6 +164,11 @@ impl RunConfig {
                 sentence!("must be between 1 and 1048576"),
             ),
             (
+                self.data.stride.is_none_or(|tokens| tokens <= rules::MAX_TOKENS),
+                "data.stride",
+                sentence!("must be at most 1048576"),
+            ),
+            (
                 self.data.train_rows.is_none_or(|rows| rows > 0.0 && (rows < 1.0 || rows.fract() == 0.0)),
                 "data.train_rows",
                 sentence!("must be a share between 0 and 1, or a whole number of rows"),

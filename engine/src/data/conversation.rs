@@ -412,8 +412,9 @@ mod tests {
 
     #[test]
     fn a_conversation_without_end_is_named() {
-        let turns: Vec<Value> =
-            (0..100_000).map(|at| json!({"role": (["user", "assistant"][at % 2]), "content": "a"})).collect();
+        let turns: Vec<Value> = (0..100_000)
+            .map(|at| json!({"role": if at % 2 == 0 { "user" } else { "assistant" }, "content": "a"}))
+            .collect();
         let table = of(&[
             json!({"messages": turns}),
             json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}),

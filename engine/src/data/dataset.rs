@@ -322,7 +322,11 @@ fn part(examples: Vec<Example>, n: usize, seed: u64) -> (Vec<Example>, Vec<Examp
     for index in shuffled(groups.len(), seed, Purpose::Split).into_iter().take(n) {
         is_picked[groups[index as usize].clone()].fill(true);
     }
-    let is_first: HashSet<usize> = groups.iter().map(|group| group.start).collect();
+    let is_first: HashSet<usize> = match examples.iter().all(|example| example.spans.is_empty()) {
+        true => groups.iter().map(|group| group.start).collect(),
+        // Each window is scored.
+        false => (0..examples.len()).collect(),
+    };
     let numbered = examples.into_iter().zip(is_picked).enumerate();
     let kept = numbered.filter(|(index, (_, picked))| !picked || is_first.contains(index));
     let (picked, rest): (Vec<_>, Vec<_>) = kept.map(|(_, pair)| pair).partition(|(_, picked)| *picked);

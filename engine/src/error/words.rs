@@ -80,6 +80,13 @@ impl EngineError {
                 total = *n_virtual + *tokens,
                 n_positions
             ),
+            Self::UnequalRows { path, found, wanted } => sentence!(
+                "{path} has {found} {found:row|rows}, and there are {wanted} {wanted:prediction|predictions}",
+                path,
+                found,
+                wanted
+            ),
+            Self::NoReferences { path } => sentence!("the predictions of {path} have no references beside them", path),
             Self::NoMetric { asked, known } => {
                 sentence!("there is no metric {asked:?}; there are: {known}", asked, known)
             }
@@ -187,6 +194,8 @@ impl EngineError {
             }
             Self::Template(_) => sentence!("Correct the template; columns are written as {{ name }}"),
             Self::ContextOverflow { .. } => sentence!("Shorten the prefix, or lower the length limit of a row"),
+            Self::UnequalRows { .. } => sentence!("Give files with a row for each prediction, in the same order"),
+            Self::NoReferences { .. } => sentence!("Name a file of references: --references FILE"),
             Self::NoMetric { .. } => sentence!("Choose one of the metrics that are there"),
             Self::MetricNeedsModel { .. } => {
                 sentence!("Score the predictions with the metric's own program, or choose another metric")
@@ -241,7 +250,24 @@ impl EngineError {
 /// Whether a file is for programs alone, so that nobody can correct it in an editor.
 fn is_binary(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    ["safetensors", "bin", "pt", "pth", "ckpt", "npy", "model", "prefix"].contains(&ending.as_str())
+    [
+        "safetensors",
+        "bin",
+        "pt",
+        "pth",
+        "ckpt",
+        "npy",
+        "model",
+        "prefix",
+        "parquet",
+        "arrow",
+        "feather",
+        "ipc",
+        "gz",
+        "zst",
+        "xz",
+    ]
+    .contains(&ending.as_str())
 }
 
 #[cfg(test)]

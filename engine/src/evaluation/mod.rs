@@ -5,12 +5,10 @@
 //! test.json    how they were made, and their figures
 //! ```
 
-mod lookup;
 mod predictions;
 mod record;
 mod scoring;
 
-pub use self::lookup::{TEXT_METRICS, TextMetricEntry, text_metric};
 pub use self::predictions::{PredictedRow, PredictionFile, file_name, read_predictions};
 pub use self::record::{EvaluationRecord, EvaluationSettings, FOLDER, kept_evaluations, record_of};
 pub use self::scoring::{

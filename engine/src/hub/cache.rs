@@ -10,12 +10,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::file_selection::{choose_rows, common_folder};
 use super::{HubError, ModelId};
 use crate::error::IoAction;
 
 /// Any of these, beside `config.json`, is a model.
 const WEIGHTS: [&str; 4] =
     ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// Folders of a dataset within each other.
+const MAX_DEPTH: usize = 4;
 
 /// A model that is in the shared cache.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +40,38 @@ pub fn find_cached(cache: &Path, id: &ModelId) -> Option<PathBuf> {
     let commit = commit.map_or_else(|| id.revision().to_owned(), |text| text.trim().to_owned());
     let folder = home.join("snapshots").join(Some(commit).filter(|commit| is_plain(commit))?);
     is_model(&folder).then_some(folder)
+}
+
+/// The folder of a dataset's rows that are in the cache; nothing is fetched.
+pub fn find_cached_rows(cache: &Path, id: &ModelId) -> Option<PathBuf> {
+    let rows = id.rows()?;
+    let home = cache.join(id.folder());
+    let converted = if id.is_at_main() { Some(super::file_selection::CONVERTED) } else { None };
+    let snapshot = |revision: &str| {
+        let commit = fs::read_to_string(home.join("refs").join(revision)).ok();
+        let commit = commit.map_or_else(|| revision.to_owned(), |text| text.trim().to_owned());
+        Some(home.join("snapshots").join(Some(commit).filter(|commit| is_plain(commit))?))
+    };
+    converted.into_iter().chain([id.revision()]).filter_map(snapshot).find_map(|snapshot| {
+        let names = parquet_files(&snapshot, "", 0);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let chosen = choose_rows(id.name(), &names, rows).ok()?;
+        Some(snapshot.join(common_folder(&chosen)))
+    })
+}
+
+/// Files of rows below a folder, by their names in it.
+fn parquet_files(folder: &Path, before: &str, depth: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = format!("{before}{}", entry.file_name().to_string_lossy());
+        if depth < MAX_DEPTH && entry.path().is_dir() {
+            found.extend(parquet_files(&entry.path(), &format!("{name}/"), depth + 1));
+        } else if name.ends_with(".parquet") && entry.path().is_file() {
+            found.push(name);
+        }
+    }
+    found
 }
 
 /// All models of the cache, by name.
@@ -105,11 +141,14 @@ impl Home {
         if same_length(&place, &blob) {
             return Ok(());
         }
-        fs::create_dir_all(self.snapshot(commit)).map_err(HubError::io(IoAction::Create, &place))?;
+        let folder = place.parent().unwrap_or(&place);
+        fs::create_dir_all(folder).map_err(HubError::io(IoAction::Create, folder))?;
         if place.symlink_metadata().is_ok() {
             fs::remove_file(&place).map_err(HubError::io(IoAction::Replace, &place))?;
         }
-        if symlink(&Path::new("../../blobs").join(hash), &place).is_ok() {
+        // Up from the folders of its name, the commit and the snapshots.
+        let up = "../".repeat(name.matches('/').count() + 2);
+        if symlink(&Path::new(&up).join("blobs").join(hash), &place).is_ok() {
             return Ok(());
         }
         if fresh {

@@ -85,6 +85,20 @@ pub enum HubError {
         /// As the hub gave it.
         name: String,
     },
+    /// A dataset that is not there, or not for everybody.
+    NoSuchDataset {
+        /// Id of the dataset.
+        name: String,
+        /// The host.
+        host: String,
+    },
+    /// A repository without rows that are read here, or with several datasets.
+    NotRows {
+        /// The dataset.
+        name: String,
+        /// Why none is surely meant.
+        reason: Sentence,
+    },
     /// A repository without what the workbench reads.
     NotAModel {
         /// The model.
@@ -171,6 +185,10 @@ impl HubError {
             Self::Offline => sentence!("HF_HUB_OFFLINE is set, so nothing is fetched"),
             Self::Unreachable { host, reason } => sentence!("{host} cannot be reached: {reason}", host, reason),
             Self::NoSuchModel { name, host } => sentence!("{host} has no model {name}, or it is private", host, name),
+            Self::NoSuchDataset { name, host } => {
+                sentence!("{host} has no dataset {name}, or it is private", host, name)
+            }
+            Self::NotRows { name, reason } => sentence!("{name}: {reason}", name, reason),
             Self::NoSuchRevision { name, revision } => sentence!("{name} has no revision {revision:?}", name, revision),
             Self::Gated { name, .. } => sentence!("{name} is gated: its owner asks you to accept terms first", name),
             Self::BadToken { place, reason } => {
@@ -232,7 +250,14 @@ impl HubError {
                     "Check the network; behind a proxy set HTTPS_PROXY, or set the address of a mirror as the endpoint"
                 )
             }
-            Self::NoSuchModel { .. } => sentence!("Check the spelling; a private model needs a token that may read it"),
+            Self::NotRows { .. } => {
+                sentence!(
+                    "Name a configuration and a split that it has, or choose a dataset that is published as Parquet"
+                )
+            }
+            Self::NoSuchDataset { .. } | Self::NoSuchModel { .. } => {
+                sentence!("Check the spelling; a private one needs a token that may read it")
+            }
             Self::NoSuchRevision { .. } => sentence!("Name a branch, a tag or a commit that the model's page lists"),
             Self::Gated { page, with_token: true, .. } => {
                 sentence!("The token has no access yet: accept the terms with its account at {page}", page)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::HubError;
+use super::{HubError, RowsOf};
 use crate::{Sentence, sentence};
 
 /// Read where they are there. `config.json` has to be.
@@ -25,6 +25,83 @@ const WEIGHTS: [(&str, &str, [&str; 2]); 2] = [
     ("model.safetensors", "model.safetensors.index.json", ["model-", ".safetensors"]),
     ("pytorch_model.bin", "pytorch_model.bin.index.json", ["pytorch_model-", ".bin"]),
 ];
+
+/// The branch on which the hub keeps each dataset as Parquet: `CONFIG/SPLIT/0000.parquet`.
+pub(super) const CONVERTED: &str = "refs/convert/parquet";
+/// Begins the name of a split of which the hub converted only the beginning.
+const PARTIAL: &str = "partial-";
+
+/// The Parquet files of the rows that are meant, in order.
+///
+/// # Errors
+/// A name that leads elsewhere, no such rows, or several datasets of which none is named.
+pub(super) fn choose_rows<'a>(dataset: &str, listed: &[&'a str], rows: &RowsOf) -> Result<Vec<&'a str>, HubError> {
+    if let Some(name) = listed.iter().find(|name| leads_elsewhere(name)) {
+        return Err(HubError::UnsafeName { name: (*name).to_owned() });
+    }
+    let none = |reason: Sentence| HubError::NotRows { name: dataset.to_owned(), reason };
+    let parquet: Vec<&str> = listed.iter().copied().filter(|name| name.ends_with(".parquet")).collect();
+    if parquet.is_empty() {
+        return Err(none(sentence!("it has no Parquet files, and the hub keeps none of it")));
+    }
+    let configs: BTreeSet<&str> = parquet.iter().map(|name| config_of(name)).collect();
+    let config = match &rows.config {
+        Some(config) => config.as_str(),
+        None if configs.len() == 1 => configs.first().copied().unwrap_or_default(),
+        None => "default",
+    };
+    if !configs.contains(config) && !(config == "default" && configs.contains("")) {
+        let named = configs.iter().copied().take(NAMED).collect::<Vec<&str>>().join(", ");
+        return Err(none(sentence!(
+            "it has no configuration {config:?}, but {n}: {named}",
+            config,
+            n = configs.len(),
+            named
+        )));
+    }
+    let of_config = |name: &&&str| config_of(name) == config || (config == "default" && config_of(name).is_empty());
+    let mut chosen: Vec<&str> = parquet.iter().filter(of_config).copied().collect();
+    if let Some(split) = &rows.split {
+        chosen.retain(|name| split_words(name).any(|word| word == split));
+        if chosen.is_empty() {
+            return Err(none(sentence!("it has no split {split:?}", split)));
+        }
+    }
+    if chosen.iter().any(|name| name.split('/').any(|part| part.starts_with(PARTIAL))) {
+        return Err(none(sentence!("the hub converted only the beginning of it")));
+    }
+    chosen.sort_unstable();
+    Ok(chosen)
+}
+
+/// Configurations that an error names.
+const NAMED: usize = 20;
+/// Folders that are no configuration.
+const NO_CONFIGS: [&str; 5] = ["data", "train", "validation", "test", "parquet"];
+
+/// The first folder of a file, unless it is one for data or for a split.
+fn config_of(name: &str) -> &str {
+    let first = name.split_once('/').map_or("", |(first, _)| first);
+    if NO_CONFIGS.contains(&first) { "" } else { first }
+}
+
+/// The folders of a file, and its name up to its numbers.
+fn split_words(name: &str) -> impl Iterator<Item = &str> {
+    name.split('/').flat_map(|part| [Some(part), part.split(['-', '.']).next()]).flatten()
+}
+
+/// The folder that all files are in.
+pub(super) fn common_folder(names: &[&str]) -> String {
+    let folders =
+        |name: &str| name.rsplit_once('/').map_or(Vec::new(), |(path, _)| path.split('/').map(str::to_owned).collect());
+    let mut common: Vec<String> = names.first().map(|name| folders(name)).unwrap_or_default();
+    for name in names {
+        let other = folders(name);
+        let alike = common.iter().zip(&other).take_while(|(a, b)| a == b).count();
+        common.truncate(alike);
+    }
+    common.join("/")
+}
 
 /// The chosen ones among the names that a repository lists, small ones first.
 ///
@@ -112,6 +189,38 @@ mod tests {
         assert_eq!(choose("m", &whole).unwrap(), ["config.json", index, &a, &b, &c]);
         let error = choose("m", &["config.json", index, &a, &c]).unwrap_err();
         assert!(matches!(&error, HubError::NotAModel { missing, .. } if *missing == b.as_str()), "{error}");
+    }
+
+    #[test]
+    fn rows_are_those_of_a_configuration_and_of_a_split() {
+        let rows = |config: Option<&str>, split: Option<&str>| RowsOf {
+            config: config.map(str::to_owned),
+            split: split.map(str::to_owned),
+        };
+        let converted = [
+            "README.md",
+            "cola/test/0000.parquet",
+            "sst2/train/0001.parquet",
+            "sst2/train/0000.parquet",
+            "sst2/test/0000.parquet",
+        ];
+        let chosen = choose_rows("glue", &converted, &rows(Some("sst2"), Some("train"))).unwrap();
+        assert_eq!(chosen, ["sst2/train/0000.parquet", "sst2/train/0001.parquet"]);
+        assert_eq!(common_folder(&chosen), "sst2/train");
+        let all = choose_rows("glue", &converted, &rows(Some("sst2"), None)).unwrap();
+        assert_eq!((all.len(), common_folder(&all).as_str()), (3, "sst2"));
+        let error = choose_rows("glue", &converted, &rows(None, None)).unwrap_err().to_string();
+        assert!(error.contains("cola, sst2"), "{error}");
+        assert!(
+            choose_rows("glue", &converted, &rows(Some("sst2"), Some("dev"))).unwrap_err().to_string().contains("dev")
+        );
+        let own = ["data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"];
+        assert_eq!(choose_rows("x", &own, &rows(None, Some("test"))).unwrap(), [own[1]]);
+        assert_eq!(common_folder(&own), "data");
+        let partial = ["default/partial-train/0000.parquet"];
+        assert!(choose_rows("x", &partial, &rows(None, None)).unwrap_err().to_string().contains("only the beginning"));
+        assert!(choose_rows("x", &["../a.parquet"], &rows(None, None)).is_err());
+        assert!(choose_rows("x", &["a.csv"], &rows(None, None)).unwrap_err().to_string().contains("no Parquet files"));
     }
 
     #[test]

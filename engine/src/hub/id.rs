@@ -1,4 +1,5 @@
-//! Names of models on the hub: `gpt2`, `Langboat/bloom-1b4-zh`, `t5-base@refs/pr/2`.
+//! Names of models and datasets on the hub: `gpt2`, `Langboat/bloom-1b4-zh`, `t5-base@refs/pr/2`,
+//! `hf://datasets/nyu-mll/glue/sst2`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,11 +14,25 @@ const MAIN: &str = "main";
 /// Longest part of an id, as the hub has it.
 const LONGEST: usize = 96;
 
-/// A model and one of its revisions. Its parts are safe to be put into paths and addresses.
+/// Begins the id of a dataset.
+const DATASETS: &str = "hf://datasets/";
+
+/// A model, or a dataset where its rows are named, and one of its revisions. Its parts are safe to be put into paths and
+/// addresses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelId {
     name: String,
     revision: String,
+    rows: Option<RowsOf>,
+}
+
+/// The rows of a dataset that are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowsOf {
+    /// One of several datasets in a repository; none is the only one, or the one called `default`.
+    pub config: Option<String>,
+    /// `train`, `validation`, …; none is all of them.
+    pub split: Option<String>,
 }
 
 impl ModelId {
@@ -29,6 +44,15 @@ impl ModelId {
     pub fn parse(asked: &str) -> Result<Self, HubError> {
         let bad = |reason: Sentence| HubError::BadId { asked: asked.trim().to_owned(), reason };
         let text = asked.trim();
+        if let Some(dataset) =
+            [DATASETS, "https://huggingface.co/datasets/"].iter().find_map(|start| text.strip_prefix(start))
+        {
+            return Self::parse_dataset(dataset).ok_or_else(|| {
+                bad(sentence!(
+                    "a dataset is written hf://datasets/OWNER/NAME, with /CONFIG, @REVISION and #SPLIT behind it"
+                ))
+            });
+        }
         let text = text.strip_prefix("hub:").unwrap_or(text);
         let text = text.strip_prefix("https://huggingface.co/").unwrap_or(text);
         let (name, revision) = text.split_once('@').or_else(|| text.split_once("/tree/")).unwrap_or((text, MAIN));
@@ -51,7 +75,52 @@ impl ModelId {
         if !whole || !revision.chars().all(allowed) {
             return Err(bad(sentence!("{revision:?} is no revision", revision)));
         }
-        Ok(Self { name: name.to_owned(), revision: revision.to_owned() })
+        Ok(Self { name: name.to_owned(), revision: revision.to_owned(), rows: None })
+    }
+
+    /// `OWNER/NAME[/CONFIG][@REVISION][#SPLIT]`, each part as a model's may be.
+    fn parse_dataset(text: &str) -> Option<Self> {
+        let (text, split) = text.split_once('#').map_or((text, None), |(text, split)| (text, Some(split)));
+        let (name, revision) = text.split_once('@').unwrap_or((text, MAIN));
+        let mut parts = name.splitn(3, '/');
+        let repository = [parts.next(), parts.next()].into_iter().flatten().collect::<Vec<&str>>().join("/");
+        let rows = RowsOf { config: parts.next().map(str::to_owned), split: split.map(str::to_owned) };
+        Self::parse(&format!("{repository}@{revision}")).ok()?.with_rows(rows)
+    }
+
+    /// The dataset of that name; `None` where a part of its rows is no name.
+    pub fn with_rows(self, rows: RowsOf) -> Option<Self> {
+        let allowed = |c: char| c.is_alphanumeric() || "._-+ ".contains(c);
+        let is_name = |text: &&str| {
+            !text.is_empty() && text.len() <= LONGEST && !text.starts_with('.') && text.chars().all(allowed)
+        };
+        let named = [&rows.config, &rows.split].into_iter().flatten().all(|text| is_name(&text.as_str()));
+        named.then(|| Self { rows: Some(rows), ..self })
+    }
+
+    /// The rows that are meant, of a dataset.
+    pub fn rows(&self) -> Option<&RowsOf> {
+        self.rows.as_ref()
+    }
+
+    /// The same at another revision.
+    pub(super) fn at(&self, revision: &str) -> Self {
+        Self { revision: revision.to_owned(), ..self.clone() }
+    }
+
+    /// Whether no revision was named.
+    pub(super) fn is_at_main(&self) -> bool {
+        self.revision == MAIN
+    }
+
+    /// Where its page and its files are below the endpoint: `gpt2`, `datasets/nyu-mll/glue`.
+    pub(super) fn place(&self) -> String {
+        if self.rows.is_some() { format!("datasets/{}", self.name) } else { self.name.clone() }
+    }
+
+    /// The part of the hub's programming interface that knows it.
+    pub(super) fn interface(&self) -> &'static str {
+        if self.rows.is_some() { "datasets" } else { "models" }
     }
 
     /// `gpt2`, `Langboat/bloom-1b4-zh`.
@@ -64,9 +133,9 @@ impl ModelId {
         &self.revision
     }
 
-    /// The folder of the model in the shared cache: `models--Langboat--bloom-1b4-zh`.
+    /// The folder in the shared cache: `models--Langboat--bloom-1b4-zh`, `datasets--nyu-mll--glue`.
     pub(super) fn folder(&self) -> String {
-        format!("models--{}", self.name.replace('/', "--"))
+        format!("{}--{}", self.interface(), self.name.replace('/', "--"))
     }
 
     /// The model whose folder in the shared cache is called so, at its main branch.
@@ -77,9 +146,20 @@ impl ModelId {
 
 impl fmt::Display for ModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.revision.as_str() {
-            MAIN => f.write_str(&self.name),
-            revision => write!(f, "{}@{revision}", self.name),
+        let rows = self.rows.as_ref();
+        if rows.is_some() {
+            f.write_str(DATASETS)?;
+        }
+        f.write_str(&self.name)?;
+        if let Some(config) = rows.and_then(|rows| rows.config.as_ref()) {
+            write!(f, "/{config}")?;
+        }
+        if !self.is_at_main() {
+            write!(f, "@{}", self.revision)?;
+        }
+        match rows.and_then(|rows| rows.split.as_ref()) {
+            Some(split) => write!(f, "#{split}"),
+            None => Ok(()),
         }
     }
 }
@@ -117,6 +197,29 @@ mod tests {
         }
         let id = ModelId::parse("a/b-c").unwrap();
         assert_eq!((id.folder().as_str(), ModelId::of_folder("models--a--b-c")), ("models--a--b-c", Some(id)));
+    }
+
+    #[test]
+    fn a_dataset_is_named_with_its_configuration_revision_and_split() {
+        let rows = |config: Option<&str>, split: Option<&str>| RowsOf {
+            config: config.map(str::to_owned),
+            split: split.map(str::to_owned),
+        };
+        for (text, name, revision, of) in [
+            ("hf://datasets/nyu-mll/glue/sst2", "nyu-mll/glue", "main", rows(Some("sst2"), None)),
+            ("hf://datasets/squad", "squad", "main", rows(None, None)),
+            ("https://huggingface.co/datasets/a/b", "a/b", "main", rows(None, None)),
+            ("hf://datasets/a/b/c d@v1#train", "a/b", "v1", rows(Some("c d"), Some("train"))),
+        ] {
+            let id = ModelId::parse(text).unwrap();
+            assert_eq!((id.name(), id.revision(), id.rows()), (name, revision, Some(&of)), "{text}");
+            assert_eq!(ModelId::parse(&id.to_string()).unwrap(), id);
+        }
+        let id = ModelId::parse("hf://datasets/a/b").unwrap();
+        assert_eq!((id.folder().as_str(), id.place().as_str()), ("datasets--a--b", "datasets/a/b"));
+        for text in ["a/b/../x", "a/b/c/d", "a/..", "", "a/b#", "a/b#x/y", "a/b@../x", "a/b/.c"] {
+            assert!(ModelId::parse(&format!("hf://datasets/{text}")).is_err(), "{text}");
+        }
     }
 
     #[test]

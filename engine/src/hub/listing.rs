@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Access;
 use super::cache::{Home, is_plain};
-use super::file_selection::choose;
+use super::file_selection::{CONVERTED, choose, choose_rows, common_folder};
 use super::http::{Client, Head};
 use super::{HubError, ModelId, TransferMonitor};
 use crate::{Sentence, sentence};
@@ -89,6 +89,18 @@ impl Listing {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
+    /// The folder that is used afterwards: of a dataset the one that holds all its files.
+    pub fn rows_folder(&self) -> PathBuf {
+        if self.id.rows().is_none() {
+            return self.folder.clone();
+        }
+        let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
+        match common_folder(&names) {
+            common if common.is_empty() => self.folder.clone(),
+            common => self.folder.join(common),
+        }
+    }
+
     /// Still to be fetched.
     pub fn missing_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes.saturating_sub(file.here_bytes)).sum()
@@ -147,7 +159,7 @@ struct LargeFile {
     size: Option<u64>,
 }
 
-/// Asks the hub.
+/// Asks the hub. A dataset without a revision is looked for where the hub keeps it as Parquet, then in its own files.
 ///
 /// # Errors
 /// [`HubError`]; nothing is written.
@@ -158,11 +170,29 @@ pub(super) fn look_up(
     client: &Client,
     monitor: &mut TransferMonitor<'_>,
 ) -> Result<Listing, HubError> {
+    if id.rows().is_none() || !id.is_at_main() {
+        return look_up_at(id, to, access, client, monitor);
+    }
+    match look_up_at(&id.at(CONVERTED), to, access, client, monitor) {
+        Err(HubError::NoSuchRevision { .. } | HubError::NotRows { .. } | HubError::NoSuchDataset { .. }) => {
+            look_up_at(id, to, access, client, monitor)
+        }
+        listed => listed,
+    }
+}
+
+fn look_up_at(
+    id: &ModelId,
+    to: &Destination,
+    access: &Access,
+    client: &Client,
+    monitor: &mut TransferMonitor<'_>,
+) -> Result<Listing, HubError> {
     if access.offline {
         return Err(HubError::Offline);
     }
     let revision = id.revision().replace('/', "%2F");
-    let url = format!("{}/api/models/{}/revision/{revision}?blobs=true", access.endpoint, id.name());
+    let url = format!("{}/api/{}/{}/revision/{revision}?blobs=true", access.endpoint, id.interface(), id.name());
     let (head, answer) = client.get(&url, 0, monitor)?;
     if head.status != 200 {
         return Err(refusal(&head, id, access, client));
@@ -191,10 +221,13 @@ pub(super) fn look_up(
     };
     let siblings: BTreeMap<&str, &Sibling> =
         repository.siblings.iter().map(|sibling| (sibling.rfilename.as_str(), sibling)).collect();
-    let chosen = choose(id.name(), &names)?;
+    let chosen = match id.rows() {
+        Some(rows) => choose_rows(id.name(), &names, rows)?,
+        None => choose(id.name(), &names)?,
+    };
     if chosen.len() > MOST_FILES {
         return Err(bad(sentence!(
-            "it lists {n} files of one model, more than {most_files}",
+            "it lists {n} files, more than {most_files}",
             n = chosen.len(),
             most_files = MOST_FILES
         )));
@@ -251,17 +284,24 @@ pub(super) fn refusal(head: &Head, id: &ModelId, access: &Access, client: &Clien
     let (host, name) = (access.host(), id.name().to_owned());
     let gated = || HubError::Gated {
         name: id.name().to_owned(),
-        page: format!("{}/{}", access.endpoint, id.name()),
+        page: format!("{}/{}", access.endpoint, id.place()),
         with_token: client.sends_token(),
     };
     match (head.status, head.error_code.as_deref()) {
         (_, Some("GatedRepo")) | (403, _) => gated(),
         (_, Some("RevisionNotFound")) => HubError::NoSuchRevision { name, revision: id.revision().to_owned() },
-        (_, Some("RepoNotFound")) | (404, _) => HubError::NoSuchModel { name, host },
+        (_, Some("RepoNotFound")) | (404, _) => not_there(id, name, host),
         // The hub does not tell strangers whether a model is private or not there.
         (401, _) if client.sends_token() => HubError::TokenRefused { host },
-        (401, _) => HubError::NoSuchModel { name, host },
+        (401, _) => not_there(id, name, host),
         (status, _) => HubError::Status { host, status },
+    }
+}
+
+fn not_there(id: &ModelId, name: String, host: String) -> HubError {
+    match id.rows() {
+        Some(_) => HubError::NoSuchDataset { name, host },
+        None => HubError::NoSuchModel { name, host },
     }
 }
 

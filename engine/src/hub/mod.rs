@@ -1,4 +1,4 @@
-//! Models of the Hugging Face hub, by id: looked up, fetched into the shared cache, found there again.
+//! Models and datasets of the Hugging Face hub, by id: looked up, fetched into the shared cache, found there again.
 //!
 //! [`Hub::spawn`] starts a thread that waits for the network, so that training never does; it is spoken to like the
 //! engine: a [`HubCommand`] goes in, a [`HubEvent`] comes out. Nothing is fetched before a [`HubCommand::Download`]
@@ -8,7 +8,9 @@
 //! (tokio, reqwest, a store of chunks), its older versions cannot be cancelled, check no hash, and know neither sizes
 //! beforehand nor the lock of Python's client. What is shared with both is the layout of the cache ([`find_cached`]).
 //!
-//! Routes: `GET /api/models/{id}/revision/{revision}?blobs=true` for names, sizes and hashes, and
+//! Datasets are fetched as Parquet files: from the branch on which the hub keeps each as such, else the repository's own.
+//!
+//! Routes (`datasets` and `datasets/{id}` for those): `GET /api/models/{id}/revision/{revision}?blobs=true` for names, sizes and hashes, and
 //! `GET /{id}/resolve/{commit}/{file}`, which redirects large files to another host, as in
 //! huggingface/huggingface_hub: src/huggingface_hub/file_download.py.
 
@@ -31,10 +33,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::access::{Access, AccessFacts, ENDPOINT, HubConfig, Token, TokenSource, shared_cache};
-pub use self::cache::{CachedModel, find_cached, id_of_snapshot, list_cached};
+pub use self::cache::{CachedModel, find_cached, find_cached_rows, id_of_snapshot, list_cached};
 pub use self::error::HubError;
 use self::http::Client;
-pub use self::id::ModelId;
+pub use self::id::{ModelId, RowsOf};
 pub use self::listing::{Destination, FileHash, ListedFile, Listing};
 use self::transfer::Transfer;
 use self::transfer_monitor::TransferMonitor;

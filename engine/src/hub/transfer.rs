@@ -43,7 +43,7 @@ impl Transfer<'_> {
             Destination::Folder(folder) => self.fill_folder(folder, monitor)?,
         }
         monitor.end();
-        Ok(self.listing.folder.clone())
+        Ok(self.listing.rows_folder())
     }
 
     fn fill_cache(&self, monitor: &mut TransferMonitor<'_>) -> Result<(), HubError> {
@@ -140,7 +140,7 @@ impl Transfer<'_> {
         monitor: &mut TransferMonitor<'_>,
     ) -> Result<(), HubError> {
         let Listing { id, commit, .. } = self.listing;
-        let url = format!("{}/{}/resolve/{commit}/{}", self.access.endpoint, id.name(), file.name);
+        let url = format!("{}/{}/resolve/{commit}/{}", self.access.endpoint, id.place(), file.name);
         let (head, answer) = self.client.get(&url, growing.at, monitor)?;
         match head.status {
             // The server knows no ranges: from the beginning.

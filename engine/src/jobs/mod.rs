@@ -1,5 +1,6 @@
 //! One job for each command: it advances in bounded steps.
 
+mod bertscore;
 mod ensemble;
 mod evaluate;
 mod exchange;
@@ -45,6 +46,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         }
         Ask::GenerateRows(request) => Box::new(predict::Predict::new(*request)),
         Ask::ScorePredictions { predictions, metrics } => Box::new(predict::ScoreAgain::new(predictions, metrics)),
+        Ask::BertScore(request) => Box::new(bertscore::BertScoreJob::new(*request)),
         Ask::Ensemble(request) => Box::new(ensemble::Ensemble::new(*request)),
         Ask::Neighbors(request) => Box::new(neighbors::Neighbors::new(*request)),
         Ask::Export { adapter, to } => exchange::export(adapter, to),

@@ -31,8 +31,8 @@ pub struct Metric {
     pub name: &'static str,
     /// Name in tables.
     pub label: &'static str,
-    /// The best figure that can be: 100 for per cent, else 1, or the unit where there is no best.
-    pub scale: f64,
+    /// Range of the figure; correlations go down to −1.
+    pub scale: Scale,
     /// Whether more is better.
     pub higher_is_better: bool,
     /// The predictions that it is computed of.
@@ -76,7 +76,7 @@ const BARTSCORE: Sentence = sentence!("a BART trained on CNN/DailyMail or ParaBa
 
 const fn metric(
     (name, label): (&'static str, &'static str),
-    (scale, needs): (f64, Needs),
+    (scale, needs): (Scale, Needs),
     description: &'static str,
 ) -> Metric {
     Metric { name, label, scale, higher_is_better: true, needs, description }
@@ -86,13 +86,13 @@ const fn lower(of: Metric) -> Metric {
     Metric { higher_is_better: false, ..of }
 }
 
-const TEXTS: (f64, Needs) = (100.0, Needs::Texts);
-const CLASSES: (f64, Needs) = (1.0, Needs::Classes);
-const NUMBERS: (f64, Needs) = (1.0, Needs::Numbers);
-const TAGS: (f64, Needs) = (1.0, Needs::Tags);
-const RANKS: (f64, Needs) = (1.0, Needs::Ranks);
-const LIKELIHOOD: (f64, Needs) = (1.0, Needs::Likelihood);
-const ENCODER: (f64, Needs) = (1.0, Needs::Encoder);
+const TEXTS: (Scale, Needs) = (Scale::Hundred, Needs::Texts);
+const CLASSES: (Scale, Needs) = (Scale::One, Needs::Classes);
+const NUMBERS: (Scale, Needs) = (Scale::One, Needs::Numbers);
+const TAGS: (Scale, Needs) = (Scale::One, Needs::Tags);
+const RANKS: (Scale, Needs) = (Scale::One, Needs::Ranks);
+const LIKELIHOOD: (Scale, Needs) = (Scale::Open, Needs::Likelihood);
+const ENCODER: (Scale, Needs) = (Scale::One, Needs::Encoder);
 
 /// Metrics of answers, classes, numbers, entities, ranks and likelihoods.
 #[rustfmt::skip]
@@ -137,11 +137,7 @@ impl Metric {
         let texts = TEXT_METRICS.iter().map(|entry| Self {
             name: entry.name,
             label: entry.label,
-            scale: match entry.scale {
-                Scale::Hundred | Scale::OpenPercent => 100.0,
-                Scale::Ten => 10.0,
-                Scale::One | Scale::Open => 1.0,
-            },
+            scale: entry.scale,
             higher_is_better: entry.higher_is_better,
             needs: Needs::Texts,
             description: entry.description,

@@ -13,8 +13,7 @@ use super::exact_match::ExactMatch;
 use super::registry::{Metric, Needs};
 use super::squad2::{Questions, Squad2};
 use super::tags::EntityF1;
-use super::text::text_metric;
-use super::text::{TextMetric, TextRow};
+use super::text::{TextMetric, TextRow, text_metric};
 use super::token_f1::TokenF1;
 use crate::{Sentence, sentence};
 
@@ -145,7 +144,7 @@ impl Counted {
         match metric.needs {
             Needs::Texts => Self::texts(metric, rows),
             Needs::Tags => {
-                let entities = EntityF1(scheme_of(metric));
+                let entities = EntityF1(scheme_of(metric.name));
                 entities.check(rows)?;
                 Ok(Self::Texts { statistics: entities.statistics(rows), metric: Box::new(entities) })
             }
@@ -156,7 +155,7 @@ impl Counted {
     }
 
     fn texts(metric: &Metric, rows: &[TextRow]) -> Result<Self, Sentence> {
-        let found = answer_metric(metric.name).or_else(|| text_metric(metric.name));
+        let found = metric_of_texts(metric.name);
         let metric = found.ok_or_else(|| sentence!("it is not computed of texts"))?;
         Ok(Self::Texts { statistics: metric.statistics(rows), metric })
     }
@@ -266,7 +265,11 @@ impl Counted {
     }
 }
 
-/// A metric of answers by its name.
+/// A metric whose figure follows from sums over rows of texts, by its name; those of classes and of numbers do not.
+pub fn metric_of_texts(name: &str) -> Option<Box<dyn TextMetric>> {
+    answer_metric(name).or_else(|| text_metric(name))
+}
+
 fn answer_metric(name: &str) -> Option<Box<dyn TextMetric>> {
     let squad2 = |of, f1| -> Box<dyn TextMetric> { Box::new(Squad2 { of, f1 }) };
     Some(match name {
@@ -281,12 +284,13 @@ fn answer_metric(name: &str) -> Option<Box<dyn TextMetric>> {
         "squad2_has_answer_f1" => squad2(Questions::Answered, true),
         "squad2_no_answer_exact" => squad2(Questions::Unanswerable, false),
         "squad2_no_answer_f1" => squad2(Questions::Unanswerable, true),
+        "entity_f1" | "entity_f1_conlleval" | "entity_f1_iobes" => Box::new(EntityF1(scheme_of(name))),
         _ => return None,
     })
 }
 
-fn scheme_of(metric: &Metric) -> Scheme {
-    match metric.name {
+fn scheme_of(name: &str) -> Scheme {
+    match name {
         "entity_f1_conlleval" => Scheme::Conlleval,
         "entity_f1_iobes" => Scheme::Iobes,
         _ => Scheme::Iob2,

@@ -51,9 +51,6 @@ fn examples() -> Vec<Example> {
         source: source.to_vec(),
         tokens: tokens.to_vec(),
         n_prompt: 1,
-        prompt: String::new(),
-        reference: String::new(),
-        types: Vec::new(),
         ..Example::default()
     };
     ROWS.map(example).to_vec()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnsembleRequest, GenerateRequest, JobId, NeighborRequest, RowsRequest};
+use super::{BertScoreRequest, EnsembleRequest, GenerateRequest, JobId, NeighborRequest, RowsRequest};
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
@@ -114,6 +114,8 @@ pub enum Ask {
         /// Metrics of texts by their names.
         metrics: Vec<String>,
     },
+    /// Score predictions by an encoder: answered by `Report::BertScores`.
+    BertScore(Box<BertScoreRequest>),
     /// Let several adapters answer the rows of a dataset and count the majority: answered by `Report::Ensemble`.
     #[serde(rename = "vote")]
     Ensemble(Box<EnsembleRequest>),

@@ -11,6 +11,7 @@ use crate::data::DataPreview;
 use crate::device::DeviceInfo;
 use crate::error::Failure;
 use crate::evaluation::{PredictedRow, ScoredPredictions};
+use crate::metrics::bertscore::BertScore;
 use crate::models::ModelSummary;
 use crate::training::{
     ClassificationMetrics, EvaluationReport, InitRow, InitScore, InitStep, LrRangeFindings, LrRangePoint, RunFacts,
@@ -152,6 +153,15 @@ pub enum Report {
         predictions: Option<PathBuf>,
         /// Figures of all and of each.
         scored: Box<ScoredPredictions>,
+    },
+    /// Predictions were scored by an encoder.
+    BertScores {
+        /// Of each row, the best of its references.
+        rows: Vec<BertScore>,
+        /// SHA-256 of the encoder's weights.
+        encoder: String,
+        /// The layer whose hidden states were compared, from 1.
+        layer: usize,
     },
     /// Adapters have voted.
     #[serde(rename = "vote")]

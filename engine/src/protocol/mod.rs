@@ -16,7 +16,9 @@ pub use self::answers::{
 };
 pub use self::command::{Ask, Command};
 pub use self::event::{Event, Outcome, Phase, Report};
-pub use self::requests::{EnsembleRequest, GenerateRequest, NeighborRequest, Prompt, RowsRequest, Stream};
+pub use self::requests::{
+    BertScoreRequest, EnsembleRequest, GenerateRequest, NeighborRequest, Prompt, RowsRequest, Stream,
+};
 
 /// Names one piece of work; unique among those its sender has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -106,6 +106,23 @@ pub struct EnsembleRequest {
     pub max_new_tokens: usize,
 }
 
+/// BERTScore of predictions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BertScoreRequest {
+    /// Folder of the encoder.
+    pub encoder: PathBuf,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// The layer whose hidden states are compared, from 1; `None` is the last.
+    pub layer: Option<usize>,
+    /// Whether tokens weigh more the fewer references have them.
+    pub idf: bool,
+    /// The texts, row by row.
+    pub predictions: Vec<String>,
+    /// What would be right, row by row.
+    pub references: Vec<Vec<String>>,
+}
+
 /// Nearest tokens of some cells of a prefix.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighborRequest {

@@ -350,10 +350,10 @@ mod tests {
             let row = judge(3, scores, right).unwrap();
             (row.right, row.best, row.rank)
         };
-        assert_eq!(verdict(&[-1.0, -1.0, -3.0], &[1]), (1, 0, 1), "of equals the right one has the best rank");
+        assert_eq!(verdict(&[-1.0, -1.0, -3.0], &[1]), (1, 0, 2), "of equals the right one stands last");
         assert_eq!(verdict(&[-2.0, -1.0, -3.0], &[2]), (2, 1, 3));
         assert_eq!(verdict(&[-2.0, -1.0, -3.0], &[2, 0]), (0, 1, 2), "right ones do not stand before each other");
-        assert_eq!(verdict(&[-2.0, -1.0, -1.0], &[0, 2]), (2, 1, 1));
+        assert_eq!(verdict(&[-2.0, -1.0, -1.0], &[0, 2]), (2, 1, 2));
         assert_eq!(judge(0, &[-1.0], &[4]), None);
         assert!((judge(0, &[0.0, 0.0], &[0]).unwrap().log_probability + 2.0_f64.ln()).abs() < 1e-12);
     }

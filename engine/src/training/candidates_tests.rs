@@ -120,7 +120,7 @@ fn candidates_that_are_spared_change_no_rank() {
         let verdicts =
             |rows: &[super::candidates::RankedRow]| rows.iter().map(|row| (row.best, row.rank)).collect::<Vec<_>>();
         assert_eq!(verdicts(&ranked), verdicts(&whole));
-        assert!(whole.iter().any(|row| row.rank == 1) && whole.iter().any(|row| row.rank > 40));
+        assert!(whole.iter().any(|row| row.rank <= 2) && whole.iter().any(|row| row.rank > 40));
     }
 }
 

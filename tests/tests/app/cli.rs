@@ -263,3 +263,95 @@ fn a_model_or_rows_that_are_not_there_leave_no_run_and_are_not_offered_again() {
         assert_eq!(fs::read_dir(workspace.join("runs")).unwrap().count(), 0);
     }
 }
+
+/// The figures that `score --json` prints of predictions, as a process of its own, for standard output is the answer.
+fn scored(folder: &Path, words: &[&str]) -> Result<serde_json::Value, String> {
+    let workspace = folder.join("workspace").to_string_lossy().into_owned();
+    let mut all = vec!["prefix-workbench".to_owned(), "--workspace".to_owned(), workspace, "score".to_owned()];
+    all.extend(words.iter().map(|&word| word.to_owned()));
+    all.push("--json".to_owned());
+    let out = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["cli::the_command_line_of_another_process", "--exact", "--ignored", "--nocapture"])
+        .env("TEST_LINE", serde_json::to_string(&all).unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(out.stdout).unwrap();
+    let object = said.lines().find_map(|line| line.find('{').map(|at| serde_json::from_str(&line[at..]).unwrap()));
+    object.ok_or_else(|| String::from_utf8(out.stderr).unwrap())
+}
+
+#[test]
+#[ignore = "the other process of scored()"]
+fn the_command_line_of_another_process() {
+    let Ok(words) = std::env::var("TEST_LINE") else { return };
+    let words: Vec<String> = serde_json::from_str(&words).unwrap();
+    if let Err(error) = run(words.into_iter().map(OsString::from), |_, _| Ok(())) {
+        eprintln!("{error}");
+    }
+}
+
+#[test]
+fn predictions_of_any_form_are_scored_against_references_of_any_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    let metrics = ["--metrics", "exact_match,token_f1,bleu"];
+    let lines = place("out.txt", "The cat sat on the mat\na small dog\n");
+    let objects = place("out.jsonl", "{\"predict\": \"The cat sat on the mat\"}\n{\"predict\": \"a small dog\"}\n");
+    let references = [
+        place("refs.jsonl", "{\"references\": [\"x\", \"the cat sat on the mat\"]}\n{\"references\": [\"a dog\"]}\n"),
+        place("refs.txt", "x\nthe cat sat on the mat\n\na dog\n\n"),
+    ];
+    let one = place(
+        "both.jsonl",
+        "{\"prediction\": \"The cat sat on the mat\", \"references\": [\"x\", \"the cat sat on the mat\"]}\n\
+         {\"prediction\": \"a small dog\", \"references\": [\"a dog\"]}\n",
+    );
+    let first = scored(folder.path(), &[&["--predictions", &one], &metrics[..]].concat()).unwrap();
+    // Of the second row one of two words is wanted: precision 1/2, recall 1.
+    assert_eq!(first["exact_match"], 50.0);
+    assert!((first["token_f1"].as_f64().unwrap() - 250.0 / 3.0).abs() < 1e-9, "{first}");
+    assert_eq!(first.as_object().unwrap().keys().collect::<Vec<_>>(), ["exact_match", "token_f1", "bleu"]);
+    for predictions in [&lines, &objects] {
+        for references in &references {
+            let words = [&["--predictions", predictions, "--references", references], &metrics[..]].concat();
+            assert_eq!(scored(folder.path(), &words).unwrap(), first, "{predictions} {references}");
+        }
+    }
+    let details = scored(folder.path(), &["--predictions", &one, "--metrics", "token_f1", "--details"]).unwrap();
+    let of = &details["token_f1"];
+    assert!(of["low"].as_f64() <= of["figure"].as_f64() && of["figure"].as_f64() <= of["high"].as_f64(), "{of}");
+    let better = place("better.txt", "the cat sat on the mat\na dog\n");
+    let words = ["--predictions", &one, "--compare", &better, "--metrics", "exact_match"];
+    let compared = scored(folder.path(), &words).unwrap();
+    assert_eq!((&compared["exact_match"]["first"], &compared["exact_match"]["second"]), (&50.0.into(), &100.0.into()));
+}
+
+#[test]
+fn rows_that_do_not_belong_together_and_unknown_metrics_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    let (three, two) = (place("out.txt", "a\nb\nc\n"), place("refs.txt", "a\nb\n"));
+    let refused = |words: &[&str]| line(folder.path(), &[&["score"], words].concat()).unwrap_err();
+    let error = refused(&["--predictions", &three, "--references", &two, "--metrics", "exact_match"]);
+    assert!(error.to_string().contains("has 2 rows, and there are 3 predictions"), "{error}");
+    let error = refused(&["--predictions", &three, "--metrics", "exact_match"]);
+    assert!(error.to_string().contains("--references"), "{error}");
+    let both = ["--predictions", &three, "--references", &three, "--metrics"];
+    for (metric, word) in [("blue", "there are"), ("bleurt", "RemBERT"), ("moverscore", "MNLI"), ("mrr", "ranks")] {
+        let error = refused(&[&both[..], &[metric]].concat());
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    let error = refused(&[&both[..], &["bertscore"]].concat());
+    assert!(is_usage(&error) && error.to_string().contains("--encoder"), "{error}");
+    let error = refused(&[&both[..], &["accuracy", "--compare", &two]].concat());
+    assert!(error.to_string().contains("3 predictions, and 2"), "{error}");
+    assert!(is_usage(&refused(&[])), "predictions are named");
+}

@@ -85,10 +85,12 @@ fn only_the_device_folder_names_a_backend() {
 }
 
 /// Rooms of the engine, and those that they do not see.
-const ROOMS: [(&[&str], &[&str]); 8] = [
+const ROOMS: [(&[&str], &[&str]); 9] = [
     // What a run is needs no model to be said.
     (&["config"], &["models", "adapters", "training", "generation", "analysis"]),
     (&["nn"], &["models", "adapters", "data", "config", "training", "generation", "analysis"]),
+    // A figure is the same whoever made the predictions.
+    (&["metrics"], &["models", "nn", "adapters", "data", "config", "training", "generation", "analysis", "files"]),
     // A model is the same whatever is trained on it, and by whatever rows.
     (&["models"], &["data", "adapters", "training", "generation", "analysis"]),
     // A method, and what is saved of it, knows no file; what makes one adapter of others knows none either.
@@ -113,6 +115,7 @@ const ROOMS: [(&[&str], &[&str]); 8] = [
             "error",
             "evaluation",
             "files",
+            "metrics",
             "generation",
             "models",
             "nn",

@@ -30,7 +30,7 @@ fn data() -> DataConfig {
 fn windows_and_their_labels_are_transformers() {
     let place = (DeviceChoice::Cpu, Precision::F32);
     let model = LoadedModel::load(&folder().join("model"), place, None, &mut |_| Ok(())).unwrap();
-    assert_eq!(model.model.tasks()[0], Task::QuestionAnswering, "what it was saved for");
+    assert_eq!(model.summary.tasks[0], Task::QuestionAnswering, "what it was saved for");
     let (start, asked) = (model.model.target_start(), TaskRecord::of(Task::QuestionAnswering));
     let dataset = Dataset::load(&data(), &asked, start, &model.tokenizer, 40, 0).unwrap();
     let mut windows = dataset.train.iter();

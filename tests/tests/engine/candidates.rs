@@ -34,7 +34,7 @@ fn choices(folder: &Path) -> PathBuf {
         let [first, second] = if label == 0 { [right, wrong] } else { [wrong, right] };
         serde_json::json!({
             "premise": right, "choice1": format!("{first} c"), "choice2": format!("{second} c"),
-            "question": ["cause", "effect"][i % 2], "label": label
+            "question": (["cause", "effect"][i % 2]), "label": label
         })
     };
     write(folder, (0..24).map(row))
@@ -145,7 +145,7 @@ fn facts_have_ranks_by_relation_and_a_prompt_for_each() {
     let row = |i: usize| {
         let letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
         serde_json::json!({
-            "relation": ["P1", "P2"][i % 2], "subject": letters[(i * 5) % 12], "object": letters[i % 12],
+            "relation": (["P1", "P2"][i % 2]), "subject": (letters[(i * 5) % 12]), "object": (letters[i % 12]),
             "template": "[X] is [Y] ."
         })
     };

@@ -108,7 +108,7 @@ fn rows_become_a_source_and_a_target_with_t5s_own_special_tokens() {
     let home = tempfile::tempdir().unwrap();
     let config = run(home.path(), everywhere());
     let tokenizer = Tokenizer::from_folder(&config.model).unwrap();
-    let (task, start) = (TaskRecord::of(Task::Seq2Seq), TargetStart { token: Some(1), first: None });
+    let (task, start) = (TaskRecord::of(Task::Seq2Seq), TargetStart { has_source: true, token: Some(1), first: None });
     let preview = preview(&config.data, &task, start, &tokenizer, 1, 30, 1).unwrap();
     let row = &preview.rows[0];
     assert_eq!(row.tokens, [" a", " e", "</s>", "<pad>", " e", " a", "</s>"], "one end token, and the start of T5");

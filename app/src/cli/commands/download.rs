@@ -1,4 +1,4 @@
-//! `download`: a model of the hub into the shared cache or a folder. It names the files and their sizes, asks, and
+//! `download`: a model or a dataset of the hub into the shared cache or a folder. It names the files and their sizes, asks, and
 //! shows how far it is; Ctrl-C keeps what has arrived and says how to go on.
 
 use std::io::{BufRead as _, IsTerminal as _};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
 use clap::Args;
-use engine::hub::{Destination, Hub, HubCommand, HubConfig, HubEvent, HubProgress, Listing, ModelId, Timeouts};
+use engine::hub::{Destination, Hub, HubCommand, HubConfig, HubEvent, HubProgress, Listing, ModelId, RowsOf, Timeouts};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -21,12 +21,21 @@ use crate::format::bytes;
 use crate::settings::Settings;
 use crate::workspace::kept_token;
 
-/// Fetch a model from the hub. Names the files and their sizes first, and asks.
+/// Fetch a model or a dataset from the hub. Names the files and their sizes first, and asks.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DownloadArgs {
     /// As its page is called, with a revision if need be: gpt2, Langboat/bloom-1b4-zh, t5-base@v1
-    #[arg(value_name = "ID[@REVISION]")]
-    id: String,
+    #[arg(value_name = "ID[@REVISION]", required_unless_present = "dataset")]
+    id: Option<String>,
+    /// A dataset in place of a model, as its page is called: nyu-mll/glue. Its Parquet files are fetched
+    #[arg(long, value_name = "OWNER/NAME[@REVISION]", conflicts_with = "id")]
+    dataset: Option<String>,
+    /// One of several datasets in a repository: sst2
+    #[arg(long, value_name = "NAME", requires = "dataset")]
+    config: Option<String>,
+    /// train, validation, test, …; without it all of them
+    #[arg(long, value_name = "NAME", requires = "dataset")]
+    split: Option<String>,
     /// "cache", which all programs share, or a folder of its own
     #[arg(long, value_name = "DIR", default_value = "cache", value_parser = path())]
     to: PathBuf,
@@ -49,7 +58,7 @@ enum Wake {
 
 pub(in crate::cli) fn run(args: &DownloadArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
-    let id = parse(&args.id)?;
+    let id = asked(args)?;
     let to = match args.to.as_os_str() == "cache" {
         true => Destination::Cache,
         false => {
@@ -81,7 +90,7 @@ pub(in crate::cli) fn run(args: &DownloadArgs, global: &Global) -> Result<(), Cl
         out::note("Nothing was fetched");
         return Ok(());
     }
-    let again = again(args);
+    let again = again(args, &listing.id);
     hub.send(HubCommand::Download { job: JOB, listing: Box::new(listing.clone()) });
     let folder = fetched(&hub, &inbox, &listing, &again, global.json)?;
     if global.json {
@@ -94,6 +103,20 @@ pub(in crate::cli) fn run(args: &DownloadArgs, global: &Global) -> Result<(), Cl
 
 fn parse(asked: &str) -> Result<ModelId, CliError> {
     ModelId::parse(asked).map_err(|error| CliError::usage(error.to_string(), error.advice()))
+}
+
+/// The model or dataset that the arguments name.
+fn asked(args: &DownloadArgs) -> Result<ModelId, CliError> {
+    let Some(dataset) = &args.dataset else { return parse(args.id.as_deref().unwrap_or_default()) };
+    let id = parse(dataset)?;
+    let known = id.rows().cloned().unwrap_or_default();
+    let rows = RowsOf { config: args.config.clone().or(known.config), split: args.split.clone().or(known.split) };
+    id.with_rows(rows).ok_or_else(|| {
+        CliError::usage(
+            "--config and --split name one thing each",
+            "Name them as the dataset's page does, without a slash",
+        )
+    })
 }
 
 fn listed(inbox: &Receiver<Wake>) -> Result<Listing, CliError> {
@@ -146,9 +169,10 @@ fn confirmed(listing: &Listing) -> Result<bool, CliError> {
 }
 
 /// The command that goes on where this one ends.
-fn again(args: &DownloadArgs) -> String {
+fn again(args: &DownloadArgs, id: &ModelId) -> String {
     let to = if args.to == Path::new("cache") { String::new() } else { format!(" --to {}", args.to.display()) };
-    format!("prefix-workbench download {}{to}", args.id)
+    let id = if id.rows().is_some() { format!("\"{id}\"") } else { id.to_string() };
+    format!("prefix-workbench download {id}{to}")
 }
 
 /// Shows the download to its end.

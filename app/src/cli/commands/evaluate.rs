@@ -1,16 +1,18 @@
-//! `evaluate`: loss, perplexity and accuracy of the base model and of adapters on a dataset.
+//! `evaluate`: loss, perplexity and accuracy of the base model and of adapters on a dataset, or figures of what they write.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine::config::schema::Names;
-use engine::config::{DataConfig, Task};
+use engine::config::{DataConfig, RunConfig, Task};
 use engine::protocol::{Ask, Report};
 use serde_json::{Value, json};
 
+use super::evaluate_texts::{self, TextArgs};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::{named, plain};
+use crate::cli::support::models::{require_rows, rows_path};
 use crate::cli::support::out;
 use crate::cli::support::paths::path;
 use crate::cli::support::progress::figures_line;
@@ -19,13 +21,16 @@ use crate::cli::support::session::Session;
 use crate::cli::support::settings;
 use crate::cli::support::target::{Target, TargetArgs};
 
-/// Loss, perplexity and, where labels are predicted, accuracy and F1 on a dataset.
+/// Loss, perplexity and, where labels are predicted, accuracy and F1 on a dataset; with --generate, figures of the texts
+/// that are written for its rows.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct EvaluateArgs {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
     rows: RowsArgs,
+    #[command(flatten)]
+    texts: TextArgs,
 }
 
 /// Rows to evaluate on.
@@ -40,8 +45,15 @@ pub(in crate::cli) struct RowsArgs {
 }
 
 pub(in crate::cli) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
+    if let Some(predictions) = args.texts.kept()? {
+        return evaluate_texts::score_again(predictions, &args.texts, global);
+    }
     let workspace = global.workspace()?;
     let target = args.target.resolve(&workspace, global)?;
+    if args.texts.generate {
+        let config = asked_config(&target, args.rows, global)?;
+        return evaluate_texts::run(target, config, &args.texts, (&workspace, global));
+    }
     let (data, task) = asked_rows(&target, args.rows, global)?;
     let session = Session::start(&workspace, None)?;
     for column in target.columns {
@@ -87,48 +99,56 @@ pub(in crate::cli) fn run(args: EvaluateArgs, global: &Global) -> Result<(), Cli
 /// The rows asked for, as the first run reads its own: those of a dataset beside its first one by the name of it.
 pub(in crate::cli) fn asked_rows(
     target: &Target,
-    RowsArgs { data: file, task: name }: RowsArgs,
+    rows: RowsArgs,
     global: &Global,
 ) -> Result<(DataConfig, Option<Task>), CliError> {
-    let (mut data, task) = match &target.config {
-        Some(config) => (config.data.clone(), config.task),
-        None => (DataConfig::new(""), None),
+    asked_config(target, rows, global).map(|config| (config.data, config.task))
+}
+
+/// The same, and how its texts are written.
+fn asked_config(
+    target: &Target,
+    RowsArgs { data: file, task: name }: RowsArgs,
+    global: &Global,
+) -> Result<RunConfig, CliError> {
+    let mut config = match &target.config {
+        Some(config) => config.clone(),
+        None => RunConfig::new("", DataConfig::new("")),
     };
+    let data = &mut config.data;
     if let Some(name) = name {
         if let Some(more) = data.more.iter().find(|more| more.name_of_rows() == name) {
-            data = more.over(&data);
+            *data = more.over(data);
         }
         data.name = Some(name);
     }
-    chosen_data((data, task), file, global)
+    chosen(config, file, global)
 }
 
 /// The templates and columns of the run, over the rows asked for.
-fn chosen_data(
-    (mut data, task): (DataConfig, Option<Task>),
-    file: Option<PathBuf>,
-    global: &Global,
-) -> Result<(DataConfig, Option<Task>), CliError> {
+fn chosen(config: RunConfig, file: Option<PathBuf>, global: &Global) -> Result<RunConfig, CliError> {
+    let RunConfig { mut data, task, generation, .. } = config;
     data.train = match (file, data.validation.take()) {
-        (Some(file), _) => std::path::absolute(&file).map_err(|error| CliError::io("find", &file, &error))?,
+        (Some(file), _) => {
+            let rows = rows_path(&file, Path::new(""));
+            require_rows(&rows)?;
+            std::path::absolute(&rows).map_err(|error| CliError::io("find", &rows, &error))?
+        }
         (None, Some(validation)) => validation,
         (None, None) if data.train.as_os_str().is_empty() => global.assets().dataset("records")?.1,
         (None, None) => data.train,
     };
-    let mut tree: Value = json!({"model": "", "task": task, "data": data});
+    let mut tree: Value = json!({"model": "", "task": task, "data": data, "generation": generation});
     let mut names = settings::method_of(&global.set).map_or_else(Names::default, |method| Names::of_method(&method));
     settings::assign(&mut tree, &global.set, &mut names)?;
     run_file::make_absolute(&mut tree, &std::env::current_dir().unwrap_or_default());
     settings::normalize(&mut tree)?;
     names.finish(&mut tree)?;
-    let config = settings::to_config(&tree)?;
-    Ok((config.data, config.task))
+    settings::to_config(&tree)
 }
 
 #[cfg(test)]
 mod tests {
-    use engine::config::RunConfig;
-
     use super::*;
     use crate::cli::support::tests_support::global;
 
@@ -138,7 +158,7 @@ mod tests {
         data.validation = Some(PathBuf::from("/sets/validation.jsonl"));
         data.prompt_template = "{{ source }}: ".to_owned();
         let chosen = |file: Option<&str>, set: &[&str]| {
-            chosen_data((data.clone(), None), file.map(PathBuf::from), &global(set)).unwrap().0
+            chosen(RunConfig::new("", data.clone()), file.map(PathBuf::from), &global(set)).unwrap().data
         };
         assert_eq!(chosen(None, &[]).train, PathBuf::from("/sets/validation.jsonl"));
         let other = chosen(Some("/other.csv"), &["data.max_tokens=64"]);

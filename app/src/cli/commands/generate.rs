@@ -61,9 +61,36 @@ struct SamplingArgs {
     /// Divides the logits of tokens that are already there; 1 changes nothing
     #[arg(long, default_value_t = 1.0)]
     repetition_penalty: f64,
+    /// No N tokens in a row twice, the prompt's included; 0 allows everything
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    no_repeat_ngram_size: usize,
     /// Most new tokens
     #[arg(long, default_value_t = 60)]
     max_new_tokens: usize,
+    /// Most tokens in all, with the prompt's, in place of --max-new-tokens
+    #[arg(long, value_name = "N", conflicts_with = "max_new_tokens")]
+    max_length: Option<usize>,
+    /// No end before so many new tokens
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    min_new_tokens: usize,
+    /// No end before so many tokens in all, with the prompt's
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    min_length: usize,
+    /// A text that ends the text; may be repeated
+    #[arg(long, visible_alias = "stop", value_name = "TEXT")]
+    stop_strings: Vec<String>,
+    /// Tokens that are never chosen, as in 5,7
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    suppress_tokens: Vec<u32>,
+    /// A word that is never written; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    bad_words: Vec<String>,
+    /// The first token of a target that is written from a source
+    #[arg(long, value_name = "ID")]
+    forced_bos_token_id: Option<u32>,
+    /// The last token of a text that is cut off
+    #[arg(long, value_name = "ID")]
+    forced_eos_token_id: Option<u32>,
     /// Same seed, same text
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -76,7 +103,7 @@ struct SamplingArgs {
 #[derive(Debug, Args)]
 struct BeamArgs {
     /// Search with so many beams for the most probable text
-    #[arg(long, value_name = "N", conflicts_with_all = ["temperature", "top_k", "top_p"])]
+    #[arg(long, alias = "num-beams", value_name = "N", conflicts_with_all = ["temperature", "top_k", "top_p"])]
     beams: Option<usize>,
     /// A text is worth its log-probability divided by its length to this power: above 0 prefers long texts [default: 1]
     #[arg(long, value_name = "X", requires = "beams", allow_negative_numbers = true)]
@@ -86,7 +113,7 @@ struct BeamArgs {
     #[arg(long, value_enum, value_name = "WHEN", requires = "beams")]
     early_stopping: Option<When>,
     /// Print so many of the best texts, with what they are worth [default: 1]
-    #[arg(long = "return", value_name = "N", requires = "beams")]
+    #[arg(long = "return", alias = "num-return-sequences", value_name = "N", requires = "beams")]
     returned: Option<usize>,
 }
 
@@ -142,17 +169,32 @@ impl SamplingArgs {
         if self.max_new_tokens == 0 {
             return refused("--max-new-tokens", "at least 1");
         }
-        Ok(Sampling {
+        if self.max_length == Some(0) {
+            return refused("--max-length", "at least 1");
+        }
+        let sampling = Sampling {
             greedy: self.greedy || !sampled,
             temperature: self.temperature.unwrap_or(1.0),
             top_k: self.top_k.unwrap_or(0),
             top_p: self.top_p.unwrap_or(1.0),
             repetition_penalty: self.repetition_penalty,
+            no_repeat_ngram_size: self.no_repeat_ngram_size,
             max_new_tokens: self.max_new_tokens,
+            max_length: self.max_length.unwrap_or(0),
+            min_new_tokens: self.min_new_tokens,
+            min_length: self.min_length,
             seed: self.seed,
             stop_at_end: !self.ignore_end,
+            stop_strings: self.stop_strings.clone(),
+            suppress_tokens: self.suppress_tokens.clone(),
+            bad_words_ids: Vec::new(),
+            bad_words: self.bad_words.clone(),
+            forced_bos_token_id: self.forced_bos_token_id,
+            forced_eos_token_id: self.forced_eos_token_id,
             beams,
-        })
+        };
+        sampling.check().map_err(|error| CliError::usage(error.sentence(), "Correct it"))?;
+        Ok(sampling)
     }
 }
 
@@ -338,6 +380,22 @@ mod tests {
         let sampled = sampling("--top-k 40 --seed 7 --max-new-tokens 5").unwrap();
         assert!(!sampled.greedy && sampled.top_k == 40 && sampled.seed == 7 && sampled.max_new_tokens == 5);
         assert!(sampling("--temperature 0.7 --greedy").unwrap().greedy);
+    }
+
+    #[test]
+    fn lengths_stop_words_and_forbidden_tokens_are_called_as_in_transformers() {
+        let asked = sampling(
+            "--max-length 30 --min-length 8 --min-new-tokens 3 --no-repeat-ngram-size 2 --stop-strings END --stop . \
+             --suppress-tokens 5,7 --bad-words oh --forced-eos-token-id 3",
+        )
+        .unwrap();
+        assert_eq!((asked.max_length, asked.min_length, asked.min_new_tokens), (30, 8, 3));
+        assert_eq!((asked.no_repeat_ngram_size, asked.suppress_tokens.as_slice()), (2, &[5, 7][..]));
+        assert_eq!((asked.stop_strings.join(" "), asked.bad_words.join(" ")), ("END .".to_owned(), "oh".to_owned()));
+        assert_eq!(asked.forced_eos_token_id, Some(3));
+        let both = ["generate", "--prompt", "a", "--max-length", "9", "--max-new-tokens", "9"];
+        assert!(Line::try_parse_from(both).is_err());
+        assert_eq!(sampling("--num-beams 3").unwrap().beams.n_beams, 3);
     }
 
     #[test]

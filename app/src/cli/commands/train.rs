@@ -73,6 +73,7 @@ fn require_files(config: &RunConfig) -> Result<(), CliError> {
     let files = [Some(&data.train), data.validation.as_ref()].into_iter().chain(more).flatten();
     match files.into_iter().find(|path| !path.exists()) {
         None => Ok(()),
+        Some(path) if engine::data::is_pattern(path) => Ok(engine::data::check_file(path)?),
         Some(path) => Err(CliError::failed(
             format!("there is no file {}", path.display()),
             "Check the path; one in a run file is relative to that file",

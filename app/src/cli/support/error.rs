@@ -107,6 +107,9 @@ impl From<EngineError> for CliError {
             | EngineError::NoSuchDevice { .. }
             | EngineError::ColumnMissing { .. }
             | EngineError::SourceColumns { .. }
+            | EngineError::NoMetric { .. }
+            | EngineError::MetricNeedsModel { .. }
+            | EngineError::NoReferences { .. }
             | EngineError::Template(_) => Self::Usage(failure),
             _ => Self::Failed(failure),
         }

@@ -225,6 +225,7 @@ pub(in crate::cli) fn figures_line(figures: &ClassificationMetrics) -> String {
     }
     parts.extend(figures.macro_f1.map(|share| percent("macro F1", share)));
     parts.extend(figures.micro_f1.filter(|_| figures.entity_f1.is_some()).map(|share| percent("micro F1", share)));
+    parts.extend(figures.matthews.map(|of| format!("MCC {of:.3}")));
     parts.join(" · ")
 }
 
@@ -256,6 +257,8 @@ pub(in crate::cli) fn phase_text(phase: Phase) -> String {
         Phase::Saving => "writing a checkpoint".to_owned(),
         Phase::BuildingVocabulary { share } => format!("computing the vocabulary's vectors, {}", percent(share)),
         Phase::Generating => "generating".to_owned(),
+        Phase::Predicting { share } => format!("writing texts, {}", percent(share)),
+        Phase::Scoring { share } => format!("scoring texts, {}", percent(share)),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
-use crate::cli::support::models::require_model;
+use crate::cli::support::models::{require_model, require_rows};
 use crate::cli::support::paths::path;
 use crate::cli::support::run_file;
 use crate::cli::support::settings;
@@ -106,6 +106,10 @@ impl RunArgs {
         run_file::make_absolute(&mut tree, &here);
         let mut config = run_file::complete(tree, recipe, &names, &global.assets())?;
         require_model(&config.model, &here)?;
+        let more = config.data.more.iter().flat_map(|more| [Some(&more.train), more.validation.as_ref()]);
+        for rows in [Some(&config.data.train), config.data.validation.as_ref()].into_iter().chain(more).flatten() {
+            require_rows(rows)?;
+        }
         if config.name.trim().is_empty() {
             config.name = default_name(&config);
         }

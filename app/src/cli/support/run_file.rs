@@ -11,7 +11,7 @@ use engine::sentence;
 use serde_json::Value;
 
 use crate::cli::support::error::CliError;
-use crate::cli::support::models::model_folder;
+use crate::cli::support::models::{model_folder, rows_path};
 use crate::cli::support::settings::{self, RIVALS};
 use crate::home::at_home;
 use crate::workspace::Assets;
@@ -53,7 +53,11 @@ pub(in crate::cli) fn make_absolute(tree: &mut Value, base: &Path) {
         let keeps = |path: &PathBuf| path.as_os_str().is_empty() || (setting.optional && path == Path::new("none"));
         if let Some(path) = path.filter(|path| !keeps(path)) {
             let by_name = setting.key == "model" && path.is_relative();
-            let found = if by_name { model_folder(&path, base) } else { base.join(path) };
+            let found = match setting.key {
+                _ if by_name => model_folder(&path, base),
+                "data.train" | "data.validation" => rows_path(&path, base),
+                _ => base.join(path),
+            };
             settings::put(tree, setting.key, found.to_string_lossy().into());
         }
     }
@@ -61,7 +65,7 @@ pub(in crate::cli) fn make_absolute(tree: &mut Value, base: &Path) {
         for key in ["train", "validation"] {
             let path = dataset.get(key).and_then(Value::as_str).map(|path| at_home(Path::new(path)));
             if let Some(path) = path {
-                settings::put(dataset, key, base.join(path).to_string_lossy().into());
+                settings::put(dataset, key, rows_path(&path, base).to_string_lossy().into());
             }
         }
     }

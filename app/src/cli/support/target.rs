@@ -51,6 +51,8 @@ pub(in crate::cli) struct Column {
     pub(in crate::cli) name: String,
     pub(in crate::cli) adapter: Option<PathBuf>,
     pub(in crate::cli) initial: Option<PathBuf>,
+    /// Folder of the run that it is of.
+    pub(in crate::cli) run: Option<PathBuf>,
 }
 
 impl TargetArgs {
@@ -58,7 +60,7 @@ impl TargetArgs {
     pub(in crate::cli) fn resolve(&self, workspace: &Workspace, global: &Global) -> Result<Target, CliError> {
         let mut columns = Vec::new();
         if self.base || (self.run.is_empty() && self.adapter.is_empty()) {
-            columns.push(Column { name: "base".to_owned(), adapter: None, initial: None });
+            columns.push(Column { name: "base".to_owned(), adapter: None, initial: None, run: None });
         }
         let (mut model, mut config) = (self.model.clone(), None);
         if !self.run.is_empty() {
@@ -99,7 +101,10 @@ impl TargetArgs {
             None => adapter_folder(folder),
         };
         match adapter {
-            Some(adapter) => Ok(Column { name, adapter: Some(adapter), initial: initial_folder(folder) }),
+            Some(adapter) => {
+                let run = Some(folder.to_owned()).filter(|folder| folder.join("run.json").is_file());
+                Ok(Column { name, adapter: Some(adapter), initial: initial_folder(folder), run })
+            }
             // A run has one after its first checkpoint; what else a folder is, the engine knows.
             None if folder.join("run.json").is_file() => Err(CliError::failed(
                 format!("there is no adapter in {}", folder.display()),

@@ -41,7 +41,7 @@ impl State {
         }
     }
 
-    fn ask_library(&mut self, request: Request) {
+    pub(crate) fn ask_library(&mut self, request: Request) {
         self.outbox.store(request);
         self.outbox.store(Request::ListLibrary);
     }

@@ -1,4 +1,4 @@
-//! The card *From the hub*: a model by its id. Looking it up names the files and their sizes; another press fetches them.
+//! The card *From the hub*: a model or a dataset by its id. Looking it up names the files and their sizes; another press fetches them.
 
 use egui::{RichText, Ui};
 
@@ -37,12 +37,15 @@ pub(super) fn hub_ui(ui: &mut Ui, id: &mut String, state: &State, out: &mut Vec<
     cached_ui(ui, state, out);
 }
 
-/// The model that has just come, or why it cannot be used.
+/// The model or dataset that has just come, or why it cannot be used.
 fn arrived_ui(ui: &mut Ui, state: &State) {
     let Some((id, folder)) = &state.hub.arrived else { return };
     match state.model_failure(folder) {
         Some(failure) => failure_ui(ui, failure),
-        None => banner_ui(ui, Level::Good, &t!("hub.arrived", name = id), t!("hub.arrived_note"), "", |_| {}),
+        None => {
+            let note = if id.rows().is_some() { t!("hub.arrived_rows_note") } else { t!("hub.arrived_note") };
+            banner_ui(ui, Level::Good, &t!("hub.arrived", name = id), note, "", |_| {});
+        }
     }
 }
 

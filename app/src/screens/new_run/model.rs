@@ -85,7 +85,7 @@ pub(super) fn model_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
 /// The model of the hub that could be meant by what is typed: there is no such folder, and the cache does not have it.
 pub(super) fn wanted_id(form: &RunForm, state: &State) -> Option<ModelId> {
     let is_missing = state.model_failure(&state.model_folder(&form.text.model)).is_some();
-    let id = ModelId::parse(&form.text.model).ok()?;
+    let id = ModelId::parse(&form.text.model).ok().filter(|id| id.rows().is_none())?;
     let is_known = state.hub.cached.iter().any(|model| model.id == id);
     (is_missing && !is_known).then_some(id)
 }

@@ -186,6 +186,8 @@ fn phase_word(phase: Phase) -> &'static str {
         Phase::Saving => t!("phase.saving"),
         Phase::BuildingVocabulary { .. } => t!("phase.vocabulary"),
         Phase::Generating => t!("phase.generating"),
+        Phase::Predicting { .. } => t!("phase.predicting"),
+        Phase::Scoring { .. } => t!("phase.scoring"),
     }
 }
 
@@ -193,9 +195,11 @@ fn phase_word(phase: Phase) -> &'static str {
 pub fn phase_line(phase: Phase) -> String {
     let word = phase_word(phase);
     match phase {
-        Phase::LoadingModel { share } | Phase::Evaluating { share } | Phase::BuildingVocabulary { share } => {
-            format!("{word} · {:.0} %", share * 100.0)
-        }
+        Phase::LoadingModel { share }
+        | Phase::Evaluating { share }
+        | Phase::BuildingVocabulary { share }
+        | Phase::Predicting { share }
+        | Phase::Scoring { share } => format!("{word} · {:.0} %", share * 100.0),
         _ => word.to_owned(),
     }
 }
@@ -286,9 +290,11 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
                     .map(|ranks| t!("training.ranks", ten = percent(ranks.p_at_10), mrr = format!("{:.3}", ranks.mrr)));
                 let note = figures.macro_f1.map(|share| t!("training.macro_f1", share = percent(share))).or(ranks);
                 let tile = tile_ui(&mut c[5], name, &percent(share), &note.unwrap_or_default());
-                if !figures.datasets.is_empty() {
-                    let of = |of: &NamedMetrics| format!("{} {}", of.name, percent(of.figures.accuracy));
-                    tile.on_hover_text(figures.datasets.iter().map(of).collect::<Vec<_>>().join("\n"));
+                let of = |of: &NamedMetrics| format!("{} {}", of.name, percent(of.figures.accuracy));
+                let matthews = figures.matthews.map(|of| t!("training.matthews", figure = format!("{of:.3}")));
+                let more: Vec<String> = matthews.into_iter().chain(figures.datasets.iter().map(of)).collect();
+                if !more.is_empty() {
+                    tile.on_hover_text(more.join("\n"));
                 }
             }
         });

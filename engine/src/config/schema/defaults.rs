@@ -89,6 +89,7 @@ pub(super) fn examples() -> Vec<Value> {
         "data.candidates_file": "c",
         "data.candidate_score": "token",
         "data.choice_column": "c",
+        "data.stride": 64,
         "training.candidate_loss": "among",
         "training.warmup_steps": 0,
         "training.head_learning_rate": 1e-4,

@@ -315,7 +315,8 @@ const TRAINING: &[Setting] = &[
     .or_none(),
     text(
         "training.best_metric",
-        "The figure by which an evaluation is the best: loss, accuracy, macro_f1, micro_f1 or entity_f1 of what is          predicted, or a figure of generated texts such as bleu",
+        "The figure by which an evaluation is the best: loss, accuracy, macro_f1, micro_f1 or entity_f1 of what is \
+         predicted, or a figure of generated texts such as bleu",
     )
     .also(&[same("metric_for_best_model")]),
     count(

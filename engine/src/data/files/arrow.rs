@@ -27,7 +27,7 @@ use crate::{Sentence, sentence};
 pub(super) const FILE_MARK: &[u8] = b"ARROW1";
 /// Begins a message.
 pub(super) const MESSAGE_MARK: [u8; 4] = [0xFF; 4];
-/// What a batch may unpack to however small it is.
+/// Bytes that a batch may unpack to however small it is.
 const BATCH_FLOOR: u64 = 64 << 20;
 /// Rows of a batch that cost nothing, as those of an empty column do.
 const FREE_ROWS: u64 = 1 << 20;
@@ -74,11 +74,11 @@ impl ArrowFile {
         let reader = BufReader::new(file);
         let mut file = Self { reader, at: 0, length, schema, dictionaries: HashMap::new(), read: Vec::new() };
         let mut mark = [0; FILE_MARK.len()];
-        file.reader.read_exact(&mut mark).map_err(|_| ends_early())?;
+        file.reader.read_exact(&mut mark).ok().ok_or_else(ends_early)?;
         if mark == FILE_MARK {
             // A footer that is not there says that the file is not whole, even where its messages are.
             file.seek(length.saturating_sub(FILE_MARK.len() as u64))?;
-            file.reader.read_exact(&mut mark).map_err(|_| ends_early())?;
+            file.reader.read_exact(&mut mark).ok().ok_or_else(ends_early)?;
             if mark != FILE_MARK {
                 return Err(ends_early());
             }
@@ -117,7 +117,7 @@ impl ArrowFile {
                 let Some(envelope) = self.next_envelope()? else { return Ok(blocks) };
                 let message = message(&envelope)?;
                 if let Some(batch) = message.header_as_record_batch() {
-                    let rows = u64::try_from(batch.length()).map_err(|_| bad_size())?;
+                    let rows = u64::try_from(batch.length()).ok().ok_or_else(bad_size)?;
                     blocks.push(Block { at, rows });
                 } else {
                     self.read_dictionary(&message, &envelope)?;
@@ -183,8 +183,8 @@ impl ArrowFile {
         }
         let description = self.bytes(size)?;
         let body_at = self.at;
-        let parsed = root_as_message(&description).map_err(|error| Sentence::verbatim(error))?;
-        let body_length = u64::try_from(parsed.bodyLength()).map_err(|_| bad_size())?;
+        let parsed = root_as_message(&description).map_err(Sentence::verbatim)?;
+        let body_length = u64::try_from(parsed.bodyLength()).ok().ok_or_else(bad_size)?;
         if body_length > self.length - body_at {
             return Err(ends_early());
         }
@@ -198,7 +198,7 @@ impl ArrowFile {
 
     fn word(&mut self) -> Checked<[u8; 4]> {
         let mut word = [0; 4];
-        self.reader.read_exact(&mut word).map_err(|_| ends_early())?;
+        self.reader.read_exact(&mut word).ok().ok_or_else(ends_early)?;
         self.at += 4;
         Ok(word)
     }
@@ -207,7 +207,7 @@ impl ArrowFile {
         if n > self.length.saturating_sub(self.at) {
             return Err(ends_early());
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(n).map_err(|_| bad_size())?);
+        let mut bytes = Vec::with_capacity(usize::try_from(n).ok().ok_or_else(bad_size)?);
         self.reader.by_ref().take(n).read_to_end(&mut bytes).map_err(Sentence::verbatim)?;
         self.at += n;
         if bytes.len() as u64 == n { Ok(bytes) } else { Err(ends_early()) }
@@ -227,7 +227,7 @@ impl Batches for ArrowFile {
 }
 
 fn message(envelope: &Envelope) -> Checked<Message<'_>> {
-    root_as_message(&envelope.description).map_err(|error| Sentence::verbatim(error))
+    root_as_message(&envelope.description).map_err(Sentence::verbatim)
 }
 
 /// Holds a batch to its body: parts within it, what they unpack to, and rows that it can have.
@@ -247,7 +247,7 @@ fn check(batch: &arrow_ipc::RecordBatch<'_>, body: &[u8]) -> Checked<()> {
             let size = body[at as usize..(at + n) as usize].first_chunk::<8>().ok_or_else(bad_size)?;
             let unpacked = match i64::from_le_bytes(*size) {
                 -1 => n,
-                size => u64::try_from(size).map_err(|_| bad_size())?,
+                size => u64::try_from(size).ok().ok_or_else(bad_size)?,
             };
             if !meter.spend(unpacked) {
                 return Err(meter.refusal());
@@ -257,7 +257,7 @@ fn check(batch: &arrow_ipc::RecordBatch<'_>, body: &[u8]) -> Checked<()> {
     }
     let most = FREE_ROWS.saturating_add(bytes.saturating_mul(64));
     let nodes = batch.nodes().into_iter().flatten().map(|node| node.length());
-    let is_too_long = |n: i64| u64::try_from(n).map_or(true, |n| n > most);
+    let is_too_long = |n: i64| !u64::try_from(n).is_ok_and(|n| n <= most);
     if nodes.chain([batch.length()]).any(is_too_long) { Err(bad_size()) } else { Ok(()) }
 }
 

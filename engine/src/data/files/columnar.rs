@@ -17,7 +17,7 @@ use crate::{Sentence, sentence};
 
 /// Types deeper than this are no rows that anybody wrote.
 const MAX_DEPTH: usize = 32;
-/// What a value counts for beside its text, in bytes.
+/// Bytes that a value counts for beside its text.
 const CELL: u64 = 8;
 
 /// The columns of a file: those that are read, and names for numbers in them.

@@ -13,7 +13,7 @@ use crate::sentence;
 
 /// Endings of packed files.
 const ENDINGS: [&str; 6] = [".gz", ".gzip", ".zst", ".zstd", ".xz", ".lzma"];
-/// What xz may take to unpack: its strongest usual setting takes 65 MiB.
+/// Memory that xz may take to unpack: its strongest usual setting takes 65 MiB.
 const XZ_MEMORY: u64 = 512 << 20;
 /// Bytes that say what a file is: more than any answer of a server that is told as one.
 const BEGINNING: u64 = 4097;

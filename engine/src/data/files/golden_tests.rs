@@ -43,6 +43,7 @@ fn what_is_not_read_and_what_lies_beside_is_said() {
     assert!(dict.contains("Read is the split train") && dict.contains("dict/test"), "{dict}");
     assert!(dict.contains("bytes and no text: picture"), "{dict}");
     assert!(of("shuffled").contains("in its order"));
+    assert!(of("shuffled/data-00000-of-00002.arrow").contains("keeps an order of rows"));
     let shards = of("shards");
     assert!(shards.contains("validation-00000-of-00001.parquet") && shards.contains("2 files"), "{shards}");
     assert!(of("shards/data/*.parquet").contains("extra, target"));

@@ -7,7 +7,7 @@ use crate::{Sentence, sentence};
 
 /// The most that bytes of a file may stand for: texts shrink five- to twentyfold, and templated ones up to a hundredfold.
 const RATIO: u64 = 1000;
-/// What any file may unpack to, however small it is.
+/// Bytes that any file may unpack to, however small it is.
 const FLOOR: u64 = 1 << 30;
 
 /// Bytes that a file may still unpack to.

@@ -61,7 +61,10 @@ struct Found {
 /// There is no such thing, it is not rows, or it is damaged.
 pub(super) fn open_stream(path: &Path) -> Result<Option<Box<dyn RowStream>>> {
     let found = match place(path) {
-        Place::File => return open_file(path, &Classes::None),
+        Place::File => match saved_folder::note_on_order(path) {
+            Some(note) => Found { files: vec![path.to_owned()], notes: vec![note], ..Found::default() },
+            None => return open_file(path, &Classes::None),
+        },
         Place::Folder => in_folder(path)?,
         Place::Pattern => shards::of_pattern(path)?,
     };
@@ -107,8 +110,8 @@ pub(super) fn check_many(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether a path that names nothing is a pattern of names.
-pub(super) fn is_pattern(path: &Path) -> bool {
+/// Whether a path that names nothing is a pattern of names, such as `shards/*.parquet`.
+pub fn is_pattern(path: &Path) -> bool {
     matches!(place(path), Place::Pattern)
 }
 
@@ -181,7 +184,7 @@ pub(super) fn has_columnar_ending(path: &Path) -> bool {
 /// Endings of Parquet and Arrow files.
 pub(super) const COLUMNAR_ENDINGS: [&str; 4] = [".parquet", ".arrow", ".feather", ".ipc"];
 
-/// What stands in a folder of rows beside them, read as JSON.
+/// A description that stands in a folder of rows beside them, read as JSON.
 fn read_description(path: &Path) -> Result<Value> {
     files::read_json(path, Kind::Index, sentence!("the description of the dataset"))
 }

@@ -18,7 +18,7 @@ pub(super) const MARK: &[u8] = b"PAR1";
 const ENCRYPTED: &[u8] = b"PARE";
 /// Groups within groups of the schema.
 const MAX_DEPTH: usize = 40;
-/// What a page may unpack to however small it is.
+/// Bytes that a page may unpack to however small it is.
 const PAGE_FLOOR: u64 = 64 << 20;
 /// Bytes of a page's description, which may hold its smallest and its largest value.
 const MAX_HEADER: u64 = 16 << 20;
@@ -127,7 +127,7 @@ pub(super) fn check_pages(file: &File, length: u64, chunk: &ColumnChunkMetaData)
     Ok(())
 }
 
-/// What a page's description claims.
+/// The claims of a page's description.
 #[derive(Default)]
 struct Page {
     unpacked: u64,

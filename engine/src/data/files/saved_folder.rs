@@ -67,12 +67,12 @@ pub(super) fn note(chosen: &str, others: &[(&str, PathBuf)]) -> Option<Sentence>
     let names = others.iter().map(|(name, _)| *name).collect::<Vec<&str>>().join(", ");
     Some(match validation {
         Some((_, path)) => sentence!(
-            "Read is the split {chosen}; {names} are beside it, and rows to validate on are those of {path}",
+            "Read is the split {chosen}, beside it lies {names}; rows to validate on are at {path}",
             chosen,
             names,
             path
         ),
-        None => sentence!("Read is the split {chosen}; {names} are beside it", chosen, names),
+        None => sentence!("Read is the split {chosen}, beside it lies {names}", chosen, names),
     })
 }
 
@@ -102,6 +102,20 @@ fn of_split(folder: &Path) -> Result<Found> {
         false => vec![sentence!("The rows are those of the dataset's own list, in its order")],
     };
     Ok(Found { files, indices, classes: classes(folder), notes })
+}
+
+/// A note on a single file of a dataset that keeps an order of its own.
+pub(super) fn note_on_order(file: &Path) -> Option<Sentence> {
+    let folder = file.parent().filter(|_| file.extension().is_some_and(|ending| ending == "arrow"))?;
+    let state = folder.join("state.json");
+    let state = state.is_file().then(|| read_description(&state).ok()).flatten()?;
+    let is_listed = |key: &str| state.get(key).and_then(Value::as_array).is_some_and(|files| !files.is_empty());
+    (is_listed("_indices_data_files") || is_listed("_indices_files")).then(|| {
+        sentence!(
+            "The file is read as it is; its dataset keeps an order of rows, which the folder {folder} is read in",
+            folder
+        )
+    })
 }
 
 /// The file that an entry `{"filename": …}` names, which is in the folder.

@@ -10,7 +10,7 @@ use crate::data::table::{Row, Table};
 use crate::error::Result;
 use crate::{Sentence, sentence};
 
-pub(super) const FORM: Form = Form { name: "CoNLL", is, read };
+pub(super) const FORM: Form = Form { name: "CoNLL", is: is_tagged, read };
 
 /// Column of the lists that the columns of a sentence are, until its form is known.
 pub(in crate::data) const FIELDS: &str = "fields";
@@ -30,10 +30,6 @@ enum Kind {
     Entities2004,
     Roles2005,
     All2012,
-}
-
-fn is(table: &Table) -> bool {
-    table.column(FIELDS).is_some()
 }
 
 /// The table without the column of raw fields.
@@ -60,9 +56,6 @@ fn columns_of(cell: &Value) -> Option<Columns> {
 }
 
 fn read(table: Table, asked: &Asked) -> Result<Found> {
-    if !is_tagged(&table) {
-        return Ok(Found::new(table, sentence!("a token and its labels on a line"), &[], ""));
-    }
     let probe: Vec<Columns> = filled(&table, 2).take(PROBE * 5).filter_map(columns_of).collect();
     let kind = kind_of(&probe);
     let by_predicate = matches!(kind, Kind::Roles2005 | Kind::All2012)

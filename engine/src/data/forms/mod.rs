@@ -96,7 +96,7 @@ const FORMS: &[Form] = &[
 ///
 /// # Errors
 /// [`EngineError::ColumnMissing`](crate::error::EngineError::ColumnMissing) for a named column that no row has.
-pub(super) fn recognized(table: Table, config: &DataConfig, task: Task) -> Result<Table> {
+pub fn recognized(table: Table, config: &DataConfig, task: Task) -> Result<Table> {
     if config.form == FormRecognition::None {
         return Ok(conll_columns::without_fields(table));
     }

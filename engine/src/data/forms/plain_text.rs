@@ -92,10 +92,7 @@ fn fitting(text: &str, limit: usize, count: &dyn Fn(&str) -> Result<usize>) -> R
     }
     let (mut fits, mut fails) = (first, window.max(first));
     while fits < fails {
-        let middle = floor(text, fits + (fails - fits).div_ceil(2));
-        if middle <= fits {
-            break;
-        }
+        let middle = ceil(text, fits + (fails - fits).div_ceil(2));
         match count(&text[..middle])? <= limit {
             true => fits = middle,
             false => fails = floor(text, middle - 1),
@@ -110,6 +107,11 @@ fn at_space(text: &str, end: usize, least: usize) -> usize {
         Some(at) if at >= (end / 2).max(least) => at,
         _ => end,
     }
+}
+
+/// The first boundary of characters at or behind a place.
+fn ceil(text: &str, at: usize) -> usize {
+    (at..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len())
 }
 
 /// The last boundary of characters at or before a place.

@@ -149,7 +149,7 @@ impl Encoder<'_> {
     /// The references of a row as the target's template writes them, where there are several.
     pub(in crate::data) fn references(&self, row: &Row, fields: &Fields) -> Vec<String> {
         let column = self.table.references.unwrap_or(self.roles.target);
-        let Some(list) = row.cell(column).as_array().filter(|list| list.len() > 1) else { return Vec::new() };
+        let Some(list) = row.cell(column).as_array() else { return Vec::new() };
         let written = |text: &str| {
             let fields = fields.with_target(text);
             let written = self.prompts.templates.target(&fields).unwrap_or_else(|_| text.to_owned());
@@ -160,15 +160,19 @@ impl Encoder<'_> {
 }
 
 /// The rows of each source, where several are references of one; otherwise each for itself. A first row has the
-/// references, the others follow it and have its prompt.
+/// references, the others follow it and have its prompt. The windows of a text belong together too.
 pub(in crate::data) fn groups(rows: &[Example]) -> Vec<Range<usize>> {
     let mut groups = Vec::with_capacity(rows.len());
     let mut begin = 0;
     while let Some(first) = rows.get(begin) {
         let is_other =
             |row: &&Example| row.references.is_empty() && row.dataset == first.dataset && row.prompt == first.prompt;
-        let most = first.references.len().saturating_sub(1);
-        let n = 1 + rows[begin + 1..].iter().take(most).take_while(is_other).count();
+        let is_window = |row: &&Example| !row.spans.is_empty() && row.dataset == first.dataset && row.row == first.row;
+        let (most, others) = (first.references.len().saturating_sub(1), rows[begin + 1..].iter());
+        let n = 1 + match first.spans.is_empty() {
+            true => others.take(most).take_while(is_other).count(),
+            false => others.take_while(is_window).count(),
+        };
         groups.push(begin..begin + n);
         begin += n;
     }

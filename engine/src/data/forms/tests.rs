@@ -1,3 +1,5 @@
+//! Rows of each form, against those that are written beside its file.
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};

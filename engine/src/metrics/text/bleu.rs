@@ -38,6 +38,7 @@ pub struct Bleu {
 }
 
 impl Bleu {
+    /// sacreBLEU's defaults with a tokenizer.
     pub fn new(tokenizer: Tokenizer) -> Self {
         Self { tokenizer, ..Self::default() }
     }

@@ -39,7 +39,9 @@ pub struct TextMetricEntry {
     pub name: &'static str,
     /// Name as papers write it.
     pub label: &'static str,
+    /// Range of the figure.
     pub scale: Scale,
+    /// Whether a larger figure is the better one.
     pub higher_is_better: bool,
     /// One line on words and reference implementation.
     pub description: &'static str,

@@ -28,8 +28,11 @@ pub enum RougeKind {
 /// Which of the three numbers is the figure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RougePart {
+    /// Share of the prediction that the reference has.
     Precision,
+    /// Share of the reference that the prediction has.
     Recall,
+    /// Harmonic mean of both.
     #[default]
     F,
 }
@@ -44,10 +47,12 @@ pub struct Rouge {
 }
 
 impl Rouge {
+    /// F of rouge_score's words, without stems.
     pub fn new(kind: RougeKind) -> Self {
         Self { kind, part: RougePart::F, words: Words::Usual, stems: false }
     }
 
+    /// Another number than F.
     pub fn part(self, part: RougePart) -> Self {
         Self { part, ..self }
     }

@@ -220,16 +220,7 @@ mod tests {
             let layers: Vec<LayerKv> =
                 (0..shape.n_layers).map(|_| LayerKv { key: slots(0.0), value: slots(0.5) }).collect();
             let tokens = [5, 9, 14, 6, 30];
-            let example = Example {
-                row: 1,
-                tokens: tokens.to_vec(),
-                n_prompt: 1,
-                prompt: String::new(),
-                reference: String::new(),
-                references: Vec::new(),
-                types: Vec::new(),
-                ..Example::default()
-            };
+            let example = Example { row: 1, tokens: tokens.to_vec(), n_prompt: 1, ..Example::default() };
             let batch = TokenBatch::new(&[example], &[0], 1, Task::Causal);
             let as_read = |positions| {
                 let conditioning = Conditioning { positions, ..Conditioning::at(site, layers.clone()) };
