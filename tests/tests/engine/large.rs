@@ -69,8 +69,7 @@ fn rows_of_a_large_file_are_those_of_a_small_one() {
 #[test]
 fn classes_tasks_and_conversations_are_found_in_all_of_a_large_file() {
     let folder = tempfile::tempdir().unwrap();
-    let classified =
-        |i: usize| json!({"review": format!("text {i}"), "kind": (["x", "y", "z"][i / 20]), "of": (["a", "b"][i / 30])});
+    let classified = |i: usize| json!({"review": format!("text {i}"), "kind": (["x", "y", "z"][i / 20]), "of": (["a", "b"][i / 30])});
     let path = write(folder.path(), &(0..60).map(classified).collect::<Vec<_>>());
     let (task_column, target_column) = (Some("of".to_owned()), Some("kind".to_owned()));
     let source_column = Some("review".to_owned());
