@@ -18,7 +18,7 @@ use crate::config::{
     MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit, Reparameterization, Task,
     TaskRecord,
 };
-use crate::data::{IGNORE_INDEX, SourceBatch, TokenBatch};
+use crate::data::{Examples, IGNORE_INDEX, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
@@ -188,7 +188,7 @@ fn adapter(model: &BaseModel, method: MethodConfig, device: &Device) -> Result<A
         model,
         device,
         encode: &|_| Ok(Vec::new()),
-        rows: &[],
+        rows: &Examples::default(),
         task: &task,
         own_scores: None,
         warm_start: WarmStart::default(),

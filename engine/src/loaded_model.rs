@@ -1,6 +1,6 @@
 //! A model with its tokenizer, on its device.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -31,6 +31,8 @@ pub struct LoadedModel {
     pub hash: String,
     /// Decoding settings of the model's makers.
     pub generation: GenerationConfig,
+    /// Folder of what is computed once and kept, encoded rows among it.
+    pub cache: Option<PathBuf>,
 }
 
 impl LoadedModel {
@@ -59,7 +61,7 @@ impl LoadedModel {
             (hash, model)
         });
         let generation = GenerationConfig::read(folder)?;
-        Ok(Self { model: model?, tokenizer, device, device_info, summary, hash, generation })
+        Ok(Self { model: model?, tokenizer, device, device_info, summary, hash, generation, cache: None })
     }
 
     /// Settings for decoding: the tokenizer's end token ends a text, and so do those that the model's makers name.

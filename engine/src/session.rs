@@ -53,7 +53,9 @@ impl Session {
         // Two models at once only while a job still uses the other one.
         self.last = None;
         self.geometries.clear();
-        let model = Rc::new(LoadedModel::load(folder, place, self.trials.as_ref(), progress)?);
+        let cache = Some(self.cache.clone());
+        let loaded = LoadedModel::load(folder, place, self.trials.as_ref(), progress)?;
+        let model = Rc::new(LoadedModel { cache, ..loaded });
         self.unsaid.extend(model.model.folder().options_notice());
         self.unsaid.extend(model.model.weights_notice());
         self.last = Some((folder.to_owned(), place, Rc::clone(&model)));

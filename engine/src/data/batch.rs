@@ -156,37 +156,46 @@ fn id(token: u32) -> i32 {
 /// are a place in the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batches {
-    batches: Vec<Vec<usize>>,
+    /// The rows, batch behind batch.
+    rows: Vec<u32>,
+    batch_size: usize,
+    /// The batches in their order.
+    order: Vec<u32>,
 }
 
 impl Batches {
     /// Shuffles the rows, sorts windows of some fifty batches by length, cuts them into batches and shuffles those.
     /// `lengths` are the tokens of each row; at most one batch has fewer than `batch_size` rows.
     pub fn new(lengths: &[usize], batch_size: usize, seed: u64, epoch: u64) -> Self {
+        Self::of(lengths.len(), |row| lengths[row], batch_size, (seed, epoch))
+    }
+
+    /// The same of `n` rows whose lengths are looked up.
+    pub fn of(n: usize, length: impl Fn(usize) -> usize, batch_size: usize, (seed, epoch): (u64, u64)) -> Self {
         let batch_size = batch_size.max(1);
-        let mut order = shuffled(lengths.len(), seed, Purpose::Rows { epoch });
-        let mut sorted: Vec<Vec<usize>> = Vec::new();
-        for window in order.chunks_mut(batch_size.saturating_mul(WINDOW)) {
-            window.sort_by_key(|&row| lengths[row]);
-            sorted.extend(window.chunks(batch_size).map(<[usize]>::to_vec));
+        let mut rows = shuffled(n, seed, Purpose::Rows { epoch });
+        for window in rows.chunks_mut(batch_size.saturating_mul(WINDOW)) {
+            window.sort_by_cached_key(|&row| length(row as usize));
         }
-        let order = shuffled(sorted.len(), seed, Purpose::Batches { epoch });
-        Self { batches: order.into_iter().map(|index| std::mem::take(&mut sorted[index])).collect() }
+        let order = shuffled(n.div_ceil(batch_size), seed, Purpose::Batches { epoch });
+        Self { rows, batch_size, order }
     }
 
     /// Number of batches of the epoch.
     pub fn len(&self) -> usize {
-        self.batches.len()
+        self.order.len()
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.order.is_empty()
     }
 
     /// The rows of a batch, as indices into `lengths`.
-    pub fn rows(&self, batch: usize) -> &[usize] {
-        &self.batches[batch]
+    pub fn rows(&self, batch: usize) -> Vec<usize> {
+        let begin = self.order[batch] as usize * self.batch_size;
+        let end = (begin + self.batch_size).min(self.rows.len());
+        self.rows[begin..end].iter().map(|&row| row as usize).collect()
     }
 }
 

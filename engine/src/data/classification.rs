@@ -1,5 +1,7 @@
 //! Rows with labels of their own: the class of a text, of each word, or the token under a mask.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::cut;
@@ -17,16 +19,34 @@ use crate::{Sentence, sentence};
 /// # Errors
 /// [`EngineError::Setting`] when there are fewer than two or too many.
 pub(super) fn classes_of(table: &Table, column: usize, task: Task) -> Result<Vec<String>> {
-    let mut found = std::collections::BTreeSet::new();
+    let mut found = BTreeSet::new();
+    add_classes(table, column, task, &mut found);
+    classes_named(found, table, column, task)
+}
+
+/// Adds the classes of some rows; of too many no more than show that they are.
+pub(super) fn add_classes(table: &Table, column: usize, task: Task, found: &mut BTreeSet<String>) {
     for row in &table.rows {
+        if found.len() > MAX_CLASSES + 1 {
+            return;
+        }
         match task {
             Task::TokenClassification => found.extend(list(row.cell(column)).unwrap_or_default()),
             _ => drop(found.insert(row.text(column).trim().to_owned())),
         }
-        if found.len() > MAX_CLASSES + 1 {
-            break;
-        }
     }
+}
+
+/// The classes of these names.
+///
+/// # Errors
+/// As [`classes_of`].
+pub(super) fn classes_named(
+    mut found: BTreeSet<String>,
+    table: &Table,
+    column: usize,
+    task: Task,
+) -> Result<Vec<String>> {
     found.remove("");
     let name = &table.columns[column];
     let refused = |reason: Sentence| Err(EngineError::Setting { field: "data.target_column", reason });

@@ -33,7 +33,7 @@ const SYSTEMS: [&str; 3] = ["system", "system_prompt", "系统"];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Earlier {
     system: Option<usize>,
-    history: Option<usize>,
+    pub(super) history: Option<usize>,
 }
 
 impl Earlier {
@@ -77,6 +77,14 @@ pub(super) fn unfolded(table: Table, asked: [Option<&str>; 2], learned: LearnedT
             let system = named(&table, &SYSTEMS);
             Ok(Table { earlier: Earlier { system, history }, ..table })
         }
+    }
+}
+
+/// More rows of a file, unfolded as its first ones were.
+pub(super) fn unfolded_as(table: Table, first: &Table, learned: LearnedTurns) -> Table {
+    match (&first.roles, first.earlier.history) {
+        (Some(_), Some(column)) => by_answers(table, column, learned),
+        _ => Table { earlier: first.earlier.clone(), ..table },
     }
 }
 
@@ -182,9 +190,22 @@ fn by_answers(table: Table, column: usize, learned: LearnedTurns) -> Table {
         }
     }
     let n_rows = unfolded.rows.len();
-    unfolded.notes.push(match learned {
-        LearnedTurns::All => sentence!("The rows are conversations ({name:?}): each answer in them is learned, with what was said before it; {n_rows} answers \
-         in {n_conversations} conversations", name, n_rows, n_conversations),
+    unfolded.notes.push(note(&name, learned, n_rows, n_conversations));
+    unfolded.roles = Some(Roles { source: vec![n], target: n + 1 });
+    unfolded.earlier = Earlier { system, history: Some(column) };
+    unfolded
+}
+
+/// The note on rows that are conversations.
+pub(super) fn note(name: &str, learned: LearnedTurns, n_rows: usize, n_conversations: usize) -> Sentence {
+    match learned {
+        LearnedTurns::All => sentence!(
+            "The rows are conversations ({name:?}): each answer in them is learned, with what was said before it; {n_rows} answers \
+         in {n_conversations} conversations",
+            name,
+            n_rows,
+            n_conversations
+        ),
         LearnedTurns::Last => sentence!(
             "The rows are conversations ({name:?}): the last answer of each is learned, with what was said before it; {n_rows} answers in \
              {n_conversations} conversations",
@@ -192,10 +213,7 @@ fn by_answers(table: Table, column: usize, learned: LearnedTurns) -> Table {
             n_rows,
             n_conversations
         ),
-    });
-    unfolded.roles = Some(Roles { source: vec![n], target: n + 1 });
-    unfolded.earlier = Earlier { system, history: Some(column) };
-    unfolded
+    }
 }
 
 /// The answers of a conversation.

@@ -1,27 +1,22 @@
 //! The rows of a run: read, encoded, split into training and validation, with a report of what happened to them.
 
-use std::collections::HashSet;
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use super::classification::classes_of;
-use super::columns::{self, Roles};
-use super::conversation::{self, check_read, is_chat, unfolded};
-use super::encode::{Encoded, Encoder, Example, token_limit};
+use super::encode::{Encoded, Example};
+use super::examples::{Before, Examples, Picked, Stored};
 use super::forms;
-use super::known_forms;
+use super::large::Holding;
 use super::mixture::joined;
-use super::prompts::Prompts;
-use super::ranking::Ranking;
-use super::reader::read_table;
+use super::prepared::Prepared;
 use super::report::{DataReport, unknown_token};
 use super::shuffle::{Purpose, shuffled};
 use super::soft;
-use super::table::Table;
-use super::tasks::{assign, tasks_of};
+use super::store::Store;
 use super::tokenizer::Tokenizer;
 use super::verbalizer::LabelWords;
 use crate::config::{DataConfig, Heads, MoreData, Task, TaskRecord};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::tokens::TargetStart;
 use crate::{Sentence, sentence};
 
@@ -29,7 +24,7 @@ use crate::{Sentence, sentence};
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Rows to learn, in the file's order.
-    pub train: Vec<Example>,
+    pub train: Examples,
     /// Rows to measure by, in the file's order; empty when the configuration keeps none.
     pub validation: Vec<Example>,
     /// The task that the rows train, with the names of the classes.
@@ -54,9 +49,14 @@ impl Dataset {
     pub fn place(&mut self, before: &[u32], by_task: bool, tokenizer: &Tokenizer) -> Result<()> {
         let n_soft = soft::count(before);
         self.check_soft(n_soft)?;
-        for example in self.train.iter_mut().chain(&mut self.validation) {
+        let (begin, task) = (tokenizer.begins_texts(), self.task.task);
+        self.train.change(&|change| {
+            change.before = Some(Before { tokens: before.to_vec(), begin: begin.to_vec(), task });
+            change.n_soft_of_task = by_task.then_some(n_soft);
+        });
+        for example in &mut self.validation {
             if example.n_soft() == 0 {
-                example.begin_with(before, tokenizer.begins_texts(), self.task.task);
+                example.begin_with(before, begin, task);
             }
             if by_task {
                 example.take_task(n_soft);
@@ -71,7 +71,9 @@ impl Dataset {
     /// Refuses soft tokens that a template has put, if they are others than those of the method or not in every row.
     fn check_soft(&self, n_soft: usize) -> Result<()> {
         let wrong = |field, reason: Sentence| Err(EngineError::Setting { field, reason });
-        let placed = || self.train.iter().chain(&self.validation).map(|example| (example.row, example.n_soft()));
+        let mut placed = self.train.soft();
+        placed.extend(self.validation.iter().map(|example| (example.row, example.n_soft())));
+        let placed = || placed.iter().copied();
         if let Some((row, found)) = placed().find(|(_, found)| *found > 0 && *found != n_soft) {
             return match n_soft {
                 0 => wrong("data.prompt_template", sentence!("it has soft tokens, and the method trains none")),
@@ -92,7 +94,7 @@ impl Dataset {
 
     /// Whether the answers of rows are looked for among candidates.
     pub fn is_ranked(&self) -> bool {
-        self.train.iter().chain(&self.validation).any(|example| example.candidates.is_some())
+        self.train.is_ranked() || self.validation.iter().any(|example| example.candidates.is_some())
     }
 
     /// The task as its figures are made: that of a classifier, where words stand for classes.
@@ -113,20 +115,9 @@ impl Dataset {
 
     /// Takes the soft tokens of a template away, for a model without an adapter.
     pub fn drop_soft(&mut self) {
-        self.train.iter_mut().chain(&mut self.validation).for_each(Example::drop_soft);
+        self.train.change(&|change| change.drops_soft = true);
+        self.validation.iter_mut().for_each(Example::drop_soft);
     }
-}
-
-/// A training file on its way to a dataset: everything the preview shows too.
-pub(super) struct Prepared {
-    pub(super) table: Table,
-    pub(super) roles: Roles,
-    pub(super) prompts: Prompts,
-    pub(super) task: TaskRecord,
-    pub(super) start: TargetStart,
-    pub(super) encoded: Encoded,
-    pub(super) ranking: Option<Ranking>,
-    pub(super) max_tokens: usize,
 }
 
 impl Dataset {
@@ -147,13 +138,36 @@ impl Dataset {
         max_tokens: usize,
         seed: u64,
     ) -> Result<Self> {
-        let load = |config: &DataConfig, task: &TaskRecord| {
-            let prepared = Prepared::load(config, task, start, tokenizer, max_tokens)?;
+        Self::load_holding(config, task, (start, max_tokens), tokenizer, seed, &Holding::default())
+    }
+
+    /// The same, which says where the rows of large files are held. A kept file of them that is damaged is made again.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load_holding(
+        config: &DataConfig,
+        task: &TaskRecord,
+        (start, max_tokens): (TargetStart, usize),
+        tokenizer: &Tokenizer,
+        seed: u64,
+        holding: &Holding,
+    ) -> Result<Self> {
+        let once = |config: &DataConfig, task: &TaskRecord| {
+            let prepared = Prepared::load(config, task, start, tokenizer, max_tokens, holding)?;
+            let kept = prepared.large.as_ref().and_then(|large| large.kept.clone());
             let validation = match &config.validation {
                 Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
                 None => None,
             };
-            Ok(Self::split(prepared, validation, config, seed, tokenizer))
+            Ok((Self::split(prepared, validation, config, seed, tokenizer), kept))
+        };
+        let load = |config: &DataConfig, task: &TaskRecord| match once(config, task)? {
+            (Err(_), Some(kept)) => {
+                std::fs::remove_file(&kept).map_err(EngineError::io(IoAction::Remove, &kept))?;
+                once(config, task)?.0
+            }
+            (split, _) => split,
         };
         let first = load(config, task)?;
         let mut beside = TaskRecord { tasks: task.tasks.clone(), ..first.task.clone() };
@@ -168,232 +182,126 @@ impl Dataset {
         joined(first, others, config)
     }
 
+    /// # Errors
+    /// The file of encoded rows cannot be read, or is not what was written.
     pub(super) fn split(
-        prepared: Prepared,
+        mut prepared: Prepared,
         validation: Option<Encoded>,
         config: &DataConfig,
         seed: u64,
         tokenizer: &Tokenizer,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut report = prepared.report(config);
         let seed = config.split_seed.unwrap_or(seed);
-        let Prepared { encoded, task, ranking, .. } = prepared;
-        let words = ranking.map(|ranking| ranking.words).unwrap_or_default();
-        let (train, validation) = match validation {
-            Some(validation) => {
-                report.add_skipped_validation(&validation.skipped, validation.n_skipped);
-                let n = validation.examples.len();
-                let (_, kept) = part(validation.examples, config.validation_rows.min(n), seed);
-                (encoded.examples, kept)
+        let kept = validation.map(|validation| {
+            report.add_skipped_validation(&validation.skipped, validation.n_skipped);
+            let n = validation.examples.len();
+            part(validation.examples, config.validation_rows.min(n), seed).1
+        });
+        let unknown = unknown_token(tokenizer);
+        let (train, validation) = match prepared.large.take() {
+            Some(large) => {
+                report.lengths = large.uncut;
+                split_stored(&large.store, kept, config, seed)?.counted(&mut report, unknown)?
             }
             None => {
-                let n = n_validation(forms::groups(&encoded.examples).len(), config);
-                part(encoded.examples, n, seed)
+                let (train, validation) = split_held(prepared.encoded.examples, kept, config, seed);
+                report.unused_rows = train.1;
+                let train = train.0;
+                train.iter().for_each(|example| report.count(example, unknown));
+                let known: HashSet<_> = train.iter().map(|e| (&e.source, &e.tokens)).collect();
+                report.duplicate_rows = validation.iter().filter(|e| known.contains(&(&e.source, &e.tokens))).count();
+                (train.into(), validation)
             }
         };
-        let n_there = train.len();
-        let train = fewer(train, config);
-        report.unused_rows = n_there - train.len();
-        report.train_rows = train.len();
-        report.validation_rows = validation.len();
-        let unknown = unknown_token(tokenizer);
-        train.iter().chain(&validation).for_each(|example| report.count(example, unknown));
-        let known: HashSet<_> = train.iter().map(|e| (&e.source, &e.tokens)).collect();
-        report.duplicate_rows = validation.iter().filter(|e| known.contains(&(&e.source, &e.tokens))).count();
-        let groups = task.tasks.clone();
-        Self { train, validation, task, names: Vec::new(), words, groups, report }
+        validation.iter().for_each(|example| report.count(example, unknown));
+        (report.train_rows, report.validation_rows) = (train.len(), validation.len());
+        let groups = prepared.task.tasks.clone();
+        let words = prepared.ranking.map(|ranking| ranking.words).unwrap_or_default();
+        Ok(Self { train, validation, task: prepared.task, names: Vec::new(), words, groups, report })
     }
 }
 
-impl Prepared {
-    pub(super) fn load(
-        config: &DataConfig,
-        task: &TaskRecord,
-        start: TargetStart,
-        tokenizer: &Tokenizer,
-        max_tokens: usize,
-    ) -> Result<Self> {
-        if task.task == Task::MaskedFill && tokenizer.mask().is_none() {
-            return Err(EngineError::Tokenizer(sentence!("it has no mask token")));
+/// Training rows with the number of those left aside, and validation rows; `kept` has those of a file of their own.
+fn split_held(
+    examples: Vec<Example>,
+    kept: Option<Vec<Example>>,
+    config: &DataConfig,
+    seed: u64,
+) -> ((Vec<Example>, usize), Vec<Example>) {
+    let (train, validation) = match kept {
+        Some(kept) => (examples, kept),
+        None => {
+            let n = n_validation(forms::groups(&examples).len(), config);
+            part(examples, n, seed)
         }
-        let mut table = read_rows(&config.train, config, task.task)?;
-        let config = &known_forms::settled(config, &table, task.task);
-        table.notes.extend(known_forms::notes(config, &table, task.task));
-        let chat = is_chat(config, &table, task.task, tokenizer);
-        let prompts = Prompts::new(&DataConfig { chat, ..config.clone() }, task.task, tokenizer)?;
-        if task.task.has_head() && prompts.templates.has_soft() {
-            let reason = sentence!("texts and words that are classified are read as they are, without a template");
-            return Err(EngineError::Setting { field: "data.prompt_template", reason });
-        }
-        let max_tokens = token_limit(config, max_tokens);
-        let table = forms::chunked(table, config, tokenizer, max_tokens)?;
-        let roles = match &table.roles {
-            Some(roles) => roles.clone(),
-            None => Roles::resolve(&table, config.source_column.as_deref(), config.target_column.as_deref())?,
-        };
-        roles.check_texts(&table, &prompts.templates, task.task)?;
-        check_read(&table, &prompts, tokenizer)?;
-        let (table, roles) = forms::by_reference(table, roles, config, &prompts, task.task)?;
-        let ranking = Ranking::of(config, &table, &roles, task.task)?;
-        if ranking.is_some() && prompts.templates.prompt_reads("target") {
-            let reason = sentence!("it gives the answer away: what is told among candidates stands behind it");
-            return Err(EngineError::Setting { field: "data.prompt_template", reason });
-        }
-        let mut task = task.clone();
-        if task.task.has_classes() && task.classes.is_empty() {
-            task.classes = classes_of(&table, roles.target, task.task)?;
-        }
-        let encoder = Encoder {
-            table: &table,
-            roles: roles.clone(),
-            prompts: &prompts,
-            tokenizer,
-            task: task.task,
-            start,
-            classes: &task.classes,
-            second: second_column(config, &table, task.task)?,
-            stride: config.stride,
-            ranking: ranking.as_ref(),
-            max_tokens,
-            truncate: config.truncate,
-        };
-        let mut encoded = encoder.encode()?;
-        let column = task_column(config, &table)?;
-        if task.tasks.is_empty() {
-            task.tasks = tasks_of(&table, column, config)?;
-        }
-        assign(&mut encoded, &table, column, config, &task.tasks);
-        if encoded.examples.is_empty() {
-            let reason = encoded.skipped.last().map_or_else(Sentence::default, |problem| problem.reason.clone());
-            return Err(EngineError::NoTrainableRow { path: config.train.clone(), reason });
-        }
-        Ok(Self { table, roles, prompts, task, start, encoded, ranking, max_tokens })
-    }
-
-    /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
-    pub(super) fn encode_validation(&self, path: &Path, config: &DataConfig, tokenizer: &Tokenizer) -> Result<Encoded> {
-        let table = forms::one_per_source(read_rows(path, config, self.task.task)?);
-        let table = forms::chunked(table, config, tokenizer, self.max_tokens)?;
-        check_read(&table, &self.prompts, tokenizer)?;
-        let named = |name: &Option<String>, guessed: String| match name {
-            Some(name) => Some(name.clone()),
-            None => (!guessed.is_empty() && guessed.split(" + ").all(|c| table.column(c).is_some())).then_some(guessed),
-        };
-        let source = named(&config.source_column, self.roles.source_name(&self.table));
-        let target = named(&config.target_column, self.table.columns[self.roles.target].clone());
-        let roles = match &table.roles {
-            Some(roles) => roles.clone(),
-            None => Roles::resolve(&table, source.as_deref(), target.as_deref())?,
-        };
-        roles.check_texts(&table, &self.prompts.templates, self.task.task)?;
-        let ranking = self.ranking.as_ref().map(|known| known.of_file(config, &table, &roles)).transpose()?;
-        let encoder = Encoder {
-            table: &table,
-            roles,
-            prompts: &self.prompts,
-            tokenizer,
-            task: self.task.task,
-            start: self.start,
-            classes: &self.task.classes,
-            second: second_column(config, &table, self.task.task)?,
-            stride: config.stride,
-            ranking: ranking.as_ref(),
-            max_tokens: self.max_tokens,
-            truncate: config.truncate,
-        };
-        let mut encoded = encoder.encode()?;
-        assign(&mut encoded, &table, task_column(config, &table)?, config, &self.task.tasks);
-        Ok(encoded)
-    }
-
-    /// The encoder of the training rows.
-    pub(super) fn encoder<'a>(&'a self, config: &DataConfig, tokenizer: &'a Tokenizer) -> Result<Encoder<'a>> {
-        Ok(Encoder {
-            table: &self.table,
-            roles: self.roles.clone(),
-            prompts: &self.prompts,
-            tokenizer,
-            task: self.task.task,
-            start: self.start,
-            classes: &self.task.classes,
-            second: second_column(config, &self.table, self.task.task)?,
-            stride: config.stride,
-            ranking: self.ranking.as_ref(),
-            max_tokens: self.max_tokens,
-            truncate: config.truncate,
-        })
-    }
-
-    fn report(&self, config: &DataConfig) -> DataReport {
-        DataReport {
-            columns: self.table.columns.clone(),
-            unread_columns: self.unread_columns(config),
-            notes: self.table.notes.clone(),
-            chat: self.prompts.has_chat(),
-            has_sources: self.task.task == Task::Seq2Seq,
-            source_column: self.roles.source_name(&self.table),
-            target_column: self.table.columns[self.roles.target].clone(),
-            total_rows: self.table.total_rows(),
-            skipped: self.encoded.skipped.clone(),
-            skipped_rows: self.encoded.n_skipped,
-            lengths: self.encoded.lengths.clone(),
-            max_tokens: self.max_tokens,
-            truncate: config.truncate,
-            ..DataReport::default()
-        }
-    }
-}
-
-impl Prepared {
-    /// The columns that hold something and that neither the task nor a template reads.
-    fn unread_columns(&self, config: &DataConfig) -> Vec<String> {
-        let Self { table, roles, prompts, task, .. } = self;
-        let named = [&config.second_column, &config.task_column];
-        let (has_templates, chat) = (task.task.has_template(), prompts.has_chat());
-        let texts = roles.texts(&prompts.templates, task.task);
-        let turns = prompts.templates.prompt_reads(conversation::ROLE);
-        let is_read = |column: usize| {
-            let name = &table.columns[column];
-            texts.iter().any(|(read, _)| *read == column)
-                || (!has_templates && (roles.target == column || roles.source.contains(&column)))
-                || second_column(config, table, task.task).is_ok_and(|second| second == Some(column))
-                || (has_templates && prompts.templates.reads(name))
-                || ((chat || turns) && table.earlier.columns().any(|read| read == column))
-                || table.references == Some(column)
-                || (task.task.has_classes() && table.second == Some(column))
-                || self.ranking.as_ref().is_some_and(|ranking| ranking.reads(column))
-                || (chat && table.earlier.columns().any(|read| read == column))
-                || named.iter().any(|asked| asked.as_deref() == Some(name.as_str()))
-        };
-        let holds = |column: usize| table.rows.iter().any(|row| row.is_filled(column));
-        let unread = (0..table.columns.len()).filter(|&column| !is_read(column) && holds(column));
-        unread.map(|column| table.columns[column].clone()).collect()
-    }
-}
-
-/// Reads a file of rows; a conversation becomes a row for each of its answers.
-fn read_rows(path: &Path, config: &DataConfig, task: Task) -> Result<Table> {
-    let table = forms::recognized(read_table(path)?, config, task)?.check_readable()?;
-    let asked = [config.source_column.as_deref(), config.target_column.as_deref()];
-    unfolded(table, asked, config.learned_turns, task)
-}
-
-/// The column of the second text of a pair, where one is named; that of what a question is about and of a predicate is found.
-fn second_column(config: &DataConfig, table: &Table, task: Task) -> Result<Option<usize>> {
-    let name = config.second_column.as_deref().filter(|name| !name.is_empty());
-    let usual: &[&str] = match task {
-        Task::QuestionAnswering => &["context", "passage"],
-        Task::TokenClassification => &["predicate"],
-        _ => &[],
     };
-    let found = || usual.iter().find_map(|name| table.column(name)).or(table.second);
-    name.map_or_else(|| Ok(found()), |name| columns::column(table, name).map(Some))
+    let n_there = train.len();
+    let train = fewer(train, config);
+    let unused = n_there - train.len();
+    ((train, unused), validation)
 }
 
-/// The column of a row's task, where one is named.
-fn task_column(config: &DataConfig, table: &Table) -> Result<Option<usize>> {
-    let name = config.task_column.as_deref().filter(|name| !name.is_empty());
-    name.map(|name| columns::column(table, name)).transpose()
+/// The rows of a file of encoded rows in two parts.
+struct SplitStored {
+    train: Stored,
+    unused: usize,
+    validation: Vec<Example>,
+}
+
+fn split_stored(store: &Arc<Store>, kept: Option<Vec<Example>>, config: &DataConfig, seed: u64) -> Result<SplitStored> {
+    let n = store.len();
+    let of_file = |n_picked: usize| {
+        let mut picked = shuffled(n, seed, Purpose::Split);
+        picked.truncate(n_picked);
+        picked.sort_unstable();
+        picked
+    };
+    let (others, validation) = match kept {
+        Some(kept) => (Vec::new(), kept),
+        None => {
+            let picked = of_file(n_validation(n, config));
+            let rows = picked.iter().map(|&row| store.row(row as usize)).collect::<Result<_>>()?;
+            (picked, rows)
+        }
+    };
+    let there = Stored::new(Arc::clone(store), Picked::Except(others));
+    let n_there = there.len();
+    let n_used = config.n_train_rows(n_there);
+    if n_used == n_there {
+        return Ok(SplitStored { train: there, unused: 0, validation });
+    }
+    let mut used = shuffled(n_there, config.train_rows_seed, Purpose::Fewer);
+    used.truncate(n_used);
+    used.sort_unstable();
+    used.iter_mut().for_each(|row| *row = there.place(*row as usize) as u32);
+    let train = Stored::new(Arc::clone(store), Picked::Only(used));
+    Ok(SplitStored { train, unused: n_there - n_used, validation })
+}
+
+impl SplitStored {
+    /// The rows, counted; this reads each of them, and so notices a damaged one.
+    fn counted(self, report: &mut DataReport, unknown: Option<u32>) -> Result<(Examples, Vec<Example>)> {
+        let mut twins: HashMap<(&[u32], &[u32]), Vec<usize>> = HashMap::new();
+        for (at, row) in self.validation.iter().enumerate() {
+            twins.entry((&row.source, &row.tokens)).or_default().push(at);
+        }
+        let (counted, found) = self.train.fold(
+            |(counted, found): &mut (DataReport, HashSet<usize>), row| {
+                counted.count(row, unknown);
+                found.extend(twins.get(&(row.source.as_slice(), row.tokens.as_slice())).into_iter().flatten());
+            },
+            |(mut counted, mut found), (more, others)| {
+                counted.add_counts(&more);
+                found.extend(others);
+                (counted, found)
+            },
+        )?;
+        report.add_counts(&counted);
+        (report.unused_rows, report.duplicate_rows) = (self.unused, found.len());
+        drop(twins);
+        Ok((Examples::stored(self.train), self.validation))
+    }
 }
 
 /// Rows to validate on, out of `n` usable ones: at least one if any are wanted, and never all.
@@ -412,7 +320,7 @@ fn part(examples: Vec<Example>, n: usize, seed: u64) -> (Vec<Example>, Vec<Examp
     let mut is_picked = vec![false; examples.len()];
     let groups = forms::groups(&examples);
     for index in shuffled(groups.len(), seed, Purpose::Split).into_iter().take(n) {
-        is_picked[groups[index].clone()].fill(true);
+        is_picked[groups[index as usize].clone()].fill(true);
     }
     let is_first: HashSet<usize> = match examples.iter().all(|example| example.spans.is_empty()) {
         true => groups.iter().map(|group| group.start).collect(),
@@ -435,13 +343,15 @@ fn fewer(examples: Vec<Example>, config: &DataConfig) -> Vec<Example> {
     }
     let mut is_used = vec![false; examples.len()];
     for index in shuffled(groups.len(), config.train_rows_seed, Purpose::Fewer).into_iter().take(n) {
-        is_used[groups[index].clone()].fill(true);
+        is_used[groups[index as usize].clone()].fill(true);
     }
     examples.into_iter().zip(is_used).filter_map(|(example, is_used)| is_used.then_some(example)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::super::table::Problem;
     use super::super::tokenizer::byte_tokenizer;
     use super::*;
@@ -467,7 +377,7 @@ mod tests {
         config.split_seed = None;
         let data = load(&config, 1);
         assert_eq!((data.train.len(), data.validation.len(), data.report.total_rows), (30, 10, 40));
-        assert!(data.validation.is_sorted_by_key(|e| e.row) && data.train.is_sorted_by_key(|e| e.row));
+        assert!(data.validation.is_sorted_by_key(|e| e.row) && data.train.held().unwrap().is_sorted_by_key(|e| e.row));
         assert_eq!(data.validation, load(&config, 1).validation);
         assert_ne!(data.validation, load(&config, 2).validation);
         config.split_seed = Some(2);
@@ -520,15 +430,18 @@ mod tests {
         let before = [SOFT, SOFT + 1];
         data.place(&before, true, &byte_tokenizer()).unwrap();
         let begins = |rows: &[Example]| rows.iter().map(|row| row.tokens[..2].to_vec()).collect::<Vec<_>>();
-        assert_eq!(begins(&data.train), [[SOFT + 2, SOFT + 3], [SOFT, SOFT + 1]]);
+        assert_eq!(begins(data.train.held().unwrap()), [[SOFT + 2, SOFT + 3], [SOFT, SOFT + 1]]);
         assert_eq!(begins(&data.validation), [[SOFT, SOFT + 1]]);
         let mut shared = load(&config);
         shared.place(&before, false, &byte_tokenizer()).unwrap();
-        assert!(shared.task.tasks.is_empty() && begins(&shared.train).concat().iter().all(|&token| token < SOFT + 2));
+        assert!(
+            shared.task.tasks.is_empty()
+                && begins(shared.train.held().unwrap()).concat().iter().all(|&token| token < SOFT + 2)
+        );
         let known = TaskRecord { tasks: vec!["one".to_owned(), "a".to_owned()], ..TaskRecord::default() };
         config = DataConfig { task_column: None, validation: None, validation_share: 0.0, ..config };
         let named = Dataset::load(&config, &known, TargetStart::default(), &byte_tokenizer(), 9, 1).unwrap();
-        assert!(named.train.iter().all(|row| row.task == 1), "a file is the task of its name");
+        assert!(named.train.held().unwrap().iter().all(|row| row.task == 1), "a file is the task of its name");
         config.name = Some("b".to_owned());
         let error = Dataset::load(&config, &known, TargetStart::default(), &byte_tokenizer(), 9, 1).unwrap_err();
         assert!(error.to_string().contains("there are one, a"), "{error}");
@@ -550,14 +463,20 @@ mod tests {
         for n in 1..30 {
             let data = load(Some(f64::from(n)), 0);
             assert_eq!((data.validation, data.report.unused_rows), (all.validation.clone(), 30 - n as usize));
-            let used = numbers(&data.train);
+            let used = numbers(data.train.held().unwrap());
             assert!(used.len() == n as usize && used.is_sorted());
             assert!(more.iter().all(|row| used.contains(row)), "{more:?} in {used:?}");
-            assert!(used.iter().all(|row| all.train.iter().any(|known| known.row == *row)));
+            assert!(used.iter().all(|row| all.train.held().unwrap().iter().any(|known| known.row == *row)));
             more = used;
         }
-        assert_ne!(numbers(&load(Some(10.0), 1).train), numbers(&load(Some(10.0), 0).train));
-        assert_eq!(numbers(&load(Some(0.5), 0).train), numbers(&load(Some(15.0), 0).train));
+        assert_ne!(
+            numbers(load(Some(10.0), 1).train.held().unwrap()),
+            numbers(load(Some(10.0), 0).train.held().unwrap())
+        );
+        assert_eq!(
+            numbers(load(Some(0.5), 0).train.held().unwrap()),
+            numbers(load(Some(15.0), 0).train.held().unwrap())
+        );
     }
 
     #[test]

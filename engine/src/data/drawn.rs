@@ -1,13 +1,18 @@
 //! The rows of an epoch: all, or of the references of a source the one that the seed draws for it.
 
 use super::encode::Example;
+use super::examples::Examples;
 use super::forms::groups;
 use super::shuffle::{Purpose, index_below};
 use crate::config::{DataConfig, References};
 
 /// Number of rows of an epoch.
-pub fn rows_of_epoch(rows: &[Example], config: &DataConfig) -> usize {
-    if config.references == References::One { groups(rows).len() } else { rows.len() }
+pub fn rows_of_epoch(rows: &Examples, config: &DataConfig) -> usize {
+    match rows.held() {
+        Some(held) if config.references == References::One => groups(held).len(),
+        // Rows that stand in a file have one reference each.
+        _ => rows.len(),
+    }
 }
 
 /// The rows of an epoch, by their place among all; which of several references is there follows from seed and epoch.
@@ -37,9 +42,9 @@ mod tests {
     #[test]
     fn one_reference_of_a_source_is_drawn_for_an_epoch_by_seed_and_epoch() {
         let mut config = DataConfig::new("x");
-        assert_eq!((rows_of_epoch(&rows(), &config), drawn(&rows(), &config, 1, 0)), (7, (0..7).collect()));
+        assert_eq!((rows_of_epoch(&rows().into(), &config), drawn(&rows(), &config, 1, 0)), (7, (0..7).collect()));
         config.references = References::One;
-        assert_eq!(rows_of_epoch(&rows(), &config), 5);
+        assert_eq!(rows_of_epoch(&rows().into(), &config), 5);
         let epochs: Vec<Vec<usize>> = (0..20).map(|epoch| drawn(&rows(), &config, 1, epoch)).collect();
         assert!(epochs.iter().all(|rows| rows[0] < 3 && rows[1..] == [3, 4, 5, 6]), "{epochs:?}");
         for reference in 0..3 {

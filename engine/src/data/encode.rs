@@ -1,5 +1,6 @@
 //! One row becomes tokens: rendered, tokenized, cut to the limit, with the place where its labels begin.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -159,7 +160,7 @@ impl Example {
 }
 
 /// The rows of a table after encoding.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Encoded {
     pub(super) examples: Vec<Example>,
     /// Tokens of each example before it was cut.
@@ -167,6 +168,26 @@ pub(super) struct Encoded {
     /// The first rows that were left out, in the file's order.
     pub(super) skipped: Vec<Problem>,
     pub(super) n_skipped: usize,
+    /// Why the template fits no row.
+    pub(super) misfit: Option<Sentence>,
+}
+
+impl Encoded {
+    /// Refuses rows of which nothing is left.
+    fn checked(self, path: &Path) -> Result<Self> {
+        if let Some(reason) = self.misfit {
+            return Err(EngineError::Template(reason));
+        }
+        if self.examples.is_empty() {
+            return Err(nothing_left(&self.skipped, path));
+        }
+        Ok(self)
+    }
+}
+
+/// The refusal of a file of which no row is left.
+pub(super) fn nothing_left(skipped: &[Problem], path: &Path) -> EngineError {
+    EngineError::NoTrainableRow { path: path.to_owned(), reason: most_frequent(skipped) }
 }
 
 /// A row as an example, or why there is none.
@@ -198,22 +219,37 @@ impl Encoder<'_> {
     /// [`EngineError::Template`] when the template fits no row or asks for too much, [`EngineError::NoTrainableRow`]
     /// when nothing is left.
     pub(super) fn encode(&self) -> Result<Encoded> {
-        if self.task.has_template() {
-            self.prompts.templates.check_names(&self.table.columns)?;
-        }
+        self.check_names()?;
+        self.encode_table()?.checked(&self.table.path)
+    }
+
+    /// Refuses a template that reads columns which are not there.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`].
+    pub(super) fn check_names(&self) -> Result<()> {
+        if self.task.has_template() { self.prompts.templates.check_names(&self.table.columns) } else { Ok(()) }
+    }
+
+    /// Encodes every readable row of what may be a part of a file.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] when the template asks for too much.
+    pub(super) fn encode_table(&self) -> Result<Encoded> {
         let outcomes: Vec<Outcomes> =
             self.table.rows.par_iter().map(|row| self.encode_rows(row)).collect::<Result<_>>()?;
-        if outcomes.iter().all(|o| o.as_ref().is_err_and(|skip| skip.is_template))
-            && let Some(Err(first)) = outcomes.first()
-        {
-            return Err(EngineError::Template(first.reason.clone()));
-        }
         let mut encoded = Encoded {
             examples: Vec::with_capacity(outcomes.len()),
             lengths: Vec::with_capacity(outcomes.len()),
             skipped: self.table.problems.clone(),
             n_skipped: self.table.n_problems,
+            misfit: None,
         };
+        if outcomes.iter().all(|o| o.as_ref().is_err_and(|skip| skip.is_template))
+            && let Some(Err(first)) = outcomes.first()
+        {
+            encoded.misfit = Some(first.reason.clone());
+        }
         for (row, outcome) in self.table.rows.iter().zip(outcomes) {
             match outcome {
                 Ok(rows) => {
@@ -229,10 +265,6 @@ impl Encoder<'_> {
             }
         }
         encoded.skipped.sort_by_key(|problem| problem.row);
-        if encoded.examples.is_empty() {
-            let reason = most_frequent(&encoded.skipped);
-            return Err(EngineError::NoTrainableRow { path: self.table.path.clone(), reason });
-        }
         Ok(encoded)
     }
 
@@ -279,8 +311,6 @@ pub(super) fn token_limit(config: &DataConfig, max_tokens: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use serde_json::json;
 
     use super::super::table::ObjectRows;

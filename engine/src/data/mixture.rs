@@ -2,6 +2,7 @@
 
 use super::dataset::Dataset;
 use super::encode::Example;
+use super::examples::Examples;
 use crate::config::{DataConfig, HeadRecord, Heads, Mixing, MoreData};
 use crate::error::{EngineError, Result};
 use crate::sentence;
@@ -35,9 +36,9 @@ pub(super) fn joined(first: Dataset, others: Vec<(String, Dataset)>, config: &Da
         return Ok(first);
     }
     let longest = others.iter().map(|(_, data)| data.train.len()).chain([first.train.len()]).max().unwrap_or(0);
-    let share = |rows: Vec<Example>| match config.mixing {
+    let share = |rows: Examples| match config.mixing {
         Mixing::Size => rows,
-        Mixing::Even => rows.iter().cloned().cycle().take(longest).collect(),
+        Mixing::Even => rows.repeated(longest),
     };
     let name = config.name_of_rows();
     let mut whole = Dataset { train: share(first.train), validation: Vec::new(), names: vec![name], ..first };
@@ -56,7 +57,11 @@ pub(super) fn joined(first: Dataset, others: Vec<(String, Dataset)>, config: &Da
             example.labels.iter_mut().for_each(|(_, class)| *class += before as i32);
             example
         };
-        whole.train.extend(share(train).into_iter().map(renumbered));
+        let mut train = share(train);
+        train.change(&|change| {
+            (change.tasks, change.dataset, change.first_class) = (Some(numbers.clone()), dataset, before as i32);
+        });
+        whole.train.extend(train);
         validation.push(kept.into_iter().map(renumbered).collect());
         whole.report.add(report, &name);
         if !whole.task.heads.is_empty() {

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{Dataset, Prepared};
+use super::dataset::Dataset;
 use super::encode::{EncodedRow, Example};
+use super::large::Holding;
+use super::prepared::Prepared;
 use super::tokenizer::Tokenizer;
-use crate::Sentence;
 use crate::config::{DataConfig, Task, TaskRecord};
 use crate::error::Result;
 use crate::tokens::{SOFT, TargetStart};
+use crate::{Sentence, sentence};
 
 /// Rows as training would see them, and what is odd about the dataset.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -93,6 +95,11 @@ pub struct LostTokens {
 /// Lost tokens of one place that are shown.
 const N_LOST: usize = 40;
 
+/// First rows of a large file that are looked at.
+const SAMPLE: usize = 20_000;
+/// First rows of a large file that can be shown.
+const SHOWN: usize = 200;
+
 /// Skipped rows that are named.
 const N_SKIPPED: usize = 10;
 
@@ -110,24 +117,33 @@ pub fn preview(
     max_tokens: usize,
     seed: u64,
 ) -> Result<DataPreview> {
-    let prepared = Prepared::load(config, task, start, tokenizer, max_tokens)?;
+    let holding = Holding { sample: Some(SAMPLE), ..Holding::default() };
+    let prepared = Prepared::load(config, task, start, tokenizer, max_tokens, &holding)?;
+    let sampled = prepared.large.as_ref().map(|large| large.facts.total_rows).filter(|&n| n >= SAMPLE);
     let task = prepared.task.clone();
     let words = prepared.ranking.as_ref().map(|ranking| ranking.words.classes.clone());
     let classes = words.filter(|words| !words.is_empty()).unwrap_or_else(|| task.classes.clone());
     // A conversation is several rows of one number.
-    let mut numbers = prepared.encoded.examples.iter().map(|example| example.row).collect::<Vec<_>>();
+    let examples = match &prepared.large {
+        Some(large) => large.store.rows(0..large.store.len().min(SHOWN))?,
+        None => prepared.encoded.examples.clone(),
+    };
+    let mut numbers = examples.iter().map(|example| example.row).collect::<Vec<_>>();
     numbers.dedup();
     let last = numbers.get(n_rows.saturating_sub(1)).copied().unwrap_or(usize::MAX);
-    let shown = prepared.encoded.examples.iter().take_while(|example| n_rows > 0 && example.row <= last);
+    let shown = examples.iter().take_while(|example| n_rows > 0 && example.row <= last);
     let rows = shown.map(|example| token_row(example, &task, tokenizer)).collect::<Vec<_>>();
     let rows = with_lost(rows, &prepared, config, tokenizer)?;
     let validation = match &config.validation {
         Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
         None => None,
     };
-    let report = Dataset::split(prepared, validation, config, seed, tokenizer).report;
+    let report = Dataset::split(prepared, validation, config, seed, tokenizer)?.report;
+    let of_sample = sampled.map(|n| {
+        sentence!("The file is large: what is told of it is told of its first {n} rows; a run reads all of them", n)
+    });
     Ok(DataPreview {
-        notices: report.oddities(),
+        notices: of_sample.into_iter().chain(report.oddities()).collect(),
         chat: report.chat,
         columns: report.columns,
         source_column: report.source_column,

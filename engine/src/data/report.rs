@@ -67,17 +67,22 @@ impl DataReport {
         self.unknown_rows += usize::from(n_unknown > 0);
     }
 
+    /// Adds what was counted of other rows.
+    pub(super) fn add_counts(&mut self, other: &Self) {
+        self.truncated_rows += other.truncated_rows;
+        self.cut_prompts += other.cut_prompts;
+        self.bare_prompts += other.bare_prompts;
+        self.unknown_tokens += other.unknown_tokens;
+        self.unknown_rows += other.unknown_rows;
+    }
+
     /// Adds what happened to the rows of another dataset.
     pub(super) fn add(&mut self, other: Self, name: &str) {
         self.total_rows += other.total_rows;
         self.train_rows += other.train_rows;
         self.unused_rows += other.unused_rows;
         self.validation_rows += other.validation_rows;
-        self.truncated_rows += other.truncated_rows;
-        self.cut_prompts += other.cut_prompts;
-        self.bare_prompts += other.bare_prompts;
-        self.unknown_tokens += other.unknown_tokens;
-        self.unknown_rows += other.unknown_rows;
+        self.add_counts(&other);
         self.skipped_rows += other.skipped_rows;
         self.duplicate_rows += other.duplicate_rows;
         let notes = other.notes.iter().cloned().chain(other.unread());

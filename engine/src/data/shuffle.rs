@@ -18,13 +18,13 @@ pub(super) enum Purpose {
     Reference { epoch: u64, source: u64 },
 }
 
-/// The numbers below `n` in random order.
+/// The numbers below `n`, of which there are fewer than 2^32, in random order.
 ///
 /// The shuffle is written out here and draws 64 bits each time, so that it depends on no library version and no
 /// platform.
-pub(super) fn shuffled(n: usize, seed: u64, purpose: Purpose) -> Vec<usize> {
+pub(super) fn shuffled(n: usize, seed: u64, purpose: Purpose) -> Vec<u32> {
     let mut random = generator(seed, purpose);
-    let mut order: Vec<usize> = (0..n).collect();
+    let mut order: Vec<u32> = (0..u32::try_from(n).unwrap_or(u32::MAX)).collect();
     for last in (1..n).rev() {
         order.swap(last, below(last + 1, &mut random));
     }
@@ -66,6 +66,6 @@ mod tests {
         assert_eq!(shuffled(8, 42, Purpose::Rows { epoch: 1 }), [3, 1, 0, 7, 5, 2, 6, 4]);
         assert_ne!(shuffled(8, 42, Purpose::Rows { epoch: 0 }), shuffled(8, 42, Purpose::Rows { epoch: 1 }));
         assert_ne!(shuffled(8, 42, Purpose::Split), shuffled(8, 43, Purpose::Split));
-        assert_eq!(shuffled(0, 1, Purpose::Split), [0; 0]);
+        assert_eq!(shuffled(0, 1, Purpose::Split), [0_u32; 0]);
     }
 }

@@ -41,6 +41,8 @@ pub struct Table {
     pub(super) references: Option<usize>,
     /// The way in which the file holds its rows.
     pub(super) layout: Layout,
+    /// Rows of the file that are not here, but count before those that are added.
+    pub(super) n_elsewhere: usize,
 }
 
 /// Ways in which a file holds rows.
@@ -87,6 +89,7 @@ impl Table {
             second: None,
             references: None,
             layout: Layout::Rows,
+            n_elsewhere: 0,
         }
     }
 
@@ -97,7 +100,7 @@ impl Table {
 
     /// Rows of the file, readable or not.
     pub fn total_rows(&self) -> usize {
-        self.rows.len() + self.n_problems
+        self.n_elsewhere + self.rows.len() + self.n_problems
     }
 
     /// Adds a row behind those there are.
@@ -203,6 +206,12 @@ pub(super) struct ObjectRows {
 impl ObjectRows {
     pub(super) fn new(path: &Path) -> Self {
         Self { table: Table::new(path), index: HashMap::new() }
+    }
+
+    /// Behind the rows of a table, with its columns.
+    pub(super) fn behind(table: Table) -> Self {
+        let index = table.columns.iter().cloned().zip(0..).collect();
+        Self { table, index }
     }
 
     /// Adds what begins on this line of the file.

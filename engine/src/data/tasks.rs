@@ -17,7 +17,26 @@ const MAX_TASKS: usize = 1000;
 /// [`EngineError::Setting`] when the column has too many.
 pub(super) fn tasks_of(table: &Table, column: Option<usize>, config: &DataConfig) -> Result<Vec<String>> {
     let Some(column) = column else { return Ok(vec![config.name_of_rows()]) };
-    let names: BTreeSet<String> = table.rows.iter().map(|row| row.text(column).trim().to_owned()).collect();
+    let mut names = BTreeSet::new();
+    add_names(table, column, &mut names);
+    tasks_named(names, table, column)
+}
+
+/// Adds the names of the tasks of some rows; of far too many not all.
+pub(super) fn add_names(table: &Table, column: usize, names: &mut BTreeSet<String>) {
+    for row in &table.rows {
+        if names.len() > 100 * MAX_TASKS {
+            return;
+        }
+        names.insert(row.text(column).trim().to_owned());
+    }
+}
+
+/// The tasks of these names.
+///
+/// # Errors
+/// As [`tasks_of`].
+pub(super) fn tasks_named(names: BTreeSet<String>, table: &Table, column: usize) -> Result<Vec<String>> {
     let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
     if names.is_empty() || names.len() > MAX_TASKS {
         let reason = match names.len() {

@@ -97,8 +97,9 @@ impl Ensemble {
         for adapter in &adapters {
             n_before = n_before.max(adapter.n_before()).max(adapter.before(&model.tokenizer)?.len());
         }
-        let rows_of =
-            |adapter: &AdapterState| Ok(scored_rows(Some(adapter), data, &adapter.task, n_before, &model)?.train);
+        let rows_of = |adapter: &AdapterState| {
+            scored_rows(Some(adapter), data, &adapter.task, n_before, &model)?.train.into_vec()
+        };
         let mut rows = adapters.iter().map(rows_of).collect::<Result<Vec<Vec<Example>>>>()?;
         keep_common(&mut rows);
         let n_rows = rows[0].len();

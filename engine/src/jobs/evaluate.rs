@@ -84,7 +84,7 @@ impl Evaluate {
         let (names, part_of) = dataset.parts();
         let parts = (names.to_vec(), part_of);
         let record = own.as_ref().map_or_else(|| dataset.judged(), |own| own.task.clone());
-        let rows = dataset.train;
+        let rows = dataset.train.into_vec()?;
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
         // A step stays short where a row has very many candidates.
         let count = |row: &Example| row.candidates.as_deref().map_or(0, Candidates::count);

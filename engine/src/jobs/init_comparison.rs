@@ -161,7 +161,7 @@ impl Trial {
     fn advance(&mut self, comparison: &Comparison) -> Result<Option<InitStep>> {
         let (t, model) = (&self.config.training, &comparison.inputs.model);
         let of = CandidateReading::of(&model.tokenizer, self.trainer.adapter.task.task, &self.config.data);
-        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &comparison.inputs.data.train, &of);
+        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &comparison.inputs.data.train, &of)?;
         let batches = weighted(t.loss, batches);
         let learning_rate = learning_rate(t, self.trainer.step + 1, comparison.total_steps);
         let settings = StepSettings { learning_rate, max_grad_norm: t.max_grad_norm, seed: self.config.seed };

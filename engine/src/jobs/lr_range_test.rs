@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::bundle;
 use crate::config::{RunConfig, refuse};
-use crate::data::{CandidateReading, Example, settled};
+use crate::data::{CandidateReading, Examples, settled};
 use crate::error::{EngineError, Result};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
@@ -39,7 +39,7 @@ pub(super) struct LrRangeTestJob {
 /// A test under way.
 struct Test {
     model: Rc<LoadedModel>,
-    rows: Vec<Example>,
+    rows: Examples,
     feed: BatchSampler,
     trainer: Trainer,
     curve: Curve,
@@ -95,7 +95,7 @@ impl Test {
     /// One step; nothing where the loss is no longer a number.
     fn step(&mut self, config: &RunConfig, learning_rate: f64) -> Result<Option<LrRangePoint>> {
         let of = CandidateReading::of(&self.model.tokenizer, self.trainer.adapter.task.task, &config.data);
-        let batches = self.feed.micro_batches(self.trainer.step, config, &self.rows, &of);
+        let batches = self.feed.micro_batches(self.trainer.step, config, &self.rows, &of)?;
         let batches = weighted(config.training.loss, batches);
         let settings = StepSettings { learning_rate, max_grad_norm: config.training.max_grad_norm, seed: config.seed };
         match self.trainer.step(&self.model.model, &batches, &settings, &self.model.device) {

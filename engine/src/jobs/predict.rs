@@ -92,7 +92,7 @@ impl Predict {
         for text in dataset.report.notices() {
             out.send(Report::Notice { text });
         }
-        let rows = dataset.train;
+        let rows = dataset.train.into_vec()?;
         let values = by.as_ref().map(|column| values_of(&data.train, column)).transpose()?;
         let end = model.tokenizer.eos_text().to_owned();
         let (asked, mut order) = grouped(&rows, values.as_ref(), &end);

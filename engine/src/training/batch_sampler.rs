@@ -2,44 +2,82 @@
 
 use std::ops::Range;
 
-use crate::config::{EpochEnd, RunConfig};
-use crate::data::{Batches, CandidateReading, Example, TokenBatch, drawn, rows_of_epoch};
+use crate::config::{CandidateLoss, EpochEnd, References, RunConfig};
+use crate::data::{Batches, CandidateReading, Examples, TokenBatch, drawn, rows_of_epoch};
+use crate::error::Result;
 use crate::training::candidates::learned;
+
+/// The order of an epoch.
+struct Epoch {
+    number: usize,
+    batches: Batches,
+    /// Its rows among all, where it does not have all.
+    drawn: Option<Vec<usize>>,
+}
+
+impl Epoch {
+    fn new(number: usize, config: &RunConfig, rows: &Examples) -> Self {
+        let (batch_size, of) = (config.training.batch_size, (config.seed, number as u64));
+        let held = rows.held().filter(|_| config.data.references == References::One);
+        let drawn = held.map(|rows| drawn(rows, &config.data, config.seed, number as u64));
+        let n = drawn.as_ref().map_or(rows.len(), Vec::len);
+        let place = |at: usize| drawn.as_ref().map_or(at, |drawn| drawn[at]);
+        let batches = Batches::of(n, |at| rows.length(place(at)), batch_size, of);
+        Self { number, batches, drawn }
+    }
+
+    fn rows(&self, batch: usize) -> Vec<usize> {
+        let rows = self.batches.rows(batch).into_iter();
+        rows.map(|at| self.drawn.as_ref().map_or(at, |drawn| drawn[at])).collect()
+    }
+}
 
 /// The order of the epoch that the last step was in.
 #[derive(Default)]
 pub(crate) struct BatchSampler {
-    epoch: Option<(usize, Batches, Vec<usize>)>,
+    epoch: Option<Epoch>,
     /// The rows of an epoch, which are counted once.
     rows: Option<usize>,
 }
 
 impl BatchSampler {
     /// The micro-batches of the step that follows `done` others.
+    ///
+    /// # Errors
+    /// Rows that stand in a file cannot be read.
     pub(crate) fn micro_batches(
         &mut self,
         done: usize,
         config: &RunConfig,
-        rows: &[Example],
+        rows: &Examples,
         reading: &CandidateReading,
-    ) -> Vec<TokenBatch> {
+    ) -> Result<Vec<TokenBatch>> {
         let t = &config.training;
         let n_rows = *self.rows.get_or_insert_with(|| rows_of_epoch(rows, &config.data));
         let per_epoch = n_rows.div_ceil(t.batch_size);
         let mut batches = Vec::new();
         for index in passes(done, (t.gradient_accumulation, t.epoch_end), per_epoch) {
             let epoch = index / per_epoch;
-            if self.epoch.as_ref().is_none_or(|(present, ..)| *present != epoch) {
-                let drawn = drawn(rows, &config.data, config.seed, epoch as u64);
-                let lengths: Vec<usize> = drawn.iter().map(|&row| rows[row].length()).collect();
-                self.epoch = Some((epoch, Batches::new(&lengths, t.batch_size, config.seed, epoch as u64), drawn));
+            if self.epoch.as_ref().is_none_or(|present| present.number != epoch) {
+                self.epoch = Some(Epoch::new(epoch, config, rows));
             }
-            if let Some((_, order, drawn)) = &self.epoch {
-                let of: Vec<usize> = order.rows(index % per_epoch).iter().map(|&at| drawn[at]).collect();
-                batches.push(learned(rows, &of, (reading, t.candidate_loss)));
+            if let Some(present) = &self.epoch {
+                batches.push(batch(rows, present.rows(index % per_epoch), (reading, t.candidate_loss))?);
             }
         }
-        batches
+        Ok(batches)
+    }
+}
+
+/// Some of the rows as they are learned.
+fn batch(rows: &Examples, of: Vec<usize>, by: (&CandidateReading, CandidateLoss)) -> Result<TokenBatch> {
+    match rows.held() {
+        Some(held) => Ok(learned(held, &of, by)),
+        None => {
+            let read = rows.read(of.iter().copied())?;
+            let here: Vec<usize> = (0..read.len()).collect();
+            Ok(TokenBatch { rows: of, ..learned(&read, &here, by) })
+        }
     }
 }
 

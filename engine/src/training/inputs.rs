@@ -1,11 +1,12 @@
 //! Inputs of a run, before anything of it is trained or written: model, rows, plan and initial values.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::rc::Rc;
 
 use crate::adapters::{AdapterSpec, AdapterState, InitContext, WarmStart, plan};
 use crate::config::{FewShotConfig, HeadInit, MethodConfig, RunConfig, TaskRecord};
-use crate::data::{CandidateReading, Dataset, Example};
+use crate::data::{CandidateReading, Dataset, Example, Examples, Holding};
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
 use crate::models::BaseModel;
@@ -48,23 +49,30 @@ impl RunInputs {
         let room = room_for_text(n_virtual, config.data.max_tokens, model.model.shape())?;
         let task = TaskRecord::of(model.task(config.task)?);
         let start = model.model.target_start();
-        let mut data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
+        let holding = Holding::cached(model.cache.as_deref());
+        let load = |room| {
+            let of = (start, room);
+            Dataset::load_holding(&config.data, &task, of, &model.tokenizer, config.seed, &holding)
+        };
+        let mut data = load(room)?;
         let mut before: Vec<u32> = (0..config.method.n_soft() as u32).map(|slot| SOFT + slot).collect();
         let mut methods = config.methods();
         if let MethodConfig::FewShot(method) = &config.method {
-            let words = words_before(method, &data.train);
+            let words = words_before(method, &data.train)?;
             before = model.tokenizer.encode(&words)?;
             methods = vec![MethodConfig::FewShot(FewShotConfig { instruction: words, shots: 0 })];
             // The rows have less room behind them.
             let room = room_for_text(before.len(), config.data.max_tokens, model.model.shape())?;
-            data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
+            data = load(room)?;
         }
         data.place(&before, config.method.has_tasks(), &model.tokenizer)?;
         tell(Preparation::InitialValues);
         let spec = plan(&methods, &data.task, &model.model)?;
         check(config, &spec, &model)?;
         let reading = CandidateReading::of(&model.tokenizer, data.task.task, &config.data);
-        candidates::check(&data.train, config.training.batch_size, (&reading, config.training.candidate_loss))?;
+        let rows =
+            data.train.held().map_or_else(|| data.train.read([0]).map(Cow::Owned), |held| Ok(Cow::Borrowed(held)))?;
+        candidates::check(&rows, config.training.batch_size, (&reading, config.training.candidate_loss))?;
         Ok(Self { spec, model, data, open })
     }
 
@@ -97,10 +105,10 @@ impl RunInputs {
 }
 
 /// The instruction, then the first training rows as examples.
-fn words_before(method: &FewShotConfig, rows: &[Example]) -> String {
+fn words_before(method: &FewShotConfig, rows: &Examples) -> Result<String> {
     let shot = |example: &Example| format!("{}{}\n\n", example.prompt, example.reference);
-    let shots: String = rows.iter().take(method.shots).map(shot).collect();
-    format!("{}{shots}", method.instruction)
+    let shots: String = rows.read(0..rows.len().min(method.shots))?.iter().map(shot).collect();
+    Ok(format!("{}{shots}", method.instruction))
 }
 
 /// Refuses what only a loaded model and its rows can tell.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::config::RunConfig;
-use crate::data::{Dataset, Example};
+use crate::data::{Dataset, Example, Examples};
 use crate::error::Result;
 use crate::files::{self, Kind};
 use crate::loaded_model::LoadedModel;
@@ -57,25 +57,55 @@ pub struct Rows {
 
 impl Rows {
     fn of(rows: &[Example]) -> Self {
-        let (mut texts, mut tokens) = (Sha256::new(), Sha256::new());
-        for row in rows {
-            for text in [&row.prompt, &row.reference] {
-                texts.update((text.len() as u64).to_le_bytes());
-                texts.update(text);
-            }
-            for ids in [&row.source, &row.tokens, &row.types] {
-                tokens.update((ids.len() as u64).to_le_bytes());
-                ids.iter().for_each(|id| tokens.update(id.to_le_bytes()));
-            }
-            for number in [row.n_prompt, row.task, row.dataset, row.labels.len()] {
-                tokens.update((number as u64).to_le_bytes());
-            }
-            for &(position, label) in &row.labels {
-                tokens.update((position as u64).to_le_bytes());
-                tokens.update(label.to_le_bytes());
-            }
+        let mut digests = Digests::default();
+        rows.iter().for_each(|row| digests.add(row));
+        digests.finished(rows.len())
+    }
+
+    fn of_all(rows: &Examples) -> Result<Self> {
+        if let Some(held) = rows.held() {
+            return Ok(Self::of(held));
         }
-        Self { count: rows.len(), texts: hex(&texts.finalize()), tokens: hex(&tokens.finalize()) }
+        let mut digests = Digests::default();
+        for row in rows.iter() {
+            digests.add(&row?);
+        }
+        Ok(digests.finished(rows.len()))
+    }
+}
+
+/// Digests of rows on their way.
+#[derive(Default)]
+struct Digests {
+    texts: Sha256,
+    tokens: Sha256,
+    /// The numbers of a row.
+    bytes: Vec<u8>,
+}
+
+impl Digests {
+    fn add(&mut self, row: &Example) {
+        for text in [&row.prompt, &row.reference] {
+            self.texts.update((text.len() as u64).to_le_bytes());
+            self.texts.update(text);
+        }
+        self.bytes.clear();
+        for ids in [&row.source, &row.tokens, &row.types] {
+            self.bytes.extend((ids.len() as u64).to_le_bytes());
+            ids.iter().for_each(|id| self.bytes.extend(id.to_le_bytes()));
+        }
+        for number in [row.n_prompt, row.task, row.dataset, row.labels.len()] {
+            self.bytes.extend((number as u64).to_le_bytes());
+        }
+        for &(position, label) in &row.labels {
+            self.bytes.extend((position as u64).to_le_bytes());
+            self.bytes.extend(label.to_le_bytes());
+        }
+        self.tokens.update(&self.bytes);
+    }
+
+    fn finished(self, count: usize) -> Rows {
+        Rows { count, texts: hex(&self.texts.finalize()), tokens: hex(&self.tokens.finalize()) }
     }
 }
 
@@ -90,7 +120,7 @@ impl Origin {
         said.retain(|key, _| !OF_NO_EFFECT.contains(&key.as_str()));
         let said = serde_json::to_vec(&said).unwrap_or_default();
         Ok(Self {
-            train: Rows::of(&data.train),
+            train: Rows::of_all(&data.train)?,
             validation: Rows::of(&data.validation),
             tokenizer: model.tokenizer.digest()?,
             model_config: hex(&Sha256::digest(said)),

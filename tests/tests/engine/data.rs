@@ -140,7 +140,7 @@ proptest! {
         config.validation_share = share;
         config.validation_rows = cap;
         let data = Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 50, seed).unwrap();
-        let mut all: Vec<usize> = data.train.iter().chain(&data.validation).map(|e| e.row).collect();
+        let mut all: Vec<usize> = data.train.held().unwrap().iter().chain(&data.validation).map(|e| e.row).collect();
         all.sort_unstable();
         prop_assert_eq!(all, (1..=n).collect::<Vec<_>>());
         prop_assert!(!data.train.is_empty() && data.validation.len() <= cap);
@@ -172,8 +172,8 @@ proptest! {
             return Ok(());
         };
         let all: Vec<usize> = (0..data.train.len()).collect();
-        let batch = TokenBatch::new(&data.train, &all, tokenizer.pad(), Task::Causal);
-        for (index, example) in data.train.iter().enumerate() {
+        let batch = TokenBatch::new(data.train.held().unwrap(), &all, tokenizer.pad(), Task::Causal);
+        for (index, example) in data.train.held().unwrap().iter().enumerate() {
             prop_assert!((1..=max_tokens).contains(&example.tokens.len()) && example.n_prompt >= 1);
             prop_assert!(example.n_prompt < example.tokens.len());
             let mut target = tokenizer.encode(&example.reference).unwrap();
@@ -223,7 +223,7 @@ fn the_preview_is_what_trains() {
     assert_eq!((preview.train_rows, preview.validation_rows), (data.train.len(), data.validation.len()));
     assert_eq!((preview.total_rows, preview.skipped_rows, preview.rows.len()), (20, 1, 19));
     assert_eq!(preview.truncated_rows, preview.rows.iter().filter(|r| r.truncated).count());
-    for example in data.train.iter().chain(&data.validation) {
+    for example in data.train.held().unwrap().iter().chain(&data.validation) {
         let row = preview.rows.iter().find(|r| r.row == example.row).unwrap();
         assert_eq!(row.labeled.iter().filter(|l| !**l).count(), example.n_prompt);
         assert_eq!(row.tokens.len(), example.tokens.len());

@@ -71,7 +71,7 @@ fn every_logit_of_a_checkpoints_own_head_is_transformers() {
         let adapter = AdapterState::new(dataset.task.clone(), [HeadState(head)]);
         let conditioning = model.conditioning(&adapter).unwrap();
         let rows: Vec<usize> = (0..dataset.train.len()).collect();
-        let batch = TokenBatch::new(&dataset.train, &rows, model.tokenizer.pad(), dataset.task.task);
+        let batch = TokenBatch::new(dataset.train.held().unwrap(), &rows, model.tokenizer.pad(), dataset.task.task);
         let logits = loss::logits(&model.model, &conditioning, &batch, &model.device).unwrap();
         let [n, width] = logits.dims();
         assert_eq!((n, width), (expected.len(), classes.len()), "{name}");

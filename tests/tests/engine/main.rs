@@ -13,6 +13,7 @@ mod hashes;
 mod heads;
 mod hub;
 mod init_comparison;
+mod large;
 mod loaded;
 mod methods;
 mod optimizers;

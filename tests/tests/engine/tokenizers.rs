@@ -146,7 +146,8 @@ fn rows_become_turns_of_the_models_chat_template() {
     let example = Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &tokenizer, 200, 1)
         .unwrap()
         .train
-        .remove(0);
+        .get(0)
+        .unwrap();
     assert_eq!(example.prompt, written);
     assert_eq!(example.reference, "a layer");
     let (prompt, target) = example.tokens.split_at(example.n_prompt);

@@ -57,7 +57,7 @@ fn the_end_of_a_row_is_cut_as_in_the_walk_through() {
             left_out += 1;
             continue;
         };
-        let batch = TokenBatch::new(&data.train, &[0], tokenizer.pad(), Task::Causal);
+        let batch = TokenBatch::new(data.train.held().unwrap(), &[0], tokenizer.pad(), Task::Causal);
         assert_eq!((batch.tokens, batch.labels), (ids, labels), "{case}");
     }
     assert!(left_out >= 4, "rows whose prompt alone fills the limit are among the cases");
@@ -84,7 +84,7 @@ fn pairs_are_cut_as_transformers_cuts_them() {
         let rows = [row("a"), row("b")];
         let rows: Vec<&Value> = rows.iter().collect();
         let data = load(&rows, config, Task::SequenceClassification, &tokenizer, limit).unwrap();
-        let batch = TokenBatch::new(&data.train, &[0], tokenizer.pad(), Task::SequenceClassification);
+        let batch = TokenBatch::new(data.train.held().unwrap(), &[0], tokenizer.pad(), Task::SequenceClassification);
         assert_eq!(batch.tokens, ints(&case["ids"]), "{case}");
     }
 }

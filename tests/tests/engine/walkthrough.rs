@@ -49,7 +49,7 @@ fn token_ids_and_labels_are_those_of_its_process_func() {
     let data = Dataset::load(&config.data, &TaskRecord::default(), start, &tokenizer, 256, 0).unwrap();
     let rows = golden["rows"].as_array().unwrap();
     assert_eq!(data.train.len(), rows.len());
-    for (ours, theirs) in data.train.iter().zip(rows) {
+    for (ours, theirs) in data.train.held().unwrap().iter().zip(rows) {
         let ids: Vec<u32> = serde_json::from_value(theirs["input_ids"].clone()).unwrap();
         assert_eq!(ours.tokens, ids, "{theirs}");
         let labels: Vec<i32> = serde_json::from_value(theirs["labels"].clone()).unwrap();
@@ -88,7 +88,8 @@ fn the_loss_of_the_first_steps_is_the_trainers() {
     assert_eq!((config.training.batch_size, config.training.gradient_accumulation), (1, 8));
     let losses = golden["losses"].as_array().unwrap();
     for (index, loss) in losses.iter().enumerate() {
-        let batches = (0..8).map(|row| TokenBatch::new(&rows, &[row], tokenizer.pad(), Task::Causal)).collect();
+        let batches =
+            (0..8).map(|row| TokenBatch::new(rows.held().unwrap(), &[row], tokenizer.pad(), Task::Causal)).collect();
         let settings = StepSettings {
             learning_rate: learning_rate(&config.training, index + 1, losses.len()),
             max_grad_norm: config.training.max_grad_norm,

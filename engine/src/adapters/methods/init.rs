@@ -6,7 +6,7 @@ use burn::tensor::Device;
 
 use crate::adapters::state::AdapterState;
 use crate::config::{MethodConfig, TaskRecord};
-use crate::data::Example;
+use crate::data::Examples;
 use crate::error::{EngineError, Result};
 use crate::models::BaseModel;
 use crate::tokens::SOFT;
@@ -21,7 +21,7 @@ pub struct InitContext<'a> {
     /// Makes token ids of a text.
     pub encode: &'a dyn Fn(&str) -> Result<Vec<u32>>,
     /// The training rows.
-    pub rows: &'a [Example],
+    pub rows: &'a Examples,
     /// The task that is learned.
     pub task: &'a TaskRecord,
     /// Words of the classes, where they are written or named under a mask; none where a head names classes.
@@ -51,8 +51,10 @@ impl InitContext<'_> {
             return Ok(self.task.classes.clone());
         }
         let mut names: Vec<String> = Vec::new();
-        for name in self.rows.iter().map(|row| row.reference.trim()).filter(|name| !name.is_empty()) {
-            if !names.iter().any(|known| known == name) {
+        for row in self.rows.iter() {
+            let reference = row?.reference;
+            let name = reference.trim();
+            if !name.is_empty() && !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());
             }
             if names.len() > MAX_LABEL_WORDS {

@@ -74,6 +74,30 @@ pub(super) fn open_stream(path: &Path) -> Result<Option<Box<dyn RowStream>>> {
     Ok(Some(Box::new(Picked::open(path, found)?)))
 }
 
+/// The same, and the rows of a file of JSON lines, for a file that is too large to be read whole.
+///
+/// # Errors
+/// As [`open_stream`].
+pub(super) fn open_large(path: &Path) -> Result<Option<Box<dyn RowStream>>> {
+    match (open_stream(path)?, place(path)) {
+        (None, Place::File) => json_lines::open_plain(path),
+        (found, _) => Ok(found),
+    }
+}
+
+/// Bytes of a file, or of those that a folder or a pattern stands for.
+///
+/// # Errors
+/// There is no such thing.
+pub(super) fn size(path: &Path) -> Result<u64> {
+    let of = |path: &Path| Ok(std::fs::metadata(path).map_err(EngineError::io(IoAction::Read, path))?.len());
+    match place(path) {
+        Place::File => of(path),
+        Place::Folder => in_folder(path)?.files.iter().map(|file| of(file)).sum(),
+        Place::Pattern => shards::of_pattern(path)?.files.iter().map(|file| of(file)).sum(),
+    }
+}
+
 /// Whether a folder or a pattern has rows.
 ///
 /// # Errors

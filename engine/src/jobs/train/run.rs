@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::adapters::formats;
 use crate::bundle;
 use crate::config::{RunConfig, Task, TaskRecord};
-use crate::data::{CandidateReading, Example, TokenBatch, evaluation_batches, rows_of_epoch, settled};
+use crate::data::{CandidateReading, Example, Examples, TokenBatch, evaluation_batches, rows_of_epoch, settled};
 use crate::device::DeviceInfo;
 use crate::error::{EngineError, Result};
 use crate::evaluation::PredictedRow;
@@ -75,7 +75,7 @@ pub(super) struct Run {
     config: RunConfig,
     model: Rc<LoadedModel>,
     folder: RunFolder,
-    train: Vec<Example>,
+    train: Examples,
     validation: Vec<Example>,
     validation_batches: Vec<TokenBatch>,
     /// Names of datasets or relations, and which of them a row is of.
@@ -247,7 +247,7 @@ impl Run {
         }
         self.told = Some(phase);
         let begun = Instant::now();
-        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &self.train, &self.reading);
+        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &self.train, &self.reading)?;
         let batches = weighted(self.config.training.loss, batches);
         let t = &self.config.training;
         let settings = StepSettings {

@@ -61,8 +61,7 @@ impl PrefixSource {
         match &spec.config.init {
             PrefixInit::Words { text } | PrefixInit::Prefill { text } => target.words = (from.encode)(text)?,
             PrefixInit::Frequent => {
-                let tokens = |row: &Example| [without_soft(&row.source), without_soft(&row.tokens)].concat();
-                target.words = frequent(from.rows.iter().flat_map(tokens));
+                target.words = frequent(from.rows)?;
             }
             PrefixInit::Classes => {
                 for class in from.class_names()? {
@@ -75,7 +74,7 @@ impl PrefixSource {
             PrefixInit::ScaledRandom => {
                 let row =
                     |row: &Example| TargetRow { source: without_soft(&row.source), tokens: without_soft(&row.tokens) };
-                target.rows = from.rows.iter().take(ROWS_FOR_SCALE).map(row).collect();
+                target.rows = from.rows.read(0..from.rows.len().min(ROWS_FOR_SCALE))?.iter().map(row).collect();
             }
             PrefixInit::Random
             | PrefixInit::Zero

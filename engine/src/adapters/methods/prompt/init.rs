@@ -10,7 +10,7 @@ use crate::adapters::methods::init::{InitContext, lacks, without_soft};
 use crate::adapters::methods::prompt::{PromptSpec, PromptState, PromptTasksShape, PromptTasksState, SoftPrompt};
 use crate::adapters::parameters::{GradParams, Parameter};
 use crate::config::{PromptInit, TaskFactors};
-use crate::data::Example;
+use crate::data::Examples;
 use crate::error::{EngineError, Result};
 use crate::nn::floats;
 use crate::random::normal;
@@ -21,8 +21,8 @@ use crate::{Sentence, sentence};
 pub struct PromptSource {
     /// Tokens of the text for [`PromptInit::Words`].
     pub words: Vec<u32>,
-    /// Tokens of the training rows.
-    pub rows: Vec<Vec<u32>>,
+    /// Tokens of the training rows for [`PromptInit::Frequent`], the most frequent first.
+    pub frequent: Vec<u32>,
     /// Tokens of the name of each class.
     pub classes: Vec<Vec<u32>>,
     /// The soft prompt for [`PromptInit::Adapter`], as wide as the model's embeddings.
@@ -53,10 +53,13 @@ impl PromptSource {
             }
             _ => None,
         };
-        let row = |row: &Example| [without_soft(&row.source), without_soft(&row.tokens)].concat();
+        let frequent = match &spec.init {
+            PromptInit::Frequent => frequent(from.rows)?,
+            _ => Vec::new(),
+        };
         Ok(Self {
             words,
-            rows: from.rows.iter().map(row).collect(),
+            frequent,
             classes: match &spec.init {
                 PromptInit::Classes => {
                     from.class_names()?.iter().map(|class| (from.encode)(class)).collect::<Result<_>>()?
@@ -246,7 +249,7 @@ fn target_values(
         }
         PromptInit::Words { .. } => target.words.iter().cycle().take(shape.n_rows).map(|&token| vec![token]).collect(),
         PromptInit::Frequent => {
-            let frequent = frequent(target.rows.iter().flatten().copied());
+            let frequent = &target.frequent;
             if frequent.is_empty() {
                 return Err(nothing(sentence!("there are no rows to count tokens in")));
             }
@@ -280,14 +283,20 @@ fn target_values(
 }
 
 /// Tokens by how often they are there, the most frequent first; of equals the lower number.
-pub(crate) fn frequent(among: impl Iterator<Item = u32>) -> Vec<u32> {
+///
+/// # Errors
+/// Rows that stand in a file cannot be read.
+pub(crate) fn frequent(rows: &Examples) -> Result<Vec<u32>> {
     let mut counts = std::collections::BTreeMap::new();
-    for token in among {
-        *counts.entry(token).or_insert(0_usize) += 1;
+    for row in rows.iter() {
+        let row = row?;
+        for token in without_soft(&row.source).into_iter().chain(without_soft(&row.tokens)) {
+            *counts.entry(token).or_insert(0_usize) += 1;
+        }
     }
     let mut tokens: Vec<(u32, usize)> = counts.into_iter().collect();
     tokens.sort_by_key(|(token, count)| (std::cmp::Reverse(*count), *token));
-    tokens.into_iter().map(|(token, _)| token).collect()
+    Ok(tokens.into_iter().map(|(token, _)| token).collect())
 }
 
 /// Random with the mean and spread of each dimension of the table.
