@@ -19,7 +19,7 @@ const PROBE: usize = 20;
 /// More turns than this are no conversation: each answer is a row with all that was said before it.
 const MAX_TURNS: usize = 2000;
 /// A template that writes a conversation.
-const TURNS: &str = "{% for turn in turns %}{{ turn.role }}: {{ turn.content }}\n{% endfor %}assistant:";
+const TURNS: &str = "{% for turn in turns %}{{ turn.role }}: {{ turn.content }} {% endfor %}assistant:";
 /// Usual names of a column with lists of turns, the surest first.
 const LISTS: [&str; 8] = ["messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat", "对话"];
 /// Name that a template has for the turns before an answer, its question among them.

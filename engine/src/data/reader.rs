@@ -117,14 +117,32 @@ fn other_ending(path: &Path) -> EngineError {
 
 fn read_json_lines(bytes: &[u8], path: &Path) -> Result<Table> {
     let table = json_lines(bytes, path)?;
-    // An array under the wrong name is still an array.
+    // An array under the wrong name is still an array, and objects over several lines are objects.
     if table.rows.is_empty()
         && bytes.trim_ascii_start().starts_with(b"[")
         && let Ok(array) = read_json(bytes, path)
     {
         return Ok(array);
     }
-    Ok(table)
+    match table.rows.is_empty().then(|| objects_over_lines(bytes, path)).flatten() {
+        Some(table) => table,
+        None => Ok(table),
+    }
+}
+
+/// Objects one behind another, each over as many lines as it likes; `None` where that is not what the text is.
+fn objects_over_lines(bytes: &[u8], path: &Path) -> Option<Result<Table>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let read = |text: &str| -> serde_json::Result<Vec<Value>> {
+        serde_json::Deserializer::from_str(text).into_iter().collect()
+    };
+    let values = read(text).ok().or_else(|| read(&json_forms::without_nan(text)?).ok())?;
+    if values.is_empty() || !values.iter().all(Value::is_object) {
+        return None;
+    }
+    let mut rows = ObjectRows::new(path);
+    let pushed = values.into_iter().enumerate().try_for_each(|(index, value)| rows.push(index + 1, value));
+    Some(pushed.map(|()| rows.table))
 }
 
 fn json_lines(bytes: &[u8], path: &Path) -> Result<Table> {
@@ -173,7 +191,8 @@ fn read_json(bytes: &[u8], path: &Path) -> Result<Table> {
         Err(error) => {
             return match json_lines(bytes, path) {
                 Ok(table) if !table.rows.is_empty() => Ok(table),
-                _ => Err(malformed(path, sentence!("it is not valid JSON: {error}", error))),
+                _ => objects_over_lines(bytes, path)
+                    .unwrap_or_else(|| Err(malformed(path, sentence!("it is not valid JSON: {error}", error)))),
             };
         }
     };
@@ -232,6 +251,16 @@ mod tests {
         assert_eq!(read("x.jsonl", "[{\"a\": 1},\n{\"a\": 2}]").unwrap().rows.len(), 2);
         let several = read("x.json", r#"{"p": [{"a": 1}], "q": [{"a": 1}]}"#).unwrap_err();
         assert!(several.to_string().contains("p, q"), "{several}");
+    }
+
+    #[test]
+    fn objects_may_go_over_several_lines() {
+        for name in ["x.json", "x.jsonl"] {
+            let table = read(name, "{\n \"a\": \"b\",\n \"c\": NaN\n}\n{\n \"a\": \"d\"\n}\n").unwrap();
+            let texts: Vec<_> = table.rows.iter().map(|row| (row.number, row.text(0).into_owned())).collect();
+            assert_eq!(texts, [(1, "b".to_owned()), (2, "d".to_owned())], "{name}");
+        }
+        assert!(read("x.json", "{\n\"a\": 1\n}\n{\n\"a\":").is_err());
     }
 
     #[test]

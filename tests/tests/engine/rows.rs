@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{DataConfig, Task, TaskRecord};
+use engine::config::{DataConfig, LearnedTurns, References, Task, TaskRecord};
 use engine::data::DataPreview;
 use engine::data::{Dataset, Tokenizer, preview};
 use engine::error::Result;
@@ -321,4 +321,42 @@ fn plain_text_is_a_text_a_line() {
     assert_eq!(plain.rows.iter().map(|row| row.target.as_str()).collect::<Vec<_>>(), [" a b", " c d"]);
     assert!(has(&plain, "2 lines"), "{:?}", plain.notices);
     assert_eq!(bench.texts(&bench.file("b.txt", "n : X || a b . \n"))[0].1, " a b .");
+}
+
+#[test]
+fn a_template_over_turns_writes_a_conversation_and_the_last_answer_may_be_learned_alone() {
+    let bench = Bench::new(false);
+    let prompt_template = "{% for turn in turns %}{{ turn.role }}: {{ turn.content }}|{% endfor %}".to_owned();
+    let all = DataConfig { prompt_template, ..bench.rows(&[messages()]) };
+    let (first, last) = (pair("system: be|user: a|", " b"), pair("system: be|user: a|assistant: b|user: c|", " d"));
+    assert_eq!(bench.texts(&all), [first, last.clone()]);
+    let learned = DataConfig { learned_turns: LearnedTurns::Last, ..all.clone() };
+    assert_eq!(bench.texts(&learned), [last]);
+    let plain =
+        DataConfig { prompt_template: all.prompt_template, ..bench.rows(&[json!({"source": "a", "target": "b"})]) };
+    assert_eq!(bench.texts(&plain), [pair("user: a|", " b")]);
+    let with_chat = Bench::new(true);
+    let both = DataConfig { chat: true, prompt_template: plain.prompt_template, ..with_chat.rows(&[messages()]) };
+    assert!(with_chat.refusal(&both).contains("leave one of them out"));
+}
+
+#[test]
+fn the_references_of_a_source_are_rows_and_stay_on_one_side_of_the_split() {
+    let bench = Bench::new(false);
+    let mut text = "mr,ref\n".to_owned();
+    for index in 0..20 {
+        text += &format!("\"name[a], food[b{index}]\",c d {index}\n\"name[a], food[b{index}]\",e f {index}\n");
+    }
+    let load = |config: DataConfig| {
+        Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &bench.tokenizer, 1000, 1).unwrap()
+    };
+    let config = DataConfig { validation_share: 0.25, ..bench.file("x.csv", &text) };
+    let data = load(config.clone());
+    assert_eq!((data.train.len(), data.validation.len()), (30, 5));
+    let (train, validation) = (data.train.into_vec().unwrap(), data.validation.into_vec().unwrap());
+    assert!(validation.iter().all(|row| row.references.len() == 2 && row.references[0] == row.reference));
+    assert!(train.iter().all(|row| validation.iter().all(|kept| kept.prompt != row.prompt)));
+    assert!(train[0].prompt.starts_with("name : a | food : b"), "{}", train[0].prompt);
+    let first = load(DataConfig { references: References::First, ..config });
+    assert_eq!((first.train.len(), first.validation.len()), (15, 5));
 }

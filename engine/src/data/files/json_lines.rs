@@ -53,7 +53,10 @@ pub(super) fn open_plain(path: &Path) -> Result<Option<Box<dyn RowStream>>> {
 fn is_plain(start: &[u8]) -> bool {
     let whole = &start[..start.len() - cut_character(start)];
     let (text, encoding) = as_utf8(whole);
-    encoding.is_none() && text.trim_ascii_start().starts_with(b"{")
+    let text = text.trim_ascii_start();
+    // An object that goes over several lines is read with the whole file.
+    let is_whole = text.split(|&byte| byte == b'\n').next().is_none_or(|line| line.trim_ascii_end().ends_with(b"}"));
+    encoding.is_none() && text.starts_with(b"{") && (is_whole || !text.contains(&b'\n'))
 }
 
 /// Bytes of a character at the end that is not whole.

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::{Sentence, sentence};
 
 /// Pairs of texts, told as a class or, in STS-B, as a measure.
-pub(super) const PAIRS: Form = Form { name: "GLUE", is: |table| pair(table).is_some(), read: read_pairs };
+pub(super) const PAIRS: Form = Form { name: "GLUE, SuperGLUE", is: |table| pair(table).is_some(), read: read_pairs };
 /// One sentence: SST-2, CoLA.
 pub(super) const SENTENCES: Form = Form { name: "GLUE", is: is_sentences, read: read_sentences };
 /// The file of CoLA without a header.
