@@ -48,6 +48,15 @@ impl Sentence {
         all.into_iter().reduce(|before, next| crate::sentence!("{before}; {next}", before, next))
     }
 
+    /// The templates of the sentence and of the sentences in it: equal where only names, numbers and texts differ.
+    pub fn form(&self) -> String {
+        if self.is_text {
+            return String::new();
+        }
+        let within = self.values.iter().flat_map(|values| values.values()).map(Self::form);
+        std::iter::once(self.template.clone().into_owned()).chain(within.filter(|form| !form.is_empty())).collect()
+    }
+
     /// As a column of a table keeps it: a text that is not ours as it is, a template as JSON.
     pub fn kept(&self) -> String {
         match self.is_text {

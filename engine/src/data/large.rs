@@ -17,7 +17,7 @@ use super::conversation::{self, check_read, is_chat, unfolded, unfolded_as};
 use super::encode::{Encoded, Encoder, nothing_left, token_limit};
 use super::files::{self as streams, RowStream};
 use super::prepared::{Prepared, prompts_of, second_column, task_column};
-use super::reader::check_file;
+use super::reader::{check_file, read_table};
 use super::row_bytes::can_be_written;
 use super::store::{RowWriter, Store};
 use super::table::{ObjectRows, Problem, Table};
@@ -130,6 +130,45 @@ pub(super) fn prepared(
         row_cache::tidy(cache, kept);
     }
     Ok(made)
+}
+
+/// The rows of a file as they are, a part of them at a time; of a small file all at once.
+///
+/// # Errors
+/// Those of [`read_table`], and of `each`.
+pub(super) fn tables(path: &Path, holding: &Holding, each: &mut dyn FnMut(&Table) -> Result<()>) -> Result<()> {
+    check_file(path)?;
+    let is_columnar = !path.is_file() || streams::open_stream(path)?.is_some();
+    let is_large = streams::size(path)? > if is_columnar { holding.large / PACKED } else { holding.large };
+    let stream = if is_large { streams::open_large(path)? } else { None };
+    let Some(mut stream) = stream else { return each(&read_table(path)?) };
+    let (mut table, mut n_before) = (Table::new(path), 0);
+    loop {
+        table =
+            part(&mut *stream, Table { columns: table.columns, n_elsewhere: n_before, ..Table::new(path) }, holding)?;
+        if table.total_rows() == n_before {
+            return if n_before == 0 { table.check_readable().map(drop) } else { Ok(()) };
+        }
+        n_before = table.total_rows();
+        table.notes = stream.notes();
+        each(&table)?;
+    }
+}
+
+/// The next rows of a stream, behind a table without rows.
+fn part(stream: &mut dyn RowStream, table: Table, holding: &Holding) -> Result<Table> {
+    let most = holding.sample.unwrap_or(usize::MAX);
+    let mut rows = ObjectRows::behind(table);
+    let mut bytes = 0;
+    while rows.table.rows.len() < holding.part.max(1)
+        && bytes < PART
+        && rows.table.total_rows() < most
+        && let Some(row) = stream.next_row()?
+    {
+        bytes += row.as_ref().map_or(0, |row| row.values().map(weight).sum());
+        add(&mut rows, row)?;
+    }
+    Ok(rows.table)
 }
 
 /// What is made of a file.
@@ -317,25 +356,15 @@ impl Of<'_> {
     fn parts(&self, columns: &[String], each: &mut dyn FnMut(Table) -> Result<()>) -> Result<Vec<Sentence>> {
         let path = &self.config.train;
         let Some(mut stream) = self.open()? else { return Ok(Vec::new()) };
-        let most = self.holding.sample.unwrap_or(usize::MAX);
         let mut n_before = 0;
         loop {
             let table = Table { columns: columns.to_vec(), n_elsewhere: n_before, ..Table::new(path) };
-            let mut rows = ObjectRows::behind(table);
-            let mut bytes = 0;
-            while rows.table.rows.len() < self.holding.part.max(1)
-                && bytes < PART
-                && rows.table.total_rows() < most
-                && let Some(row) = stream.next_row()?
-            {
-                bytes += row.as_ref().map_or(0, |row| row.values().map(weight).sum());
-                add(&mut rows, row)?;
-            }
-            if rows.table.total_rows() == n_before {
+            let table = part(&mut *stream, table, self.holding)?;
+            if table.total_rows() == n_before {
                 return Ok(stream.notes());
             }
-            n_before = rows.table.total_rows();
-            each(rows.table)?;
+            n_before = table.total_rows();
+            each(table)?;
         }
     }
 }

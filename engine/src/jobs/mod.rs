@@ -32,6 +32,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::ListDevices => queries::devices(),
         Ask::DescribeModel { folder } => queries::model(folder),
         Ask::Preview { model, data, task, n_virtual, rows } => queries::preview(model, data, task, n_virtual, rows),
+        Ask::DescribeData { data, model, task, n_virtual } => queries::statistics(data, model, task, n_virtual),
         Ask::DescribePrefix { adapter, model, initial } => queries::grid(adapter, model, initial),
         Ask::Train { folder, config, resume } => {
             let beginning = if resume { Beginning::Resumed } else { Beginning::Fresh };

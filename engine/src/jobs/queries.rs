@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use crate::adapters::formats;
 use crate::analysis::{norms, weight_changes};
 use crate::config::{DataConfig, Task, TaskRecord};
-use crate::data::{Tokenizer, preview as preview_rows};
+use crate::data::{DataStatistics, Holding, StatisticsOf, Tokenizer, preview as preview_rows};
 use crate::device;
 use crate::error::Result;
 use crate::jobs::one_shot;
 use crate::jobs::{Job, Outbox, Progress};
 use crate::models::ModelFolder;
-use crate::protocol::{Outcome, Report};
+use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
 use crate::training::room_for_text;
 
@@ -62,6 +62,29 @@ pub(super) fn preview(
         let preview = preview_rows(&data, &task, folder.target_start(), &tokenizer, rows, room, PREVIEW_SEED)?;
         Ok(Report::Preview(Box::new(preview)))
     })
+}
+
+pub(super) fn statistics(
+    data: DataConfig,
+    model: Option<PathBuf>,
+    task: Option<Task>,
+    n_virtual: usize,
+) -> Box<dyn Job> {
+    Box::new(OneShot(Some(Box::new(move |session, out| {
+        out.send(Report::Phase(Phase::PreparingData));
+        let holding = Holding::cached(Some(&session.cache));
+        let Some(model) = model else {
+            return Ok(Report::Statistics(Box::new(DataStatistics::of(&data, None, &holding)?)));
+        };
+        let tokenizer = Tokenizer::from_folder(&model)?;
+        let folder = ModelFolder::open(&model)?;
+        let data = data.for_task(task);
+        let task = TaskRecord::of(folder.task(task)?);
+        let max_tokens = room_for_text(n_virtual, data.max_tokens, &folder.shape())?;
+        let (tokenizer, task, start) = (&tokenizer, &task, folder.target_start());
+        let of = StatisticsOf { tokenizer, task, start, max_tokens };
+        Ok(Report::Statistics(Box::new(DataStatistics::of(&data, Some(of), &holding)?)))
+    }))))
 }
 
 pub(super) fn grid(adapter: PathBuf, model: Option<PathBuf>, initial: Option<PathBuf>) -> Box<dyn Job> {

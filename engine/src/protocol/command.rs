@@ -45,6 +45,17 @@ pub enum Ask {
         /// Number of rows.
         rows: usize,
     },
+    /// Count what is in a dataset: answered by `Report::Statistics`.
+    DescribeData {
+        /// The rows; their templates and limit say what a model is given of them.
+        data: DataConfig,
+        /// Model folder whose tokenizer and context are used; without one nothing is told in tokens.
+        model: Option<PathBuf>,
+        /// The task that is learned of a row; `None` is the model's own.
+        task: Option<Task>,
+        /// Prefix length, which takes positions.
+        n_virtual: usize,
+    },
     /// Train a run in its folder, or go on with it: `Report::Phase` … `Report::Finished`.
     Train {
         /// The run's folder; it is made if need be.

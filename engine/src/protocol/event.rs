@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{AdapterFacts, EnsembleReport, GeneratedStream, JobId, ProbeReport};
 use crate::Sentence;
 use crate::analysis::{NeighborList, PrefixGrid};
-use crate::data::DataPreview;
+use crate::data::{DataPreview, DataStatistics};
 use crate::device::DeviceInfo;
 use crate::error::Failure;
 use crate::evaluation::{PredictedRow, ScoredPredictions};
@@ -41,6 +41,8 @@ pub enum Report {
     Model(Box<ModelSummary>),
     /// Rows as training would see them.
     Preview(Box<DataPreview>),
+    /// A dataset, counted.
+    Statistics(Box<DataStatistics>),
     /// The phase of a job before and between its steps.
     Phase(Phase),
     /// A training run knows its extent.
