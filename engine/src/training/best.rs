@@ -135,6 +135,6 @@ mod tests {
             references: vec!["a".to_owned()],
             group: None,
         };
-        assert_eq!(BestMetric::Texts("exact_match".to_owned()).value(1.5, None, &[row]).unwrap(), 1.0);
+        assert_eq!(BestMetric::Texts("exact_match".to_owned()).value(1.5, None, &[row]).unwrap(), 100.0);
     }
 }
