@@ -145,7 +145,6 @@ fn values_that_are_not_computed_are_refused_by_name() {
         ("prefix", &[("eval_steps", json!(0.1))], "eval_steps: must be a whole number"),
         ("prefix", &[("save_steps", json!(0))], "save_steps: must be a whole number"),
         ("prefix", &[("logging_steps", json!(10))], "logging_steps: every step is kept"),
-        ("prefix", &[("metric_for_best_model", json!("f1"))], "metric_for_best_model"),
         ("prefix", &[("early_stopping_threshold", json!(0.1))], "early_stopping_threshold"),
         (
             "prefix",
