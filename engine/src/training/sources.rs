@@ -27,16 +27,25 @@ pub(crate) fn grouped(
             references: Vec::new(),
             group: values.map(|values| values.get(&example.row).cloned().unwrap_or_default()),
         });
-        row.references.extend(references_of(example, end));
+        // What a row has a list of stands in the rows behind it once more.
+        if at == index || rows[at].references.is_empty() || !example.references.is_empty() {
+            row.references.extend(references_of(example, end));
+        }
     }
     (asked, order)
 }
 
 /// Texts that would be right for a row.
-fn references_of(example: &Example, end: &str) -> impl Iterator<Item = String> {
-    let text = example.reference.trim();
-    let text = if end.is_empty() { text } else { text.strip_suffix(end).unwrap_or(text) };
-    std::iter::once(text.trim().to_owned())
+fn references_of<'a>(example: &'a Example, end: &'a str) -> impl Iterator<Item = String> + 'a {
+    let texts = match example.references.as_slice() {
+        [] => std::slice::from_ref(&example.reference),
+        several => several,
+    };
+    texts.iter().map(move |text| {
+        let text = text.trim();
+        let text = if end.is_empty() { text } else { text.strip_suffix(end).unwrap_or(text) };
+        text.trim().to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -63,5 +72,8 @@ mod tests {
         assert_eq!((asked[&0].row, asked[&0].references.as_slice()), (1, &["x".to_owned(), "z".to_owned()][..]));
         assert_eq!((asked[&0].group.as_deref(), asked[&1].group.as_deref()), (Some("seen"), Some("")));
         assert_eq!(grouped(&rows, None, "").0[&1].group, None);
+        let listed = Example { references: vec!["x</s>".to_owned(), "w".to_owned()], ..example(1, "a", "x</s>") };
+        let (asked, order) = grouped(&[listed, example(2, "a", "w")], None, "</s>");
+        assert_eq!((order, asked[&0].references.as_slice()), (vec![0], &["x".to_owned(), "w".to_owned()][..]));
     }
 }

@@ -221,7 +221,7 @@ pub const UNMATCHED: &[Unmatched] = &[
     refused("lr_scheduler_kwargs", Why::Instead(&["training.schedule.power", "training.schedule.cycles"])),
     refused("optim_args", Why::Instead(&["training.optimizer"])),
     only("early_stopping_threshold", &["0", "0.0"], Why::NotHere),
-    only("greater_is_better", &["false"], Why::NotHere),
+    only("greater_is_better", &["true", "false"], Why::NotHere),
     only("load_best_model_at_end", &["true"], Why::NotHere),
     only("label_smoothing_factor", &["0", "0.0"], Why::NotHere),
     only("neftune_noise_alpha", &["0", "0.0"], Why::NotHere),
