@@ -16,8 +16,8 @@ use engine::nn::Precision;
 
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
-    bench, combine, compare_inits, compare_methods, devices, download, evaluate, exchange, generate, gui, lr_find,
-    neighbors, presets, resume, runs, score, train, verify, vote,
+    bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, generate, gui,
+    lr_find, neighbors, presets, resume, runs, score, train, verify, vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;
@@ -70,6 +70,8 @@ enum Command {
     Presets,
     /// Go on with a run from its last checkpoint
     Resume(resume::ResumeArgs),
+    /// Count what is in a dataset, and what a model's context cuts
+    Data(data::DataArgs),
     /// Continue texts with the base model and any runs
     Generate(generate::GenerateArgs),
     /// Loss and perplexity on a dataset
@@ -142,6 +144,7 @@ pub fn run(
         Command::CompareInits(args) => compare_inits::run(args, &global),
         Command::Presets => presets::run(&global),
         Command::Resume(args) => resume::run(&args, &global),
+        Command::Data(args) => data::run(args, &global),
         Command::Generate(args) => generate::run(args, &global),
         Command::Evaluate(args) => evaluate::run(args, &global),
         Command::Score(args) => score::run(&args, &global),

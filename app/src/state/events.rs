@@ -27,6 +27,7 @@ impl State {
         let is_known = self.on_run(&event)
             || self.on_devices(&event)
             || self.on_lookup(&event)
+            || self.on_statistics(&event)
             || self.on_export(&event)
             || self.new_run.on(&event)
             || self.on_compare(&event)
@@ -49,6 +50,7 @@ impl State {
         self.runs.tasks.values_mut().for_each(|tasks| tasks.engine_gone());
         self.runs.exports.clear();
         self.library.lookups.values_mut().for_each(|lookup| lookup.engine_gone());
+        self.library.counted.iter_mut().for_each(|counted| counted.request.engine_gone());
         self.new_run.engine_gone();
         self.comparison.engine_gone();
         self.evaluation.engine_gone();

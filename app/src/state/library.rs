@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use engine::data::DataStatistics;
 use engine::hub::ModelId;
 use engine::models::ModelSummary;
 use engine::protocol::AdapterFacts;
@@ -24,6 +25,19 @@ pub struct Library {
     pub datasets: Vec<DatasetRow>,
     /// Model folders by path.
     pub lookups: BTreeMap<PathBuf, ModelLookup>,
+    /// The dataset whose statistics were asked for last.
+    pub counted: Option<Counted>,
+}
+
+/// A dataset whose statistics were asked for.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// Training rows of the dataset.
+    pub train: PathBuf,
+    /// Name of the model whose tokens are counted, where there is one.
+    pub model: Option<String>,
+    /// The question and its answer.
+    pub request: Request<Box<DataStatistics>>,
 }
 
 impl Library {

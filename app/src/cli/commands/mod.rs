@@ -4,6 +4,7 @@ pub(super) mod bench;
 pub(super) mod combine;
 pub(super) mod compare_inits;
 pub(super) mod compare_methods;
+pub(super) mod data;
 pub(super) mod devices;
 pub(super) mod download;
 pub(super) mod evaluate;

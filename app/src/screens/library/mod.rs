@@ -3,6 +3,7 @@
 pub mod action;
 mod hub;
 mod hub_work;
+mod statistics;
 mod ui;
 
 pub use self::hub_work::hub_work_ui;

@@ -6,6 +6,7 @@ use egui::{RichText, ScrollArea, Ui};
 
 use super::action::LibraryAction;
 use super::hub;
+use super::statistics::statistics_ui;
 use crate::action::{Action, Pick};
 use crate::format;
 use crate::home::typed;
@@ -106,6 +107,9 @@ impl Library {
         }
         for row in &state.library.datasets {
             dataset_ui(ui, row, out);
+            if let Some(counted) = state.library.counted.as_ref().filter(|counted| counted.train == row.train) {
+                statistics_ui(ui, counted, out);
+            }
         }
     }
 }
@@ -160,6 +164,9 @@ fn dataset_ui(ui: &mut Ui, row: &DatasetRow, out: &mut Vec<Action>) {
     entry_ui(ui, &row.name, &row.train.display().to_string(), &facts, |ui| {
         if ui.button(t!("library.use_dataset", name = row.name)).clicked() {
             out.push(Action::NewRun(NewRunAction::UseDataset(row.train.clone(), row.validation.clone())));
+        }
+        if ui.button(t!("library.count")).on_hover_text(t!("library.count_help")).clicked() {
+            out.push(Action::Library(LibraryAction::Count(row.train.clone(), row.validation.clone())));
         }
         let forget = t!("library.forget", name = row.name);
         if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(t!("library.forget_help")).clicked() {
