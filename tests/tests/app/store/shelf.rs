@@ -63,8 +63,8 @@ fn the_library_knows_what_was_used() {
     let file = |name: &str| bench.workspace.root().join(name);
     fs::write(file("e2e.csv"), "source,target\n").unwrap();
     bench.send(Request::RememberDataset { train: file("e2e.csv"), validation: None });
-    fs::write(file("rows.parquet"), "PAR1").unwrap();
-    for (name, word) in [("rows.parquet", "a Parquet file"), ("none.csv", "no such file")] {
+    fs::write(file("rows.csv"), "SQLite format 3\0").unwrap();
+    for (name, word) in [("rows.csv", "an SQLite database"), ("none.csv", "no such file")] {
         bench.send(Request::RememberDataset { train: file(name), validation: None });
         let refused = bench.refusal().what;
         assert!(refused.to_string().contains(word), "{refused}");
