@@ -114,10 +114,13 @@ def main():
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             features, shown = [], []
             for ids, types, start, end, offsets in windows(tok, question, context, answers):
+                # PEFT's forward leaves the token types of a question and its text out; its prefix is given to BERT by hand.
                 with torch.no_grad():
-                    out = wrapped(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long),
-                                  token_type_ids=torch.tensor([types]), start_positions=torch.tensor([start]),
-                                  end_positions=torch.tensor([end]))
+                    mask = torch.ones(1, prefix.num_virtual_tokens + len(ids), dtype=torch.long)
+                    out = wrapped.base_model(
+                        input_ids=torch.tensor([ids]), attention_mask=mask, token_type_ids=torch.tensor([types]),
+                        past_key_values=wrapped.get_prompt(1), start_positions=torch.tensor([start]),
+                        end_positions=torch.tensor([end]))
                 losses.append(out.loss.item())
                 features.append((out.start_logits[0].numpy(), out.end_logits[0].numpy(), offsets))
                 shown.append({"ids": ids, "types": types, "start": start, "end": end})

@@ -173,7 +173,9 @@ fn text(row: &PredictedRow) -> TextRow {
 
 impl MetricFigure {
     fn of(score: Score) -> Self {
-        let (low, high) = score.interval.map_or((f64::NAN, f64::NAN), |interval| (interval.low, interval.high));
+        // Every draw of one row is that row.
+        let alone = if score.rows.len() == 1 { score.figure } else { f64::NAN };
+        let (low, high) = score.interval.map_or((alone, alone), |interval| (interval.low, interval.high));
         Self { name: score.metric, figure: score.figure, low, high, signature: score.signature }
     }
 }

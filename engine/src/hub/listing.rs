@@ -174,9 +174,11 @@ pub(super) fn look_up(
         return look_up_at(id, to, access, client, monitor);
     }
     match look_up_at(&id.at(CONVERTED), to, access, client, monitor) {
-        Err(HubError::NoSuchRevision { .. } | HubError::NotRows { .. } | HubError::NoSuchDataset { .. }) => {
+        Err(HubError::NoSuchRevision { .. } | HubError::NoSuchDataset { .. }) => {
             look_up_at(id, to, access, client, monitor)
         }
+        // What the converted files lack says more than what the repository's own do.
+        Err(lacking @ HubError::NotRows { .. }) => look_up_at(id, to, access, client, monitor).map_err(|_| lacking),
         listed => listed,
     }
 }

@@ -12,7 +12,7 @@ use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, golden_cases, tiny_run};
 
 fn write(folder: &Path, rows: impl Iterator<Item = serde_json::Value>) -> PathBuf {
-    let path = folder.join("rows.jsonl");
+    let path = folder.join("candidates.jsonl");
     std::fs::write(&path, rows.map(|row| row.to_string()).collect::<Vec<_>>().join("\n")).unwrap();
     path
 }

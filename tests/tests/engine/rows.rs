@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{DataConfig, LearnedTurns, References, Task, TaskRecord};
+use engine::config::{DataConfig, LearnedTurns, References, Task, TaskRecord, Truncate};
 use engine::data::DataPreview;
 use engine::data::{Dataset, Tokenizer, preview};
 use engine::error::Result;
@@ -199,16 +199,13 @@ fn columns_that_nothing_reads_are_named() {
 fn rows_that_lost_the_beginning_of_their_prompt_are_counted() {
     let bench = Bench::new(false);
     let row = |source: &str, target: &str| json!({"source": source, "target": target});
-    let config = bench.rows(&[row("a b c d e f", "a"), row("a", "a b c d e f"), row("a", "b")]);
+    let rows = bench.rows(&[row("a b c d e f", "a"), row("a", "a b c d e f"), row("a", "b")]);
+    let config = DataConfig { truncate: Truncate::PromptStart, ..rows };
     let preview = bench.task(&config, Task::Causal, 5).unwrap();
     assert_eq!(preview.truncated_rows, 2);
     let first = &preview.rows[0];
     assert!(first.truncated && first.tokens.len() == 5, "{first:?}");
-    assert!(
-        has(&preview, "2 lost the beginning of their prompt, and 1 keeps one token of it"),
-        "{:?}",
-        preview.notices
-    );
+    assert!(has(&preview, "2 lost a part of their prompt, and 1 all that they ask"), "{:?}", preview.notices);
     let data = Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &bench.tokenizer, 5, 1);
     assert!(data.unwrap().report.notices()[0].to_string().contains("2 rows were cut to 5 tokens"));
 }

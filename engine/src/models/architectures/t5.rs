@@ -246,7 +246,8 @@ impl T5 {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &T5Config, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let (shape, encoder_shape) = (config.shape(), config.sizes_of_encoder());
-        let load = Loader::new(weights, "", "shared.weight");
+        // A classifier has the model under a name of its own.
+        let load = Loader::new(weights, "transformer.", "shared.weight").named("");
         let table = [shape.vocab_size, shape.d_model];
         let names = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
         let name = names.into_iter().find(|name| load.contains(name)).unwrap_or(names[0]);
