@@ -91,6 +91,29 @@ fn a_model_is_asked_about_once_and_its_failure_is_its_own() {
 }
 
 #[test]
+fn statistics_are_those_of_the_dataset_that_was_asked_for_last() {
+    let mut state = opened();
+    let count = |train: &str| Action::Library(LibraryAction::Count(train.into(), None));
+    state.perform(count("/a.jsonl"));
+    let first = only(&mut state);
+    state.perform(count("/b.jsonl"));
+    let told = asked(&mut state);
+    assert!(told[0] == (first, Ask::Stop), "{told:?}");
+    let second = told[1].0;
+    tell(&mut state, first, Report::Statistics(Box::default()));
+    let counted = state.library.counted.as_ref().unwrap();
+    assert!(counted.request.answer.is_none() && counted.request.is(second) && counted.train == Path::new("/b.jsonl"));
+    tell(&mut state, second, failed());
+    assert!(state.library.counted.as_ref().unwrap().request.failure.is_some());
+    state.perform(count("/b.jsonl"));
+    let third = only(&mut state);
+    tell(&mut state, third, Report::Statistics(Box::default()));
+    assert!(state.library.counted.as_ref().unwrap().request.answer.is_some());
+    state.perform(Action::Library(LibraryAction::HideStatistics));
+    assert!(state.library.counted.is_none());
+}
+
+#[test]
 fn each_adapter_that_is_written_says_where_and_one_that_is_not_says_why() {
     let mut state = opened();
     for to in ["/out/a", "/out/b"] {

@@ -2,7 +2,7 @@
 //!
 //! One pass in bounded memory: lengths are counted by value, rows and sources are known by a hash of 64 bits.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
@@ -14,6 +14,7 @@ use super::columns::Roles;
 use super::dataset::Dataset;
 use super::large::{self, Holding};
 use super::report::DataReport;
+use super::spread::{Counts, Spread};
 use super::table::{Problem, Row, Table};
 use super::tokenizer::Tokenizer;
 use crate::Sentence;
@@ -23,8 +24,6 @@ use crate::tokens::TargetStart;
 
 /// Different values of a column of classes, at most.
 const MAX_CLASSES: usize = 1000;
-/// Lengths that are handed out to be drawn.
-const DRAWN: usize = 10_000;
 /// Reasons for rows left out that are told apart.
 const REASONS: usize = 50;
 
@@ -71,25 +70,6 @@ pub struct ColumnStatistics {
     pub characters: Spread,
     /// Tokens of its texts, with a model.
     pub tokens: Option<Spread>,
-}
-
-/// Numbers in order: a quantile is the least of them that so many are at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spread {
-    /// How many numbers there are.
-    pub count: usize,
-    /// The least.
-    pub min: u64,
-    /// Half of them are at most this.
-    pub median: u64,
-    /// 90 of 100 are at most this.
-    pub p90: u64,
-    /// 99 of 100 are at most this.
-    pub p99: u64,
-    /// The greatest.
-    pub max: u64,
-    /// Their sum.
-    pub sum: u64,
 }
 
 /// Rows as they are trained.
@@ -222,64 +202,6 @@ fn by_reason(problems: &[Problem]) -> Vec<LeftOut> {
     found
 }
 
-/// How often each number was there.
-#[derive(Clone, Debug, Default)]
-struct Counts(BTreeMap<u64, usize>);
-
-impl Counts {
-    fn add(&mut self, number: u64) {
-        *self.0.entry(number).or_insert(0) += 1;
-    }
-
-    fn count(&self) -> usize {
-        self.0.values().sum()
-    }
-
-    /// The number at a place, from 1, in order.
-    fn at(&self, place: usize) -> u64 {
-        let mut seen = 0;
-        for (&number, &times) in &self.0 {
-            seen += times;
-            if seen >= place {
-                return number;
-            }
-        }
-        0
-    }
-
-    fn spread(&self) -> Spread {
-        let count = self.count();
-        let quantile = |percent: usize| self.at((count * percent).div_ceil(100).max(1));
-        let sum = self.0.iter().map(|(&number, &times)| number * times as u64).sum();
-        Spread {
-            count,
-            min: self.at(1),
-            median: quantile(50),
-            p90: quantile(90),
-            p99: quantile(99),
-            max: self.at(count),
-            sum,
-        }
-    }
-
-    /// The numbers in order, of many as many as are drawn, at even distances and the last among them.
-    fn drawn(&self) -> Vec<u32> {
-        let count = self.count();
-        let every = count.div_ceil(DRAWN).max(1);
-        let mut drawn = Vec::with_capacity(count.min(DRAWN));
-        let mut seen = 0;
-        for (&number, &times) in &self.0 {
-            let n = (seen + times) / every - seen / every;
-            seen += times;
-            drawn.extend(std::iter::repeat_n(u32::try_from(number).unwrap_or(u32::MAX), n));
-        }
-        if !count.is_multiple_of(every) {
-            drawn.extend(self.0.keys().next_back().map(|&number| u32::try_from(number).unwrap_or(u32::MAX)));
-        }
-        drawn
-    }
-}
-
 /// A column on its way.
 #[derive(Clone, Debug, Default)]
 struct Column {
@@ -404,7 +326,6 @@ impl Survey {
         };
         // Values that are nearly all different are texts.
         let classes = self.classes.filter(|classes| classes.len() * 2 <= rows).unwrap_or_default();
-        #[expect(clippy::iter_over_hash_type, reason = "they are sorted below")]
         let mut classes: Vec<(String, usize)> = classes.into_iter().collect();
         classes.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
         DataStatistics {
@@ -465,19 +386,6 @@ mod tests {
     use super::super::tokenizer::byte_tokenizer;
     use super::*;
     use crate::sentence;
-
-    #[test]
-    fn a_quantile_is_the_least_number_that_so_many_are_at_most() {
-        let mut counts = Counts::default();
-        (1..=200).for_each(|number| counts.add(number));
-        let Spread { count, min, median, p90, p99, max, sum } = counts.spread();
-        assert_eq!((count, min, median, p90, p99, max, sum), (200, 1, 100, 180, 198, 200, 20_100));
-        assert_eq!(Counts::default().spread(), Spread::default());
-        let mut many = Counts::default();
-        (0..25_001).for_each(|number| many.add(number));
-        let drawn = many.drawn();
-        assert!(drawn.len() <= DRAWN && drawn.is_sorted() && drawn.last() == Some(&25_000));
-    }
 
     fn file(folder: &Path, name: &str, rows: &[&str]) -> std::path::PathBuf {
         let path = folder.join(name);

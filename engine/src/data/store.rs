@@ -213,8 +213,11 @@ impl RowWriter {
                 (file, path, Some(draft))
             }
         };
-        let (begins, lengths, soft) = (self.begins, self.lengths, self.soft);
-        Ok((Store { file, path, _draft: draft, begins, lengths, soft }, self.uncut))
+        let Self { mut begins, mut lengths, mut uncut, soft, .. } = self;
+        begins.shrink_to_fit();
+        lengths.shrink_to_fit();
+        uncut.shrink_to_fit();
+        Ok((Store { file, path, _draft: draft, begins, lengths, soft }, uncut))
     }
 
     fn write_index(&mut self, facts: &serde_json::Value) -> std::io::Result<()> {
