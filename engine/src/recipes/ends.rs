@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::config::Truncate;
+
 /// The decoding of a recipe, by the names of transformers' `generate`; what is `None` is left as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "each is the field of that name")]
@@ -33,6 +35,7 @@ pub struct RecipeData {
     pub target_template: &'static str,
     pub append_end_token: bool,
     pub max_tokens: usize,
+    pub truncate: Truncate,
 }
 
 impl RecipeDecoding {

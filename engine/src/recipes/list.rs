@@ -1,7 +1,7 @@
 //! The list of recipes: each number is that of the source named.
 
 use super::{Form, Recipe, RecipeData, RecipeDecoding, RecipeTraining};
-use crate::config::{AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule};
+use crate::config::{AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule, Truncate};
 
 /// Figures of the official scripts of E2E.
 const E2E: &[&str] = &["bleu_e2e", "nist", "meteor", "rouge_l_e2e", "cider"];
@@ -39,6 +39,7 @@ const WALKTHROUGH: RecipeData = RecipeData {
     target_template: "{{ target }}",
     append_end_token: true,
     max_tokens: 256,
+    truncate: Truncate::End,
 };
 
 /// The Trainer of transformers, which most of them use.
@@ -155,9 +156,7 @@ pub const RECIPES: [Recipe; 14] = [
         training: RecipeTraining { epochs: 1.0, batch_size: 1, gradient_accumulation: 8, ..TRAINER },
         decoding: Some(RecipeDecoding { do_sample: true, max_length: Some(128), ..GREEDY }),
         data: Some(WALKTHROUGH),
-        note: Some(
-            "Rows are cut at 256 tokens, at their end with data.truncate = \"end\"; the order of its rows is drawn by torch",
-        ),
+        note: Some("The order of its rows is drawn by torch"),
         ..prefix(
             "hf-walkthrough",
             "The walk-through of PEFT, BLOOM on Alpaca-zh",

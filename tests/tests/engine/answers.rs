@@ -80,7 +80,7 @@ fn a_run_on_questions_learns_where_answers_are() {
     let mut config = RunConfig::new(folder().join("model"), DataConfig { validation: Some(data().train), ..data() });
     config.method = MethodConfig::Prefix(PrefixConfig { n_virtual: 3, ..PrefixConfig::default() });
     config.head = HeadInit::New;
-    (config.training.steps, config.training.eval_every) = (60, 60);
+    (config.training.steps, config.training.eval_every, config.training.sample_rows) = (60, 60, 40);
     (config.training.learning_rate, config.training.batch_size) = (3e-2, 8);
     let folder = home.path().join("run");
     talk.send(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false });

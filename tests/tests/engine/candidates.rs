@@ -119,7 +119,7 @@ fn a_prompt_begins_as_the_label_words() {
         MethodConfig::Prompt(PromptConfig { n_virtual: 2, init: PromptInit::Classes, ..PromptConfig::default() });
     assert!(!trained(&config, &home.path().join("run")).is_empty());
     config.data.verbalizer.clear();
-    assert!(refusal(&config, &home.path().join("other")).contains("no classes"));
+    assert!(!trained(&config, &home.path().join("other")).is_empty(), "the few different targets are the words");
 }
 
 #[test]

@@ -123,7 +123,9 @@ fn matrices_and_weights_taken_into_the_model_compute_the_same_there() {
         let merge = Ask::Merge { adapter: adapter.clone(), model: config.model.clone(), to: to.clone() };
         talk.send(merge.clone());
         let ended = talk.until_end();
-        let mergeable = ["LoRA", "LoRA everywhere with biases", "full", "top layer", "prefix and LoRA"].contains(&name);
+        let mergeable =
+            ["LoRA", "LoRA everywhere with biases", "full", "top layer", "prefix and LoRA", "prompt and LoRA"]
+                .contains(&name);
         if !mergeable {
             assert!(matches!(ended.last(), Some(Report::Failed(_))), "{name} cannot be merged");
             assert!(!to.exists(), "{name}");

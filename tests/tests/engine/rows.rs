@@ -205,7 +205,11 @@ fn rows_that_lost_the_beginning_of_their_prompt_are_counted() {
     assert_eq!(preview.truncated_rows, 2);
     let first = &preview.rows[0];
     assert!(first.truncated && first.tokens.len() == 5, "{first:?}");
-    assert!(has(&preview, "2 lost a part of their prompt, and 1 all that they ask"), "{:?}", preview.notices);
+    assert!(
+        has(&preview, "2 lost the beginning of their prompt, and 1 keeps one token of it"),
+        "{:?}",
+        preview.notices
+    );
     let data = Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &bench.tokenizer, 5, 1);
     assert!(data.unwrap().report.notices()[0].to_string().contains("2 rows were cut to 5 tokens"));
 }

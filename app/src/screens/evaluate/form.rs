@@ -67,23 +67,16 @@ impl Form {
     pub(super) fn ui(&mut self, ui: &mut Ui, out: &mut Vec<Action>) {
         card_ui(ui, "", |ui| {
             field::field_ui(ui, t!("evaluate.data"), t!("evaluate.data_help"), None, |ui| {
-                if field::path_ui(ui, &mut self.data, t!("evaluate.data_hint"), t!("data.browse")).browse {
+                if field::path_ui(ui, &mut self.data, t!("evaluate.data_hint"), t!("data.browse_train")).browse {
                     out.push(Action::Browse(Pick::EvaluateRows));
                 }
             });
             ui.add_space(theme::SMALL_GAP);
             ui.label(RichText::new(t!("evaluate.metrics")).small().color(theme::tokens(ui).muted));
-            ui.horizontal_wrapped(|ui| {
-                for metric in offered(&self.metrics) {
-                    let mut chosen = self.metrics.iter().any(|name| name == metric.name);
-                    let toggled = ui.toggle_value(&mut chosen, metric.label).on_hover_text(metric.description);
-                    if toggled.changed() {
-                        self.metrics.retain(|name| name != metric.name);
-                        if chosen {
-                            self.metrics.push(metric.name.to_owned());
-                        }
-                    }
-                }
+            let (usual, others) = offered(&self.metrics);
+            self.metrics_ui(ui, &usual);
+            egui::CollapsingHeader::new(RichText::new(t!("evaluate.more_metrics")).small()).show(ui, |ui| {
+                self.metrics_ui(ui, &others);
             });
             ui.add_space(theme::SMALL_GAP);
             field::check_ui(ui, &mut self.with_base, t!("evaluate.with_base"), t!("evaluate.with_base_help"));
@@ -110,9 +103,44 @@ impl Form {
     }
 }
 
-/// The metrics that are shown: those of texts without their variants, and what is chosen.
-fn offered(chosen: &[String]) -> Vec<Metric> {
+impl Form {
+    /// Metrics to be switched on and off.
+    fn metrics_ui(&mut self, ui: &mut Ui, metrics: &[Metric]) {
+        ui.horizontal_wrapped(|ui| {
+            for metric in metrics {
+                let mut chosen = self.metrics.iter().any(|name| name == metric.name);
+                let toggled = ui.toggle_value(&mut chosen, metric.label).on_hover_text(metric.description);
+                if toggled.changed() {
+                    self.metrics.retain(|name| name != metric.name);
+                    if chosen {
+                        self.metrics.push(metric.name.to_owned());
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Metrics that are shown at once.
+const USUAL: [&str; 12] = [
+    "bleu",
+    "bleu_e2e",
+    "nist",
+    "meteor",
+    "rouge1",
+    "rouge2",
+    "rouge_l",
+    "cider",
+    "chrf",
+    "ter",
+    "exact_match",
+    "token_f1",
+];
+
+/// The metrics of texts without their variants: those that are shown at once with those that are chosen, and the others.
+fn offered(chosen: &[String]) -> (Vec<Metric>, Vec<Metric>) {
+    let is_chosen = |metric: &Metric| chosen.iter().any(|name| name == metric.name);
     let is_plain = |metric: &Metric| metric.needs == Needs::Texts && !metric.name.contains(':');
-    let is_shown = |metric: &Metric| is_plain(metric) || chosen.iter().any(|name| name == metric.name);
-    Metric::all().into_iter().filter(is_shown).collect()
+    let shown = Metric::all().into_iter().filter(|metric| is_plain(metric) || is_chosen(metric));
+    shown.partition(|metric| USUAL.contains(&metric.name) || is_chosen(metric))
 }

@@ -64,6 +64,7 @@ impl RunForm {
             data.prompt_template.clone_into(&mut mine.prompt_template);
             data.target_template.clone_into(&mut mine.target_template);
             mine.append_end_token = data.append_end_token;
+            mine.truncate = data.truncate;
             self.memory.max_tokens.set(Some(data.max_tokens));
         }
         self.memory.length_unit = LengthUnit::of(&training);
