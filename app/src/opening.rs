@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(opened(&[at("a_dev.csv"), at("a.csv")]), (at("a.csv"), Some(at("a_dev.csv"))));
         assert_eq!(opened(&[at("set")]), (at("set/train.csv"), Some(at("set/val.csv"))));
         let saved = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/datasets/dict");
-        assert_eq!(opened(&[saved.clone()]), (saved, None), "its test split is not taken unasked");
+        assert_eq!(opened(std::slice::from_ref(&saved)), (saved, None), "its test split is not taken unasked");
         let two = open(&[at("a.csv"), at("set/train.csv")], &workspace, &assets);
         assert!(matches!(two, Opened::Failed(_)), "which of them is meant is not guessed: {two:?}");
     }

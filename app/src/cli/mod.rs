@@ -73,7 +73,7 @@ enum Command {
     /// Count what is in a dataset, and what a model's context cuts
     Data(data::DataArgs),
     /// Continue texts with the base model and any runs
-    Generate(generate::GenerateArgs),
+    Generate(Box<generate::GenerateArgs>),
     /// Loss and perplexity on a dataset
     Evaluate(evaluate::EvaluateArgs),
     /// Score predictions of any program against references
@@ -145,7 +145,7 @@ pub fn run(
         Command::Presets => presets::run(&global),
         Command::Resume(args) => resume::run(&args, &global),
         Command::Data(args) => data::run(args, &global),
-        Command::Generate(args) => generate::run(args, &global),
+        Command::Generate(args) => generate::run(*args, &global),
         Command::Evaluate(args) => evaluate::run(args, &global),
         Command::Score(args) => score::run(&args, &global),
         Command::Vote(args) => vote::run(args, &global),

@@ -243,7 +243,7 @@ impl StoreThread {
                 kept.push(KeptEvaluation { predictions: folder.join(FOLDER).join(name), record });
             }
         }
-        kept.sort_by(|a, b| b.record.at.cmp(&a.record.at));
+        kept.sort_by_key(|kept| std::cmp::Reverse(kept.record.at));
         Ok(kept)
     }
 

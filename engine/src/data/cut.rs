@@ -161,7 +161,7 @@ pub(super) fn at_the_end(framed: &Encoded, limit: usize) -> Vec<bool> {
 pub(super) fn parts_of_framed(framed: &Encoded, own: &[std::ops::Range<usize>], tokenizer: &Tokenizer) -> Vec<Part> {
     let special = |at: usize| framed.words[at].is_none() || Some(framed.ids[at]) == tokenizer.mask();
     let places = framed.ids.iter().zip(&framed.offsets).enumerate();
-    settled(places.map(|(at, (&id, offset))| part(id, Some(offset.clone()), special(at), own)).collect())
+    settled(places.map(|(at, (&id, offset))| part(id, Some(*offset), special(at), own)).collect())
 }
 
 /// The same of tokens that are no words of a text, where `offsets` has nothing for those that were put before it.

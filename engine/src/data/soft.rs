@@ -1,7 +1,7 @@
 //! Soft tokens in a text: written `<|soft|>`, as special tokens are, and numbered in the order in which they stand there.
 //! What is between them is tokenized piece by piece, so that no token crosses their places.
 
-use super::tokenizer::{Encoded, Tokenizer};
+use super::tokenizer::{Encoded, Tokenizer, WithOffsets};
 use crate::error::Result;
 use crate::tokens::SOFT;
 
@@ -29,7 +29,7 @@ pub(super) fn encode(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
 }
 
 /// The same ids, each with the bytes of the text that it stands for; a soft token with those of its mark.
-pub(super) fn encode_with_offsets(text: &str, tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<(usize, usize)>)> {
+pub(super) fn encode_with_offsets(text: &str, tokenizer: &Tokenizer) -> Result<WithOffsets> {
     let (mut ids, mut offsets) = (Vec::new(), Vec::new());
     let mut begin = 0;
     for (slot, piece) in pieces(text) {

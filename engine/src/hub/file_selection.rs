@@ -50,7 +50,8 @@ pub(super) fn choose_rows<'a>(dataset: &str, listed: &[&'a str], rows: &RowsOf) 
         None if configs.len() == 1 => configs.first().copied().unwrap_or_default(),
         None => "default",
     };
-    if !configs.contains(config) && !(config == "default" && configs.contains("")) {
+    let is_whole = config == "default" && configs.contains("");
+    if !is_whole && !configs.contains(config) {
         let named = configs.iter().copied().take(NAMED).collect::<Vec<&str>>().join(", ");
         return Err(none(sentence!(
             "it has no configuration {config:?}, but {n}: {named}",

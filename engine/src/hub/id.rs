@@ -95,7 +95,7 @@ impl ModelId {
             !text.is_empty() && text.len() <= LONGEST && !text.starts_with('.') && text.chars().all(allowed)
         };
         let named = [&rows.config, &rows.split].into_iter().flatten().all(|text| is_name(&text.as_str()));
-        named.then(|| Self { rows: Some(rows), ..self })
+        named.then_some(Self { rows: Some(rows), ..self })
     }
 
     /// The rows that are meant, of a dataset.

@@ -178,7 +178,7 @@ pub(super) fn look_up(
             look_up_at(id, to, access, client, monitor)
         }
         // What the converted files lack says more than what the repository's own do.
-        Err(lacking @ HubError::NotRows { .. }) => look_up_at(id, to, access, client, monitor).map_err(|_| lacking),
+        Err(lacking @ HubError::NotRows { .. }) => look_up_at(id, to, access, client, monitor).or(Err(lacking)),
         listed => listed,
     }
 }

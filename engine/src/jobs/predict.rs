@@ -37,7 +37,7 @@ pub(super) struct Predict {
 enum Stage {
     Start,
     Writing(Box<Running>),
-    Scoring(Scoring, Kept),
+    Scoring(Box<(Scoring, Kept)>),
 }
 
 struct Running {
@@ -243,12 +243,13 @@ impl Job for Predict {
             }
             Stage::Writing(running) => {
                 let (scoring, kept) = running.scoring(&self.request.metrics)?;
-                self.stage = Stage::Scoring(scoring, kept);
+                self.stage = Stage::Scoring(Box::new((scoring, kept)));
             }
-            Stage::Scoring(mut scoring, mut kept) => {
+            Stage::Scoring(state) => {
+                let (mut scoring, mut kept) = *state;
                 out.send(Report::Phase(Phase::Scoring { share: scoring.share() }));
                 match scoring.step()? {
-                    None => self.stage = Stage::Scoring(scoring, kept),
+                    None => self.stage = Stage::Scoring(Box::new((scoring, kept))),
                     Some(scored) => {
                         kept.finish(&scored)?;
                         out.send(Report::Metrics { predictions: kept.path, scored: Box::new(scored) });

@@ -156,9 +156,9 @@ mod tests {
         let windows = [(&asked, at(3, 1.0), at(3, 1.0)), (&asked, at(5, 2.0), at(5, 2.0))];
         assert_eq!(found(&windows), ["ef"]);
         let null = (&without, nothing(5.0, 4), nothing(5.0, 4));
-        assert_eq!(found(&[windows[0].clone(), windows[1].clone(), null.clone()]), ["ef", ""]);
+        assert_eq!(found(&[windows[0], windows[1], null]), ["ef", ""]);
         let unsure = (&without, nothing(0.5, 4), nothing(0.5, 4));
-        assert_eq!(found(&[null.clone(), unsure]), ["cd"], "the least null score of the windows counts");
+        assert_eq!(found(&[null, unsure]), ["cd"], "the least null score of the windows counts");
         let only = (&asked, nothing(5.0, 4), nothing(5.0, 4));
         assert_eq!(found(&[only]), ["cd"], "where every question has an answer each gets one");
     }

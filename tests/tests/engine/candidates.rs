@@ -29,8 +29,8 @@ fn texts(folder: &Path) -> PathBuf {
 /// Rows of two choices, of which the one that begins like the premise is right.
 fn choices(folder: &Path) -> PathBuf {
     let row = |i: usize| {
-        let (right, wrong) = if i % 2 == 0 { ("a", "b") } else { ("b", "a") };
-        let (label, question) = (usize::from(i % 3 == 0), ["cause", "effect"][i % 2]);
+        let (right, wrong) = if i.is_multiple_of(2) { ("a", "b") } else { ("b", "a") };
+        let (label, question) = (usize::from(i.is_multiple_of(3)), ["cause", "effect"][i % 2]);
         let [first, second] = if label == 0 { [right, wrong] } else { [wrong, right] };
         serde_json::json!({
             "premise": right, "choice1": format!("{first} c"), "choice2": format!("{second} c"),

@@ -17,6 +17,7 @@ use crate::workspace::Workspace;
 pub(in crate::cli) const JOB: JobId = JobId(1);
 
 /// Reasons to wake.
+#[expect(clippy::large_enum_variant, reason = "one at a time goes through the channel")]
 pub(in crate::cli) enum Wake {
     /// The engine told something.
     Engine(Report),

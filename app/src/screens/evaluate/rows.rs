@@ -19,6 +19,9 @@ const PAGE: usize = 20;
 /// References that are shown of a row.
 const REFERENCES: usize = 8;
 
+/// Number of rows, their figures, the figure that orders them, and how.
+type Sorting = (usize, Vec<String>, usize, Order);
+
 /// Order and page.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -26,7 +29,7 @@ pub(super) struct Rows {
     order: Order,
     page: usize,
     /// The order, and what it is the order of: number of rows and their figures.
-    sorted: Option<((usize, Vec<String>, usize, Order), Vec<usize>)>,
+    sorted: Option<(Sorting, Vec<usize>)>,
 }
 
 impl Rows {

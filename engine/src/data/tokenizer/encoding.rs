@@ -6,6 +6,9 @@ use super::Tokenizer;
 use super::guarded::guarded;
 use crate::error::Result;
 
+/// Tokens of a text, and the bytes that each stands for, as begin and end.
+pub(in crate::data) type WithOffsets = (Vec<u32>, Vec<(usize, usize)>);
+
 /// A text, or two, with the special tokens of the model around them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
@@ -71,7 +74,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
-    pub(in crate::data) fn encode_with_offsets(&self, text: &str) -> Result<(Vec<u32>, Vec<(usize, usize)>)> {
+    pub(in crate::data) fn encode_with_offsets(&self, text: &str) -> Result<WithOffsets> {
         let encoding = guarded(|| self.0.tokenizer.encode(text, false))?;
         Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
     }

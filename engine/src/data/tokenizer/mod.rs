@@ -23,6 +23,7 @@ use tokenizers::{DecoderWrapper, ModelWrapper};
 
 pub use self::chat::{ChatTemplate, Message, Turn};
 pub use self::encoding::Encoded;
+pub(in crate::data) use self::encoding::WithOffsets;
 use self::guarded::guarded;
 use self::roles::{USUAL_BEGINS, USUAL_ENDS, USUAL_MASKS, USUAL_PADS, notes, resolve, special_ids, usual};
 use self::special::{ROLES, Settings};

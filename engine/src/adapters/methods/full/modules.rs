@@ -6,7 +6,7 @@ pub(super) fn names(name: &str, weight: &str) -> bool {
     starts.into_iter().any(|start| {
         let rest = &weight[start..];
         let ends = rest.match_indices('.').map(|(at, _)| at).chain([rest.len()]);
-        ends.into_iter().any(|end| is_match(name.as_bytes(), rest[..end].as_bytes()))
+        ends.into_iter().any(|end| is_match(name.as_bytes(), &rest.as_bytes()[..end]))
     })
 }
 
