@@ -128,7 +128,7 @@ impl Dataset {
     /// names of the datasets do.
     ///
     /// # Errors
-    /// Those of [`read_table`] and [`Roles::resolve`]; [`EngineError::Template`](crate::error::EngineError::Template)
+    /// Those of [`read_table`](super::read_table) and [`Roles::resolve`](super::Roles::resolve); [`EngineError::Template`](crate::error::EngineError::Template)
     /// and [`EngineError::NoTrainableRow`](crate::error::EngineError::NoTrainableRow), for either file.
     pub fn load(
         config: &DataConfig,

@@ -1,7 +1,7 @@
 //! Figures of MultiRC as SuperGLUE has them (Khashabi et al. 2018; nyu-mll/jiant: jiant/tasks/evaluate/core.py): F1 over all
 //! answers together (F1a), and the share of questions whose every answer is judged rightly (EM). ReCoRD's exact match and
-//! F1, the maximum over the entities that are right, are [`exact_match`](super::exact_match) and
-//! [`token_f1`](super::token_f1) as SQuAD 1.1 has them.
+//! F1, the maximum over the entities that are right, are [`ExactMatch`](super::ExactMatch) and
+//! [`TokenF1`](super::TokenF1) as SQuAD 1.1 has them.
 
 use std::collections::BTreeMap;
 
