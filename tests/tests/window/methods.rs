@@ -18,7 +18,7 @@ use crate::world::{Bench, Start, settings};
 
 /// The form of a new run in a window that is high enough for all of it.
 fn form(start: Start, name: &str) -> Bench {
-    let mut bench = Bench::with_runs(Start { size: [1280.0, 2300.0], ..start }, Vec::new());
+    let mut bench = Bench::with_runs(Start { size: [1280.0, 2600.0], ..start }, Vec::new());
     click(&mut bench, name);
     bench.answer_form();
     bench
