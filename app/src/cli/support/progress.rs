@@ -209,6 +209,10 @@ pub(in crate::cli) fn figures_line(figures: &ClassificationMetrics) -> String {
     if let Some(share) = figures.entity_f1 {
         parts.insert(0, percent("entity F1", share));
     }
+    if let Some(answers) = figures.answers {
+        parts[0] = percent("exact match", answers.exact_match);
+        parts.push(percent("F1", answers.f1));
+    }
     if let Some(ranking) = figures.ranking {
         parts[0] = percent("P@1", ranking.p_at_1);
         parts.push(percent("P@10", ranking.p_at_10));
