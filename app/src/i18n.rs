@@ -222,25 +222,37 @@ mod tests {
         }
     }
 
-    /// The settings whose help a source file shows.
-    fn helps(source: &str) -> BTreeSet<String> {
-        let asked = source.split("help_of(\"").skip(1).filter_map(|rest| rest.split_once('"'));
-        asked.map(|(key, _)| key.to_owned()).collect()
-    }
-
-    fn helps_below(folder: &Path) -> BTreeSet<String> {
+    /// The keys that the source files below a folder give to what is called so.
+    fn keys_below(folder: &Path, call: &str) -> BTreeSet<String> {
         let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         paths
             .flat_map(|path| match path.is_dir() {
-                true => helps_below(&path),
-                false => helps(&std::fs::read_to_string(path).unwrap()),
+                true => keys_below(&path, call),
+                false => {
+                    let source = std::fs::read_to_string(path).unwrap();
+                    let given = source.split(call).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+                    given.filter_map(|rest| rest.split_once('"')).map(|(key, _)| key.to_owned()).collect()
+                }
             })
             .collect()
     }
 
     #[test]
+    fn each_key_that_is_asked_for_has_its_words() {
+        let mut asked = keys_below(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/screens")), "t!(");
+        // `format!(` ends like it; what it is given is no key.
+        let is_key =
+            |text: &str| text.contains('.') && text.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c));
+        asked.retain(|text| is_key(text));
+        assert!(asked.len() > 300, "the screens were read: {}", asked.len());
+        let (_, known) = keys(Language::English);
+        let without: Vec<&String> = asked.iter().filter(|key| !known.contains(key.as_str())).collect();
+        assert!(without.is_empty(), "no words for {without:?}");
+    }
+
+    #[test]
     fn each_help_of_the_form_is_of_a_setting_and_told_in_chinese_and_no_other_is() {
-        let shown = helps_below(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/screens")));
+        let shown = keys_below(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/screens")), "help_of(");
         assert!(shown.len() > 50, "the screens were read: {shown:?}");
         let unknown: Vec<&String> = shown.iter().filter(|key| Setting::find(key).is_none()).collect();
         assert!(unknown.is_empty(), "no settings: {unknown:?}");

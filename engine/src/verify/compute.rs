@@ -26,6 +26,7 @@ use crate::training::schedule::learning_rate;
 use crate::training::trainer::{StepSettings, Trainer};
 use crate::verify::case::{Array, Arrays, BeamOptions, Case, Generation};
 use crate::verify::plan::{adapter, spec_of};
+use crate::verify::targets::targets;
 
 /// Where the rows of a case are padded.
 const SIDES: [&str; 2] = ["right", "left"];
@@ -203,11 +204,9 @@ impl Setup<'_> {
             }
             // First and last token of the answer, at the first two positions.
             Task::QuestionAnswering => {
-                let n = self.n_soft as i32;
-                let row = |ends: &[i32]| {
-                    let ends: Vec<i32> = ends.iter().map(|end| end + n).collect();
-                    ends.into_iter().chain(std::iter::repeat_n(IGNORE_INDEX, seq - 2)).collect::<Vec<_>>()
-                };
+                let rest = std::iter::repeat_n(IGNORE_INDEX, seq.saturating_sub(2));
+                let row =
+                    |ends: &[i32]| ends.iter().map(|end| end + n_soft as i32).chain(rest.clone()).collect::<Vec<_>>();
                 labels = labels.chunks_exact(2).flat_map(row).collect();
             }
             _ => labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX),
@@ -473,23 +472,6 @@ impl Setup<'_> {
         };
         Ok((Decoder::new(self.model.shape(), streams, DecoderOptions { source, ..options })?, n))
     }
-}
-
-/// A case's labels behind what starts a target: a token, or each row's own last one.
-fn targets((start, padding): (Option<u32>, i32), source: SourceBatch, batch: usize, labels: &[i32]) -> TokenBatch {
-    let seq = labels.len() / batch + 1;
-    let (mut tokens, mut mask, mut shifted) = (Vec::new(), Vec::new(), Vec::new());
-    for row in labels.chunks_exact(seq - 1) {
-        let last = row.iter().rev().find(|&&label| label != IGNORE_INDEX).copied().unwrap_or(0);
-        tokens.push(start.map_or(last, u32::cast_signed));
-        tokens.extend(row.iter().map(|&label| if label == IGNORE_INDEX { padding } else { label }));
-        // The reference sees the padding of a target; what comes after it is looked at in the last column only.
-        mask.extend(vec![1.0; seq]);
-        shifted.push(IGNORE_INDEX);
-        shifted.extend_from_slice(row);
-    }
-    let (rows, source, task) = ((0..batch).collect(), Some(source), Task::Seq2Seq);
-    TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, types: None, source, task, contest: None }
 }
 
 fn adamw([beta1, beta2]: [f64; 2], epsilon: f64, weight_decay: f64) -> OptimizerConfig {

@@ -6,6 +6,7 @@ mod case;
 mod compute;
 mod plan;
 mod report;
+mod targets;
 
 use std::path::Path;
 

@@ -12,6 +12,7 @@ mod foreign;
 mod hashes;
 mod heads;
 mod hub;
+mod hub_datasets;
 mod init_comparison;
 mod large;
 mod loaded;
