@@ -22,6 +22,8 @@ use crate::config::{DataConfig, TaskRecord, Truncate};
 use crate::error::Result;
 use crate::tokens::TargetStart;
 
+/// Bytes of the longest name of a class.
+const MAX_CLASS_BYTES: usize = 64;
 /// Different values of a column of classes, at most.
 const MAX_CLASSES: usize = 1000;
 /// Reasons for rows left out that are told apart.
@@ -286,8 +288,10 @@ impl Survey {
         if let Some(classes) = &mut self.classes
             && let Some(class) = row.class
         {
+            let is_text = class.len() > MAX_CLASS_BYTES;
             *classes.entry(class).or_insert(0) += 1;
-            if classes.len() > MAX_CLASSES {
+            // One text that is no name of a class: the column holds texts.
+            if is_text || classes.len() > MAX_CLASSES {
                 self.classes = None;
             }
         }
@@ -370,7 +374,7 @@ fn row_numbers(row: &Row, table: &Table, roles: Option<&Roles>, tokenizer: Optio
     let target = roles.map_or(0, |roles| hash(&roles.target_text(row)));
     let class = roles.and_then(|roles| match row.cell(roles.target) {
         Value::Array(_) | Value::Object(_) | Value::Null => None,
-        _ => Some(row.text(roles.target).trim().to_owned()).filter(|class| !class.is_empty() && class.len() <= 64),
+        _ => Some(row.text(roles.target).trim().to_owned()).filter(|class| !class.is_empty()),
     });
     RowNumbers { cells, whole: whole.finish(), source, target, class }
 }
@@ -436,6 +440,11 @@ mod tests {
         assert_eq!((statistics.left_out.len(), statistics.left_out[0].first), (1, 6));
         let large = Holding { large: 0, part: 2, ..Holding::default() };
         assert_eq!(DataStatistics::of(&config, None, &large).unwrap(), statistics, "part by part");
+        let long = format!(r#"{{"source": "k", "target": "{}"}}"#, "y".repeat(65));
+        let short = r#"{"source": "k", "target": "x"}"#;
+        let texts = DataConfig::new(file(folder.path(), "long.jsonl", &[short, short, short, &long]));
+        let of_texts = DataStatistics::of(&texts, None, &Holding::default()).unwrap();
+        assert!(of_texts.classes.is_empty(), "a column with a text in it has no classes");
     }
 
     #[test]

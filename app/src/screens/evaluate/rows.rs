@@ -18,6 +18,8 @@ use crate::widgets::field;
 const PAGE: usize = 20;
 /// References that are shown of a row.
 const REFERENCES: usize = 8;
+/// Points of the choice of a metric.
+const METRIC_WIDTH: f32 = 180.0;
 
 /// Number of rows, their figures, the figure that orders them, and how.
 type Sorting = (usize, Vec<String>, usize, Order);
@@ -69,7 +71,7 @@ impl Rows {
     }
 
     fn order_ui(&mut self, ui: &mut Ui, names: &[String]) {
-        ui.horizontal_wrapped(|ui| {
+        ui.horizontal(|ui| {
             let choices = [
                 (Order::Worst, t!("evaluate.worst")),
                 (Order::Best, t!("evaluate.best")),
@@ -78,9 +80,11 @@ impl Rows {
             segmented_ui(ui, &mut self.order, &choices);
             if names.len() > 1 {
                 let choices: Vec<_> = names.iter().enumerate().map(|(i, name)| (i, label(name).to_owned())).collect();
-                ui.name_inputs(t!("evaluate.order_by"), |ui| {
-                    ui.set_max_width(180.0);
-                    field::choice_ui(ui, "evaluate order", &mut self.metric, &choices)
+                let size = egui::vec2(METRIC_WIDTH, ui.spacing().interact_size.y);
+                ui.allocate_ui(size, |ui| {
+                    ui.name_inputs(t!("evaluate.order_by"), |ui| {
+                        field::choice_ui(ui, "evaluate order", &mut self.metric, &choices)
+                    });
                 });
             }
         });

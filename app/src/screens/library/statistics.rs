@@ -15,8 +15,10 @@ use crate::widgets::button::quiet_ui;
 use crate::widgets::containers::{card_frame, chip_ui, chips_ui, failure_ui, plain_chip_ui};
 use crate::widgets::histogram::histogram_ui;
 
-/// Classes that are named; the number says how many there are.
+/// Most targets that are named as classes.
 const CLASSES: usize = 24;
+/// Points of the column of names.
+const NAME_WIDTH: f32 = 180.0;
 /// Columns in the table; a stranger's file may have thousands.
 const COLUMNS: usize = 40;
 
@@ -120,7 +122,11 @@ fn columns_ui(ui: &mut Ui, statistics: &DataStatistics) {
 }
 
 fn spread_ui(ui: &mut Ui, name: &str, empty: &str, spread: &Spread) {
-    ui.add(egui::Label::new(RichText::new(name).color(tokens(ui).text)).truncate());
+    ui.scope(|ui| {
+        ui.set_min_width(NAME_WIDTH);
+        ui.set_max_width(NAME_WIDTH);
+        ui.add(egui::Label::new(RichText::new(name).color(tokens(ui).text)).truncate());
+    });
     let Spread { min, median, p90, p99, max, .. } = *spread;
     ui.label(RichText::new(empty).monospace());
     for number in [min, median, p90, p99, max] {
@@ -150,8 +156,12 @@ fn classes_ui(ui: &mut Ui, classes: &[(String, usize)]) {
         return;
     }
     ui.label(RichText::new(t!("library.classes", n = classes.len())).small().color(tokens(ui).muted));
+    // More are texts, not classes.
+    if classes.len() > CLASSES {
+        return;
+    }
     chips_ui(ui, |ui| {
-        for (class, n) in classes.iter().take(CLASSES) {
+        for (class, n) in classes {
             plain_chip_ui(ui, &format!("{class} {}", format::count(*n)));
         }
     });
