@@ -1,8 +1,10 @@
 //! The Prefix Workbench without its engine: the window, the command line, the store of runs and the workspace folder.
 
 pub mod action;
+pub mod charts;
 pub mod cli;
 pub mod desk;
+pub mod experiments;
 pub mod format;
 pub mod home;
 pub mod i18n;
@@ -12,6 +14,7 @@ pub mod screens;
 pub mod settings;
 pub mod state;
 pub mod store;
+pub mod study;
 pub mod theme;
 pub mod widgets;
 pub mod window;

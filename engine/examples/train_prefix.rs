@@ -17,7 +17,7 @@ fn main() -> Result<(), Failure> {
     config.training.steps = 40;
     config.training.learning_rate = 0.05;
 
-    let ask = Ask::Train { folder: folder.into(), config: Box::new(config), resume: false };
+    let ask = Ask::Train { folder: folder.into(), config: Box::new(config), resume: false, until: None };
     let outcome = carry_out(ask, |report| match report {
         Report::RunStarted(facts) => println!("{} numbers are trained", facts.trained_parameters),
         Report::Step(step) if step.step % 10 == 0 => println!("step {:>3}  loss {:.3}", step.step, step.loss),

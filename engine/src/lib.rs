@@ -7,7 +7,7 @@
 //! use engine::prelude::*;
 //!
 //! let config = Box::new(RunConfig::new("models/gpt2", DataConfig::new("rows.jsonl")));
-//! let ask = Ask::Train { folder: "runs/first".into(), config, resume: false };
+//! let ask = Ask::Train { folder: "runs/first".into(), config, resume: false, until: None };
 //! carry_out(ask, |report| {
 //!     if let Report::Step(step) = report {
 //!         println!("{} {:.3}", step.step, step.loss);
@@ -29,6 +29,7 @@ pub mod device;
 pub mod ensemble;
 pub mod error;
 pub mod evaluation;
+pub mod experiment;
 pub mod file_kind;
 pub mod files;
 pub mod generation;

@@ -117,6 +117,7 @@ impl State {
                 self.runs.change(rows, &gone);
                 self.refresh_view();
             }
+            Answer::Curves(_) => todo!(),
             Answer::Deleted { run, left } => self.forget(&run, left),
             Answer::Refused(failure) => self.notices.fail(&failure, self.env.now),
             Answer::Notice(text) => self.notices.add(Level::Info, tell(&text), "", self.env.now),

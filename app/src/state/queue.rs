@@ -51,8 +51,8 @@ impl State {
         }
         if let Some(QueuedRun { run, folder, config, beginning }) = self.live.queue.pop_front() {
             let ask = match beginning {
-                Beginning::Fresh => Ask::Train { folder, config, resume: false },
-                Beginning::Resumed => Ask::Train { folder, config, resume: true },
+                Beginning::Fresh => Ask::Train { folder, config, resume: false, until: None },
+                Beginning::Resumed => Ask::Train { folder, config, resume: true, until: None },
                 Beginning::ResumedOnOthers => Ask::ResumeOnOthers { folder, config },
             };
             let job = self.outbox.reserve();

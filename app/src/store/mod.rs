@@ -29,7 +29,8 @@ use engine::{Sentence, sentence};
 pub use self::folder::{adapter_folder, initial_folder};
 use self::index::WriterLock;
 pub use self::rows::{
-    CheckpointRow, Cursor, DatasetRow, KeptEvaluation, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
+    CheckpointRow, Cursor, Curve, CurvePoint, DatasetRow, KeptEvaluation, LogLevel, LogLine, ModelRow, RunDetail,
+    RunRow, RunState, Series,
 };
 use self::thread::StoreThread;
 use crate::workspace::{RunId, Workspace};
@@ -82,6 +83,22 @@ pub enum Request {
     },
     /// Delete a run, its row and its files: answered by [`Answer::Deleted`] or [`Answer::Refused`].
     Delete(RunId),
+    /// Take back the deletion of a run, as long as its files are kept.
+    Undelete(RunId),
+    /// Put a run away, or take it out again.
+    Archive {
+        /// The run.
+        run: RunId,
+        /// Away.
+        archived: bool,
+    },
+    /// Ask for a figure of several runs over their steps: answered by [`Answer::Curves`].
+    Curves {
+        /// The runs.
+        runs: Vec<RunId>,
+        /// `loss`, `validation loss`, or the name of a figure.
+        name: String,
+    },
     /// Mark a run, or unmark it.
     Star {
         /// The run to mark.
@@ -162,6 +179,8 @@ pub enum Answer {
         /// A sentence.
         left: Option<Sentence>,
     },
+    /// A figure of several runs.
+    Curves(Vec<Curve>),
     /// A request was not done: what happened and what to do.
     Refused(Failure),
     /// Something worth showing once, such as a database that was rebuilt.

@@ -96,6 +96,10 @@ impl StoreThread {
             duration_secs: row.get("duration_secs")?,
             sparkline: serde_json::from_str(&sparkline).unwrap_or_default(),
             files_missing: self.workspace.misses_files(&id),
+            archived: false,
+            notes: String::new(),
+            settings: Default::default(),
+            figures: Default::default(),
             folder,
             failure: match what {
                 Some(what) => Some(Failure {

@@ -1,6 +1,8 @@
 //! The types of the store's answers: a run as a row of the table, and a run in full.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use engine::Sentence;
 use engine::config::RunConfig;
@@ -9,6 +11,7 @@ use engine::evaluation::EvaluationRecord;
 use engine::protocol::Phase;
 use engine::training::{EvaluationReport, RunFacts, SampleReport};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::workspace::RunId;
 
@@ -129,6 +132,41 @@ pub struct RunRow {
     pub files_missing: bool,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// Put away: not shown unless asked for.
+    pub archived: bool,
+    /// What the user wrote about it.
+    pub notes: String,
+    /// All settings, as its `config.json` has them.
+    pub settings: Arc<Value>,
+    /// Figures by name: those of the evaluation that is kept as the best (`accuracy`, `macro_f1`, `bleu`), and those of files
+    /// it was evaluated on (`test/bleu`).
+    pub figures: Arc<BTreeMap<String, f64>>,
+}
+
+/// A figure of a run over its steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// Whose it is.
+    pub run: RunId,
+    /// `loss` is that of the steps, `validation loss` that of the evaluations; others by the name of the figure.
+    pub name: String,
+    /// In the order of the steps.
+    pub points: Vec<CurvePoint>,
+}
+
+/// A point of a curve, with what the horizontal axis can count.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CurvePoint {
+    /// Steps done.
+    pub step: u64,
+    /// Tokens seen.
+    pub tokens: u64,
+    /// Seconds of computation.
+    pub secs: f64,
+    /// Epochs done.
+    pub epoch: f64,
+    /// The figure.
+    pub value: f64,
 }
 
 #[cfg(test)]
@@ -163,6 +201,10 @@ impl RunRow {
             folder: "/r".into(),
             files_missing: false,
             failure: None,
+            archived: false,
+            notes: String::new(),
+            settings: Default::default(),
+            figures: Default::default(),
         }
     }
 }

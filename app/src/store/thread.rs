@@ -193,6 +193,7 @@ impl StoreThread {
             Request::Detail { run, since } => self.detail(&run, since),
             Request::Rename { run, name } => self.rename(&run, &name),
             Request::Delete(run) => self.delete(&run),
+            Request::Undelete(_) | Request::Archive { .. } | Request::Curves { .. } => todo!(),
             Request::Star { run, starred } => self.star(&run, starred),
             Request::Tags { run, tags } => self.tags(&run, &tags),
             Request::Notes { run, text } => self.notes(&run, &text),

@@ -34,11 +34,14 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::Preview { model, data, task, n_virtual, rows } => queries::preview(model, data, task, n_virtual, rows),
         Ask::DescribeData { data, model, task, n_virtual } => queries::statistics(data, model, task, n_virtual),
         Ask::DescribePrefix { adapter, model, initial } => queries::grid(adapter, model, initial),
-        Ask::Train { folder, config, resume } => {
+        Ask::Train { folder, config, resume, until } => {
             let beginning = if resume { Beginning::Resumed } else { Beginning::Fresh };
-            Box::new(TrainJob::new(folder, *config, beginning))
+            Box::new(TrainJob::new(folder, *config, beginning, until))
         }
-        Ask::ResumeOnOthers { folder, config } => Box::new(TrainJob::new(folder, *config, Beginning::ResumedOnOthers)),
+        Ask::ResumeOnOthers { folder, config } => {
+            Box::new(TrainJob::new(folder, *config, Beginning::ResumedOnOthers, None))
+        }
+        Ask::TimeSteps { .. } => todo!(),
         Ask::TestLrRange { config, range } => Box::new(LrRangeTestJob::new(*config, range)),
         Ask::CompareInits { config, plan } => Box::new(InitComparisonJob::new(*config, plan)),
         Ask::Generate(request) => Box::new(generate::Generate::new(*request)),

@@ -65,6 +65,17 @@ pub enum Ask {
         /// Go on from the last checkpoint. Refused with `Report::Changed` when rows, split, tokenizer or order are no longer
         /// those that the run began with.
         resume: bool,
+        /// Stop after this step with a checkpoint, so that others can be held against it; `None` is the run's end. The
+        /// schedule stays that of the whole run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<usize>,
+    },
+    /// Time a few steps of a run and one evaluation: answered by `Report::StepTime`. Nothing is written.
+    TimeSteps {
+        /// The run.
+        config: Box<RunConfig>,
+        /// Steps to take, after one that is not counted.
+        steps: usize,
     },
     /// Go on with a run from its last checkpoint, although something has changed that `Report::Changed` named.
     ResumeOnOthers {

@@ -15,7 +15,7 @@ use crate::metrics::bertscore::BertScore;
 use crate::models::ModelSummary;
 use crate::training::{
     ClassificationMetrics, EvaluationReport, InitRow, InitScore, InitStep, LrRangeFindings, LrRangePoint, RunFacts,
-    SampleReport, StepReport,
+    SampleReport, StepReport, StepTime,
 };
 
 /// Something told about a job.
@@ -53,6 +53,8 @@ pub enum Report {
         /// Differences from the beginning of the run, each in words.
         differences: Vec<Sentence>,
     },
+    /// What a step and an evaluation of a run take.
+    StepTime(StepTime),
     /// One optimizer step is done.
     Step(StepReport),
     /// The validation rows were scored.

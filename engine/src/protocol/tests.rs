@@ -24,7 +24,8 @@ fn config() -> RunConfig {
 #[test]
 fn a_command_is_a_flat_object_and_comes_back() {
     let folder = "runs/a".into();
-    let train = Command { job: JobId(3), ask: Ask::Train { folder, config: Box::new(config()), resume: true } };
+    let train =
+        Command { job: JobId(3), ask: Ask::Train { folder, config: Box::new(config()), resume: true, until: None } };
     let (back, line) = sent(&train);
     assert_eq!(back, train);
     assert_eq!((&line["job"], &line["ask"], &line["resume"]), (&json!(3), &json!("train"), &json!(true)));

@@ -89,6 +89,31 @@ pub struct EvaluationReport {
     pub metric: Option<BestFigure>,
 }
 
+/// What a run costs in time, measured on a few of its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepTime {
+    /// Seconds that an optimizer step takes, the middle one of those that were timed.
+    pub step_secs: f64,
+    /// Seconds that an evaluation takes, by its first batch.
+    pub evaluation_secs: f64,
+    /// Seconds before the first step: weights, rows, kernels.
+    pub preparation_secs: f64,
+    /// Steps in all.
+    pub total_steps: usize,
+    /// Evaluations in all.
+    pub evaluations: usize,
+    /// Numbers that the optimizer changes.
+    pub trained_parameters: u64,
+}
+
+impl StepTime {
+    /// Seconds that the whole run takes.
+    pub fn whole_secs(&self) -> f64 {
+        let (steps, evaluations) = (self.total_steps as f64, self.evaluations as f64);
+        self.preparation_secs + steps * self.step_secs + evaluations * self.evaluation_secs
+    }
+}
+
 /// The figure by which evaluations are held against each other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BestFigure {

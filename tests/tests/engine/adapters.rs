@@ -69,7 +69,7 @@ fn run_on(case: &str, method: MethodConfig, home: &Path) -> RunConfig {
 fn train(folder: &Path, config: &RunConfig) -> Vec<Report> {
     let talk = Talk::new();
     let config = Box::new(config.clone());
-    talk.send(Ask::Train { folder: folder.to_owned(), config, resume: false });
+    talk.send(Ask::Train { folder: folder.to_owned(), config, resume: false, until: None });
     talk.until_end()
 }
 

@@ -83,7 +83,7 @@ fn a_run_on_questions_learns_where_answers_are() {
     (config.training.steps, config.training.eval_every, config.training.sample_rows) = (60, 60, 40);
     (config.training.learning_rate, config.training.batch_size) = (3e-2, 8);
     let folder = home.path().join("run");
-    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false });
+    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false, until: None });
     let events = talk.until_end();
     let evaluations: Vec<_> = events
         .iter()

@@ -22,7 +22,7 @@ fn model_copy(home: &Path) -> PathBuf {
 fn failure(config: &RunConfig, home: &Path) -> String {
     let talk = Talk::new();
     let (folder, config) = (home.join("run"), Box::new(config.clone()));
-    talk.send(Ask::Train { folder, config, resume: false });
+    talk.send(Ask::Train { folder, config, resume: false, until: None });
     match talk.until_end().pop() {
         Some(Report::Failed(failure)) => {
             assert!(!failure.advice.to_string().is_empty());

@@ -52,14 +52,19 @@ fn run_of(case: &str, task: Option<Task>, data: DataConfig, home: &Path) -> RunC
 }
 
 fn trained(config: &RunConfig, folder: &Path) -> Vec<EvaluationReport> {
-    Talk::new().run(Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false });
+    Talk::new().run(Ask::Train {
+        folder: folder.to_owned(),
+        config: Box::new(config.clone()),
+        resume: false,
+        until: None,
+    });
     let records = read_records(&folder.join("metrics.jsonl")).unwrap();
     records.into_iter().filter_map(|r| if let Record::Evaluation(report) = r { Some(report) } else { None }).collect()
 }
 
 fn refusal(config: &RunConfig, folder: &Path) -> String {
     let talk = Talk::new();
-    talk.send(Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false });
+    talk.send(Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false, until: None });
     match talk.until_end().last() {
         Some(Report::Failed(failure)) => failure.what.to_string(),
         other => panic!("{other:?}"),

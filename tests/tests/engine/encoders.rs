@@ -62,7 +62,7 @@ fn run_of(case: &str, task: Task, data: DataConfig, home: &Path) -> RunConfig {
 
 fn train(folder: &Path, config: &RunConfig, resume: bool) -> Vec<Report> {
     let config = Box::new(config.clone());
-    Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume })
+    Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume, until: None })
 }
 
 fn evaluations(folder: &Path) -> Vec<EvaluationReport> {
@@ -170,7 +170,7 @@ fn a_mask_is_filled_by_the_checkpoints_own_head() {
         assert!(score_of(&config, None).1.is_some(), "the base fills masks too");
     }
     let config = run_of("bert-prefix-seq", Task::MaskedFill, data, home.path());
-    let refused = Ask::Train { folder: home.path().join("x"), config: Box::new(config), resume: false };
+    let refused = Ask::Train { folder: home.path().join("x"), config: Box::new(config), resume: false, until: None };
     let talk = Talk::new();
     talk.send(refused);
     match talk.until_end().last() {
@@ -200,7 +200,7 @@ fn goes_on(home: &Path, config: &RunConfig) {
         let folder = home.join(format!("at-{step}"));
         let talk = Talk::new();
         let first = Box::new(config.clone());
-        talk.send(Ask::Train { folder: folder.clone(), config: first, resume: false });
+        talk.send(Ask::Train { folder: folder.clone(), config: first, resume: false, until: None });
         talk.until(|event| matches!(event, Report::Step(report) if report.step == step));
         drop(talk);
         train(&folder, config, true);
@@ -315,7 +315,7 @@ fn datasets_of_the_same_classes_share_a_head_unless_each_wants_one() {
     assert_eq!((each.heads, each.classes.len()), (vec![head("texts", 2), head("again", 2)], 4));
     config.data.more[0].name = Some("texts".to_owned());
     let talk = Talk::new();
-    let command = Ask::Train { folder: home.path().join("x"), config: Box::new(config), resume: false };
+    let command = Ask::Train { folder: home.path().join("x"), config: Box::new(config), resume: false, until: None };
     talk.send(command);
     match talk.until_end().last() {
         Some(Report::Failed(failure)) => {

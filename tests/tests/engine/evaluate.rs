@@ -131,7 +131,7 @@ fn a_figure_of_texts_chooses_the_best_and_stops_early() {
     // Too little is learned for a text to be right, so the start stays the best.
     config.training.learning_rate = 1e-6;
     let folder = home.path().join("run");
-    let heard = talk.run(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false });
+    let heard = talk.run(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false, until: None });
     assert!(matches!(heard.last(), Some(Report::Finished { outcome: Outcome::StoppedEarly })));
     let records = curve(&folder);
     let evaluations: Vec<_> = records
@@ -157,7 +157,12 @@ fn a_figure_that_the_task_does_not_have_is_refused_before_the_first_step() {
     for metric in ["blue", "accuracy"] {
         let mut config = tiny_run(home.path());
         config.training.best_metric = metric.to_owned();
-        talk.send(Ask::Train { folder: home.path().join(metric), config: Box::new(config), resume: false });
+        talk.send(Ask::Train {
+            folder: home.path().join(metric),
+            config: Box::new(config),
+            resume: false,
+            until: None,
+        });
         let heard = talk.until_end();
         let Some(Report::Failed(failure)) = heard.last() else { panic!("{metric}: {heard:?}") };
         assert!(failure.what.to_string().contains("training.best_metric"), "{failure:?}");

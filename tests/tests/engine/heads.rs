@@ -173,7 +173,7 @@ fn run_of(folder: &Path, home: &Path) -> RunConfig {
 /// The head before the first step, and what was said of it.
 fn begun(config: &RunConfig, folder: &Path) -> (AdapterState, String) {
     let config = Box::new(config.clone());
-    let events = Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume: false });
+    let events = Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume: false, until: None });
     let said = events.into_iter().filter_map(|event| match event {
         Report::Notice { text } => Some(text),
         _ => None,

@@ -59,7 +59,7 @@ fn with_prefix(config: &RunConfig, n_virtual: usize, reparameterized: bool) -> R
 fn trained(config: &RunConfig, init: &PrefixInit, folder: &Path) -> Vec<f64> {
     let config = RunConfig { method: config.method.with_init(init).unwrap(), ..config.clone() };
     let folder = folder.to_owned();
-    Talk::new().run(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false });
+    Talk::new().run(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false, until: None });
     let loss = |record| if let Record::Evaluation(report) = record { Some(report.loss) } else { None };
     read_records(&folder.join("metrics.jsonl")).unwrap().into_iter().filter_map(loss).collect()
 }

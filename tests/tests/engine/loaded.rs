@@ -132,7 +132,7 @@ fn a_run_goes_on_from_embeddings_heads_whole_modules_and_rows_of_peft() {
             RunConfig { model: case(name).join("model"), method: MethodConfig::Lora(lora), ..tiny_run(home.path()) };
         config.training.steps = 3;
         let folder = home.path().join(name);
-        let train = Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false };
+        let train = Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false, until: None };
         Talk::new().run(train);
         let tensors = |folder: &Path| read_floats(&folder.join("adapter_model.safetensors")).unwrap();
         let (made, begun, trained) =
@@ -155,7 +155,7 @@ fn fresh_matrices_rows_and_whole_modules_are_the_base_model_at_first() {
         let mut config = RunConfig { model: model.clone(), method, ..tiny_run(home.path()) };
         config.training.steps = 1;
         let folder = home.path().join(name);
-        let train = Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false };
+        let train = Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false, until: None };
         Talk::new().run(train);
         let base = score(&model, None, &data).unwrap().0;
         let fresh = score(&model, Some(&folder.join("initial")), &data).unwrap().0;

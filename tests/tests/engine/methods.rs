@@ -55,7 +55,8 @@ fn methods(home: &Path) -> Vec<(&'static str, RunConfig)> {
 }
 
 fn train(talk: &Talk, folder: &Path, config: &RunConfig) -> Vec<f64> {
-    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false };
+    let command =
+        Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false, until: None };
     talk.run(command);
     let loss = |record| if let Record::Evaluation(report) = record { Some(report.loss) } else { None };
     read_records(&folder.join("metrics.jsonl")).unwrap().into_iter().filter_map(loss).collect()
@@ -162,7 +163,7 @@ fn words_before_a_prompt_are_a_run_without_steps() {
     let too_long = FewShotConfig { instruction: "a b c ".repeat(20), shots: 0 };
     let config = RunConfig { method: MethodConfig::FewShot(too_long), ..config };
     let folder = home.path().join("long");
-    talk.send(Ask::Train { folder, config: Box::new(config), resume: false });
+    talk.send(Ask::Train { folder, config: Box::new(config), resume: false, until: None });
     assert!(matches!(talk.until_end().last(), Some(Report::Failed(_))), "it leaves no room for the rows");
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tests::{Talk, curve, tiny_model, tiny_run};
 
 fn train(folder: &Path, config: &RunConfig, resume: bool) -> Vec<Report> {
-    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume };
+    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume, until: None };
     let talk = Talk::new();
     talk.send(command);
     talk.until_end()
@@ -25,7 +25,7 @@ fn resume_on_others(folder: &Path, config: &RunConfig) -> Vec<Report> {
 fn stopped(folder: &Path, config: &RunConfig, at: impl Fn(&Report) -> bool) {
     let talk = Talk::new();
     let config = Box::new(config.clone());
-    talk.send(Ask::Train { folder: folder.to_owned(), config, resume: false });
+    talk.send(Ask::Train { folder: folder.to_owned(), config, resume: false, until: None });
     talk.until(at);
     talk.send(Ask::Stop);
     let events = talk.until_end();
@@ -252,7 +252,7 @@ fn a_run_whose_folder_is_deleted_fails_and_does_not_make_it_again() {
     config.training.steps = 100_000;
     config.training.eval_every = 100_000;
     let talk = Talk::new();
-    let command = Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false };
+    let command = Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false, until: None };
     talk.send(command);
     talk.until(|event| is_step(event, 3));
     std::fs::remove_dir_all(&folder).unwrap();

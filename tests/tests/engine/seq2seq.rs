@@ -59,7 +59,7 @@ fn everywhere() -> PrefixConfig {
 }
 
 fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Report> {
-    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume };
+    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume, until: None };
     talk.run(command)
 }
 
@@ -136,7 +136,7 @@ fn a_run_at_three_sites_learns_and_one_that_was_interrupted_goes_on_exactly() {
         assert!(losses.len() == 4 && losses[3] < losses[0], "{name}: {losses:?}");
         let talk = Talk::new();
         let again = Box::new(config.clone());
-        talk.send(Ask::Train { folder: folder.clone(), config: again, resume: false });
+        talk.send(Ask::Train { folder: folder.clone(), config: again, resume: false, until: None });
         talk.until(|event| matches!(event, Report::Step(report) if report.step == 6));
         drop(talk);
         let events = train(&Talk::new(), &folder, &config, true);
@@ -250,7 +250,7 @@ fn what_a_model_does_not_have_is_refused() {
     let mut config = tiny_run(home.path());
     config.method = MethodConfig::Prefix(PrefixConfig { sites: Some(vec![Site::Encoder]), ..everywhere() });
     let folder = home.path().join("a");
-    let said = failure(Ask::Train { folder, config: Box::new(config), resume: false });
+    let said = failure(Ask::Train { folder, config: Box::new(config), resume: false, until: None });
     assert!(said.to_string().contains("method.sites") && said.to_string().contains("encoder"), "{said}");
     let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
     let said =

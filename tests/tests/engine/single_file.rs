@@ -88,7 +88,7 @@ fn what_a_run_shares_says_all_that_belongs_to_it_and_computes_the_same_elsewhere
     let talk = Talk::new();
     let (run, file) = (home.path().join("run"), home.path().join("first.prefix"));
     let config = tiny_run(home.path());
-    talk.run(Ask::Train { folder: run.clone(), config: Box::new(config.clone()), resume: false });
+    talk.run(Ask::Train { folder: run.clone(), config: Box::new(config.clone()), resume: false, until: None });
     share(&talk, &run, &tiny_model(), &file);
     let found = inspect(&talk, &file, Some(&tiny_model()));
     assert_eq!((found.n_virtual, found.positions, &found.other_base), (4, PositionConvention::Shifted, &None));

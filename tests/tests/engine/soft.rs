@@ -39,12 +39,12 @@ fn around(home: &Path, kind: PromptEncoderKind) -> RunConfig {
 
 fn train(folder: &Path, config: &RunConfig) -> Vec<Report> {
     let config = Box::new(config.clone());
-    Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume: false })
+    Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume: false, until: None })
 }
 
 fn refusal(folder: &Path, config: RunConfig) -> String {
     let talk = Talk::new();
-    talk.send(Ask::Train { folder: folder.to_owned(), config: Box::new(config), resume: false });
+    talk.send(Ask::Train { folder: folder.to_owned(), config: Box::new(config), resume: false, until: None });
     match talk.until_end().last() {
         Some(Report::Failed(failure)) => failure.what.to_string(),
         other => panic!("{other:?}"),
@@ -370,7 +370,7 @@ fn the_first_slots_of_a_cartridge_stay_and_a_resumed_run_keeps_them() {
     let train_to = |folder: &Path, steps: usize, resume: bool| {
         let training = TrainingConfig { steps, ..half.training.clone() };
         let config = Box::new(RunConfig { training, ..half.clone() });
-        Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume });
+        Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume, until: None });
     };
     train_to(&parts, 4, false);
     train_to(&parts, 8, true);

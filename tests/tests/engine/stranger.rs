@@ -291,7 +291,7 @@ fn what_goes_out_names_nobody_and_carries_no_rows_unless_they_are_wished() {
     let talk = Talk::new();
     let run = home.path().join("run");
     let config = Box::new(tiny_run(home.path()));
-    talk.run(Ask::Train { folder: run.clone(), config, resume: false });
+    talk.run(Ask::Train { folder: run.clone(), config, resume: false, until: None });
     let notices = |events: Vec<Report>| -> Vec<String> {
         let text = |event| if let Report::Notice { text } = event { Some(text.to_string()) } else { None };
         events.into_iter().filter_map(text).collect()

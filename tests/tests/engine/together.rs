@@ -115,7 +115,7 @@ pub(crate) fn beside(home: &Path) -> RunConfig {
 fn trained(home: &Path, config: &RunConfig) -> std::path::PathBuf {
     let folder = home.join("run");
     let config = Box::new(config.clone());
-    Talk::new().run(Ask::Train { folder: folder.clone(), config, resume: false });
+    Talk::new().run(Ask::Train { folder: folder.clone(), config, resume: false, until: None });
     folder
 }
 
@@ -208,7 +208,7 @@ fn what_goes_on_with_an_adapter_goes_on_with_its_weights_too() {
         ..config
     };
     let again = home.path().join("again");
-    Talk::new().run(Ask::Train { folder: again.clone(), config: Box::new(next.clone()), resume: false });
+    Talk::new().run(Ask::Train { folder: again.clone(), config: Box::new(next.clone()), resume: false, until: None });
     let (after, _) = Talk::new().score(&next, Some(again.join("adapter")));
     assert!((before - after).abs() < 1e-5, "{before} {after}");
 }
@@ -237,7 +237,12 @@ fn dropout_of_the_base_is_drawn_from_seed_and_step_and_off_where_nobody_asks() {
         let sittings: &[(usize, bool)] = if name == "resumed" { &[(2, false), (3, true)] } else { &[(3, false)] };
         for &(steps, resume) in sittings {
             config.training.steps = steps;
-            Talk::new().run(Ask::Train { folder: folder.clone(), config: Box::new(config.clone()), resume });
+            Talk::new().run(Ask::Train {
+                folder: folder.clone(),
+                config: Box::new(config.clone()),
+                resume,
+                until: None,
+            });
         }
         let steps = tests::curve(&folder).into_iter().filter_map(|record| match record {
             engine::training::run_folder::Record::Step(step) => Some(step.loss),

@@ -12,7 +12,7 @@ use engine::training::{LrRangePoint, RateRange};
 use tests::{Talk, curve, tiny_run};
 
 fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Report> {
-    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume };
+    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume, until: None };
     talk.run(command)
 }
 
@@ -66,7 +66,8 @@ fn the_same_seed_gives_the_same_run() {
 /// Stops after `step` steps, then forgets everything that came after the last checkpoint, as a killed process does.
 fn interrupt(home: &Path, config: &RunConfig, step: usize, folder: &Path) {
     let talk = Talk::new();
-    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false };
+    let command =
+        Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false, until: None };
     talk.send(command);
     talk.until(|event| matches!(event, Report::Step(report) if report.step == step));
     assert!(home.exists());
@@ -175,7 +176,7 @@ fn the_memory_of_another_optimizer_is_refused_and_the_run_goes_on_with_its_own()
     interrupt(home.path(), &config, 6, &folder);
     let mut other = config.clone();
     other.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
-    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(other), resume: true });
+    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(other), resume: true, until: None });
     match talk.until_end().last() {
         Some(Report::Failed(failure)) => assert!(failure.what.to_string().contains("adafactor"), "{failure:?}"),
         other => panic!("{other:?}"),
@@ -217,7 +218,7 @@ fn a_stop_lands_between_two_steps_and_the_run_can_be_resumed() {
     train(&Talk::new(), &whole, &config, false);
     let talk = Talk::new();
     let config_again = Box::new(config.clone());
-    talk.send(Ask::Train { folder: folder.clone(), config: config_again, resume: false });
+    talk.send(Ask::Train { folder: folder.clone(), config: config_again, resume: false, until: None });
     talk.until(|event| matches!(event, Report::Step(report) if report.step == 6));
     talk.send(Ask::Stop);
     let events = talk.until_end();
@@ -232,7 +233,7 @@ fn a_run_that_is_stopped_while_its_model_loads_ends_as_stopped() {
     let config = Box::new(tiny_run(home.path()));
     let talk = Talk::new();
     let folder = home.path().join("run");
-    talk.send(Ask::Train { folder: folder.clone(), config: config.clone(), resume: false });
+    talk.send(Ask::Train { folder: folder.clone(), config: config.clone(), resume: false, until: None });
     talk.until(|event| matches!(event, Report::Phase(_)));
     talk.send(Ask::Stop);
     let events = talk.until_end();
@@ -248,7 +249,7 @@ fn a_stop_in_the_middle_of_an_evaluation_forgets_it_whole() {
     let (whole, folder) = (home.path().join("whole"), home.path().join("stopped"));
     train(&Talk::new(), &whole, &config, false);
     let talk = Talk::new();
-    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(config.clone()), resume: false });
+    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(config.clone()), resume: false, until: None });
     // The samples of this evaluation are still to come.
     talk.until(|event| matches!(event, Report::Evaluated(evaluation) if evaluation.step == 8));
     talk.send(Ask::Stop);
@@ -265,7 +266,7 @@ fn a_paused_run_takes_no_step_until_it_goes_on() {
     config.training.eval_every = 200;
     let talk = Talk::new();
     let folder = home.path().join("run");
-    talk.send(Ask::Train { folder, config: Box::new(config), resume: false });
+    talk.send(Ask::Train { folder, config: Box::new(config), resume: false, until: None });
     talk.until(|event| matches!(event, Report::Step(_)));
     talk.send(Ask::Pause);
     talk.until(|event| matches!(event, Report::Paused { paused: true }));
@@ -324,7 +325,7 @@ fn fewer_steps_than_are_done_are_refused_and_nothing_is_lost() {
     let before = (bytes(&folder, "config.json"), bytes(&folder, "metrics.jsonl"));
     let mut shorter = config;
     shorter.training.steps = 5;
-    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(shorter), resume: true });
+    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(shorter), resume: true, until: None });
     match talk.until_end().last() {
         Some(Report::Failed(failure)) => assert!(failure.what.to_string().contains("12 steps"), "{failure:?}"),
         other => panic!("{other:?}"),

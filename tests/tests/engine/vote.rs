@@ -26,7 +26,7 @@ fn learned(talk: &Talk, home: &Path, config: &RunConfig, name: &str, train: Path
     let folder = home.join(name);
     let mut config = config.clone();
     config.data = DataConfig { validation_share: 0.0, ..DataConfig::new(train) };
-    talk.run(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false });
+    talk.run(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false, until: None });
     folder.join("adapter")
 }
 

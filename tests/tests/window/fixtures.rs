@@ -180,6 +180,10 @@ pub(crate) fn row(id: &str, name: &str, state: RunState) -> RunRow {
         folder: format!("/workspace/runs/{id}").into(),
         files_missing: false,
         failure: (state == RunState::Failed).then(|| Failure::from(&EngineError::Diverged { step: 120 })),
+        archived: false,
+        notes: String::new(),
+        settings: Default::default(),
+        figures: Default::default(),
     }
 }
 

@@ -146,7 +146,7 @@ fn trained(
         loss: f64::INFINITY,
         secs: 0.0,
     };
-    session.send(Ask::Train { folder, config: Box::new(config), resume: false })?;
+    session.send(Ask::Train { folder, config: Box::new(config), resume: false, until: None })?;
     loop {
         match session.next()? {
             Wake::Interrupt => return Err(CliError::failed("interrupted", "Start the command again")),

@@ -97,8 +97,8 @@ impl Start {
     fn ask(self, folder: &Path, config: RunConfig) -> Ask {
         let (folder, config) = (folder.to_owned(), Box::new(config));
         match self {
-            Self::Anew => Ask::Train { folder, config, resume: false },
-            Self::Again => Ask::Train { folder, config, resume: true },
+            Self::Anew => Ask::Train { folder, config, resume: false, until: None },
+            Self::Again => Ask::Train { folder, config, resume: true, until: None },
             Self::OnOthers => Ask::ResumeOnOthers { folder, config },
         }
     }

@@ -205,6 +205,10 @@ pub(in crate::cli) mod tests {
             folder: "/runs/x".into(),
             files_missing: false,
             failure: None,
+            archived: false,
+            notes: String::new(),
+            settings: Default::default(),
+            figures: Default::default(),
         }
     }
 

@@ -25,7 +25,8 @@ pub(super) struct TrainJob {
 
 impl TrainJob {
     /// A run in its folder, from the start or from its last checkpoint.
-    pub(super) fn new(folder: PathBuf, config: RunConfig, beginning: Beginning) -> Self {
+    pub(super) fn new(folder: PathBuf, config: RunConfig, beginning: Beginning, until: Option<usize>) -> Self {
+        let _ = until;
         Self { folder, config, beginning, stop: false, checkpoint: false, run: None }
     }
 }

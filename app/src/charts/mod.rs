@@ -1,0 +1,80 @@
+//! Pictures of numbers as files: a chart is data, and becomes SVG or PNG. The window draws its own plots; these are for pages,
+//! papers and files.
+
+/// A chart with two axes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Chart {
+    /// Above it; empty is none.
+    pub title: String,
+    /// Below and beside it.
+    pub x: Axis,
+    /// Beside it.
+    pub y: Axis,
+    /// In the order of the legend.
+    pub series: Vec<Series>,
+}
+
+/// An axis.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Axis {
+    /// What is counted, with its unit.
+    pub label: String,
+    /// In powers of ten.
+    pub log: bool,
+    /// Words in place of numbers: the first stands at 0.
+    pub names: Vec<String>,
+}
+
+/// Numbers that belong together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// In the legend.
+    pub name: String,
+    /// Where there is no number, the line breaks.
+    pub points: Vec<[f64; 2]>,
+    /// Lower and upper ends around each point; empty is none.
+    pub band: Vec<[f64; 2]>,
+    /// How it is drawn.
+    pub mark: Mark,
+}
+
+/// How a series is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mark {
+    /// A line from point to point.
+    #[default]
+    Line,
+    /// A line with its points.
+    LineAndPoints,
+    /// Points alone.
+    Points,
+    /// A line that goes level and then up or down.
+    Steps,
+}
+
+/// The colors of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// On white.
+    #[default]
+    Light,
+    /// On black.
+    Dark,
+    /// By the page around it: colors are CSS variables.
+    Page,
+}
+
+/// The picture as SVG, `width` × `height` in px.
+pub fn svg(chart: &Chart, theme: Theme, size: (u32, u32)) -> String {
+    let _ = (chart, theme, size);
+    todo!()
+}
+
+/// The picture as PNG, at twice the size.
+///
+/// # Errors
+/// A sentence, where the picture cannot be drawn.
+pub fn png(svg: &str) -> Result<Vec<u8>, engine::Sentence> {
+    let _ = svg;
+    todo!()
+}

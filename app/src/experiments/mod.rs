@@ -1,0 +1,104 @@
+//! Experiments on disk: a folder `experiments/<id>/` that says which runs there are, and what is to be done next. Where a run
+//! stands is read from the run; a program that is closed or crashes loses nothing.
+
+use std::path::PathBuf;
+
+use engine::config::RunConfig;
+use engine::experiment::{Experiment, Strategy};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::store::RunRow;
+use crate::workspace::{RunId, Workspace};
+
+/// Name of an experiment's folder.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ExperimentId(pub String);
+
+/// An experiment with its runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Name of its folder.
+    pub id: ExperimentId,
+    /// What was asked.
+    pub experiment: Experiment,
+    /// In the order in which they are trained.
+    pub runs: Vec<PlannedRun>,
+}
+
+/// A run of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedRun {
+    /// Its folder's name; the folder is made when the run is registered.
+    pub run: RunId,
+    /// What differs.
+    pub name: String,
+    /// What varies, with this run's values.
+    pub values: Vec<(String, Value)>,
+    /// All settings.
+    pub config: Box<RunConfig>,
+}
+
+/// What is to be trained next of an experiment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Index into [`Plan::runs`].
+    pub index: usize,
+    /// From its last checkpoint.
+    pub resume: bool,
+    /// Stop after this step, where runs are held against each other; `None` is the end.
+    pub until: Option<usize>,
+}
+
+/// How an experiment stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Runs in all.
+    pub runs: usize,
+    /// Trained to their end, or left behind by others.
+    pub done: usize,
+    /// Left behind by others before their end.
+    pub dropped: usize,
+    /// Ended with an error.
+    pub failed: usize,
+    /// Being computed.
+    pub running: usize,
+}
+
+impl Plan {
+    /// Makes the folder of an experiment, with an id for each run.
+    ///
+    /// # Errors
+    /// A sentence and what to do, where the folder cannot be written.
+    pub fn create(
+        workspace: &Workspace,
+        experiment: Experiment,
+        configs: Vec<(engine::experiment::Member, RunConfig)>,
+    ) -> Result<Self, crate::workspace::WorkspaceError> {
+        let _ = (workspace, experiment, configs);
+        todo!()
+    }
+
+    /// All experiments of a workspace, newest first; those that cannot be read are named.
+    pub fn list(workspace: &Workspace) -> (Vec<Self>, Vec<PathBuf>) {
+        let _ = workspace;
+        todo!()
+    }
+
+    /// What can be trained now, in order, as the runs stand. Runs that failed are passed over unless `again`.
+    pub fn due(&self, rows: &[&RunRow], again: bool) -> Vec<Due> {
+        let _ = (rows, again);
+        todo!()
+    }
+
+    /// How it stands.
+    pub fn standing(&self, rows: &[&RunRow]) -> Standing {
+        let _ = rows;
+        todo!()
+    }
+
+    /// How its runs are chosen.
+    pub fn strategy(&self) -> &Strategy {
+        &self.experiment.strategy
+    }
+}

@@ -1,0 +1,118 @@
+//! An experiment: a run and what varies of it, as data. Which runs come of it, in which order, and how far each goes before
+//! it is held against the others. Nothing is computed here.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Result;
+
+/// A run and what varies of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Experiment {
+    /// Name for people.
+    pub name: String,
+    /// What is said of every run: a tree of settings by today's names, with absolute paths. What it leaves out has its
+    /// default, which may follow the method of a run.
+    pub base: Value,
+    /// Crossed with each other.
+    pub axes: Vec<Axis>,
+    /// Which of the combinations are trained, and how far.
+    #[serde(default)]
+    pub strategy: Strategy,
+}
+
+/// Settings that vary together: one, or several that are paired.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Axis {
+    /// Dotted paths.
+    pub keys: Vec<String>,
+    /// Points on the axis, each with a value for every key.
+    pub points: Vec<Vec<Value>>,
+}
+
+/// Which combinations are trained, and how far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Strategy {
+    /// All of them, to the end.
+    #[default]
+    Grid,
+    /// Some, drawn from a seed, to the end.
+    Random {
+        /// How many.
+        runs: usize,
+        /// Decides which.
+        #[serde(default)]
+        seed: u64,
+    },
+    /// Successive halving (Jamieson and Talwalkar 2016): all go some steps, the best part of them goes on. A run that goes on
+    /// is resumed, so that nothing is trained twice.
+    Halving {
+        /// Of so many one goes on.
+        #[serde(default = "Strategy::default_factor")]
+        factor: usize,
+        /// Steps before the first are left behind.
+        first_steps: usize,
+        /// How many begin; all combinations where it is left out.
+        #[serde(default)]
+        runs: Option<usize>,
+        /// Decides which.
+        #[serde(default)]
+        seed: u64,
+    },
+}
+
+/// A run of an experiment, before it has an id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// What differs, in a few words: `n_virtual 5, seed 2`.
+    pub name: String,
+    /// What varies, with this run's values; in the order of the axes.
+    pub values: Vec<(String, Value)>,
+    /// The base with them: still to be completed by defaults.
+    pub settings: Value,
+}
+
+impl Experiment {
+    /// Its runs in the order in which they are trained; the same each time.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`](crate::error::EngineError::Setting) names the setting that is unknown or cannot have a value.
+    pub fn members(&self) -> Result<Vec<Member>> {
+        todo!()
+    }
+}
+
+impl Strategy {
+    fn default_factor() -> usize {
+        3
+    }
+
+    /// Steps after which runs are held against each other, each with the number of runs that go on from there; empty
+    /// where all go to their end. Steps are multiples of `eval_every`, so that the evaluations are those of a run that
+    /// was never stopped.
+    pub fn rungs(&self, runs: usize, total_steps: usize, eval_every: usize) -> Vec<(usize, usize)> {
+        let _ = (runs, total_steps, eval_every);
+        todo!()
+    }
+}
+
+/// The axes of a table of settings whose values are lists or ranges: `{"method": {"n_virtual": [1, 5]}}`,
+/// `{"training": {"learning_rate": {"from": 1e-4, "to": 1e-2, "steps": 5, "scale": "log"}}}`. A list of tables under
+/// `together` pairs settings.
+///
+/// # Errors
+/// [`EngineError::Setting`](crate::error::EngineError::Setting) names what is no setting, no list and no range.
+pub fn axes(vary: &Value) -> Result<Vec<Axis>> {
+    let _ = vary;
+    todo!()
+}
+
+/// The axis of what is typed into one field: `5, 10, 20`, `1e-4 .. 1e-2 / 5 log`; `None` for a single value.
+///
+/// # Errors
+/// [`EngineError::Setting`](crate::error::EngineError::Setting) says which part of it is no value.
+pub fn typed(key: &str, text: &str) -> Result<Option<Axis>> {
+    let _ = (key, text);
+    todo!()
+}
