@@ -24,6 +24,8 @@ pub struct Predictions {
     pub texts: Vec<String>,
     /// What would be right, where every row has it beside its prediction.
     pub references: Option<Vec<Vec<String>>>,
+    /// What else stands in the row of each; empty where rows are plain texts.
+    pub others: Vec<Map<String, Value>>,
 }
 
 /// Reads predictions, with references where the file has those too.
@@ -32,7 +34,7 @@ pub struct Predictions {
 /// The file cannot be read, has no rows, or a row has no prediction.
 pub fn read_predictions(path: &Path) -> Result<Predictions> {
     let rows = match read(path)? {
-        Content::Lines(texts) => return Ok(Predictions { texts, references: None }),
+        Content::Lines(texts) => return Ok(Predictions { texts, ..Predictions::default() }),
         Content::Rows(rows) => rows,
     };
     let text = |(row, value): (usize, &Value)| prediction_of(value).map_err(|reason| bad_row(path, row, reason));
@@ -45,10 +47,11 @@ pub fn read_predictions(path: &Path) -> Result<Predictions> {
             None => return Err(bad_row(path, row, sentence!("it has no references, and rows before it have"))),
         }
     }
+    let others = rows.into_iter().map(others).collect();
     // The first rows may have been without.
     match references.len() {
-        0 => Ok(Predictions { texts, references: None }),
-        n if n == texts.len() => Ok(Predictions { texts, references: Some(references) }),
+        0 => Ok(Predictions { texts, references: None, others }),
+        n if n == texts.len() => Ok(Predictions { texts, references: Some(references), others }),
         _ => Err(bad_row(path, 0, sentence!("it has no references, and rows behind it have"))),
     }
 }
@@ -83,7 +86,7 @@ pub fn read_references(path: &Path, n_rows: usize) -> Result<Vec<Vec<String>>> {
 /// # Errors
 /// As [`read_predictions`] and [`read_references`]; [`EngineError::NoReferences`] where neither file has any.
 pub fn read_text_rows(predictions: &Path, references: Option<&Path>) -> Result<Vec<TextRow>> {
-    let Predictions { texts, references: beside } = read_predictions(predictions)?;
+    let Predictions { texts, references: beside, .. } = read_predictions(predictions)?;
     let references = match (references, beside) {
         (Some(path), _) => read_references(path, texts.len())?,
         (None, Some(beside)) => beside,
@@ -167,6 +170,17 @@ fn prediction_of(value: &Value) -> Result<String, Sentence> {
         other => other,
     };
     text_of(value)
+}
+
+/// The fields of a row that are neither its prediction nor its references.
+fn others(value: Value) -> Map<String, Value> {
+    let Value::Object(mut fields) = value else { return Map::new() };
+    for keys in [PREDICTION_KEYS.as_slice(), &REFERENCE_KEYS] {
+        if let Some(key) = keys.iter().find(|key| fields.contains_key(**key)) {
+            fields.shift_remove(*key);
+        }
+    }
+    fields
 }
 
 fn references_of(value: &Value) -> Result<Vec<String>, Sentence> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::record::record_of;
+use crate::data::{self, Predictions};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, if_there};
 use crate::{Sentence, sentence};
@@ -31,39 +32,30 @@ pub struct PredictedRow {
     pub group: Option<String>,
 }
 
-/// Reads a file of predictions, also one that another program wrote: `prediction`, and `references` (a list or one text).
+/// Reads a file of predictions with their references, also one that another program wrote: see [`crate::data::read_predictions`].
 ///
 /// # Errors
-/// It cannot be read, has no rows, or a row is something else.
+/// It cannot be read, has no rows, or a row is something else or has no reference.
 pub fn read_predictions(path: &Path) -> Result<Vec<PredictedRow>> {
-    let bytes = files::read(path, Kind::Rows)?;
-    let malformed = |row: usize, reason: Sentence| EngineError::BadRow { row, path: path.to_owned(), reason };
-    let mut rows = Vec::new();
-    let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    for (line, number) in lines.zip(1..) {
-        rows.push(parse(line, number).map_err(|reason| malformed(number, reason))?);
+    let Predictions { texts, references, others } = data::read_predictions(path)?;
+    let references = references.ok_or_else(|| EngineError::NoReferences { path: path.to_owned() })?;
+    if let Some(row) = references.iter().position(Vec::is_empty) {
+        let reason = sentence!("it has no references to hold the prediction against");
+        return Err(EngineError::BadRow { row: row + 1, path: path.to_owned(), reason });
     }
-    match rows.is_empty() {
-        true => Err(malformed(1, sentence!("there are no predictions"))),
-        false => Ok(rows),
+    let mut rows = Vec::with_capacity(texts.len());
+    for ((prediction, references), others) in texts.into_iter().zip(references).zip(others) {
+        let text = |key: &str| others.get(key).and_then(Value::as_str).map(str::to_owned);
+        let row = others.get("row").and_then(Value::as_u64).and_then(|row| usize::try_from(row).ok());
+        rows.push(PredictedRow {
+            row: row.filter(|&row| row > 0).unwrap_or(rows.len() + 1),
+            source: text("source").unwrap_or_default(),
+            prediction,
+            references,
+            group: text("group"),
+        });
     }
-}
-
-fn parse(line: &[u8], number: usize) -> Result<PredictedRow, Sentence> {
-    let mut value: Value = serde_json::from_slice(line).map_err(Sentence::verbatim)?;
-    if let Some(references) = value.get_mut("references")
-        && references.is_string()
-    {
-        *references = Value::Array(vec![references.take()]);
-    }
-    let mut row: PredictedRow = serde_json::from_value(value).map_err(Sentence::verbatim)?;
-    if row.references.is_empty() {
-        return Err(sentence!("it has no references to hold the prediction against"));
-    }
-    if row.row == 0 {
-        row.row = number;
-    }
-    Ok(row)
+    Ok(rows)
 }
 
 /// Name of a file of predictions made with certain settings on certain rows: letters, digits and what joins them.
@@ -104,7 +96,7 @@ impl PredictionFile {
         let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
         let mut seen = BTreeSet::new();
         let rows: Vec<PredictedRow> =
-            lines.filter_map(|line| parse(line, 0).ok()).filter(|row| seen.insert(row.row)).collect();
+            lines.filter_map(|line| serde_json::from_slice(line).ok()).filter(|row: &PredictedRow| seen.insert(row.row)).collect();
         let this = Self { path: path.to_owned(), file: write_rows(path, &rows)? };
         Ok((this, rows))
     }
@@ -194,7 +186,11 @@ mod tests {
             read("{\"prediction\": \"x\", \"references\": \"a\"}\n\n{\"prediction\": \"y\", \"references\": [\"b\"]}");
         let rows = rows.unwrap();
         assert_eq!((rows[0].references.as_slice(), rows[1].row), (&["a".to_owned()][..], 2));
-        for text in ["", "{\"prediction\": \"x\"}", "{\"prediction\": \"x\", \"references\": []}", "text"] {
+        let rows = read("{\"predict\": \"x\", \"labels\": \"a\", \"row\": 7, \"group\": \"g\"}").unwrap();
+        assert_eq!((rows[0].row, rows[0].prediction.as_str(), rows[0].group.as_deref()), (7, "x", Some("g")));
+        assert!(matches!(read(""), Err(EngineError::Malformed { .. })), "no rows");
+        assert!(matches!(read("{\"prediction\": \"x\"}"), Err(EngineError::NoReferences { .. })));
+        for text in ["{\"prediction\": \"x\", \"references\": []}", "text"] {
             assert!(matches!(read(text), Err(EngineError::BadRow { row: 1, .. })), "{text}");
         }
     }

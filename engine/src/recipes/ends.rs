@@ -1,8 +1,9 @@
 //! What a recipe says beside its training: how its paper decodes and scores the test rows, and how its rows are written.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::config::Truncate;
+use crate::config::{Beams, Truncate};
 
 /// The decoding of a recipe, by the names of transformers' `generate`; what is `None` is left as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -17,10 +18,10 @@ pub struct RecipeDecoding {
     pub max_length: Option<usize>,
     pub max_new_tokens: Option<usize>,
     pub no_repeat_ngram_size: Option<usize>,
-    /// Tokens that are never written.
-    pub bad_tokens: &'static [u32],
-    /// Tokens that end a text beside the model's own.
-    pub end_tokens: &'static [u32],
+    /// Texts that are never written; papers name the tokens that their model has for them.
+    pub bad_words: &'static [&'static str],
+    /// Texts that end a text, as the model's own end does.
+    pub stop_strings: &'static [&'static str],
     /// Where the numbers are from, if not where the recipe is.
     pub source: &'static str,
 }
@@ -56,16 +57,52 @@ impl RecipeDecoding {
         say("max_length", self.max_length.map(|n| n.to_string()));
         say("max_new_tokens", self.max_new_tokens.map(|n| n.to_string()));
         say("no_repeat_ngram_size", self.no_repeat_ngram_size.map(|n| n.to_string()));
-        let listed = |tokens: &[u32]| (!tokens.is_empty()).then(|| format!("{tokens:?}"));
-        say("bad_tokens", listed(self.bad_tokens));
-        say("end_tokens", listed(self.end_tokens));
+        let listed = |texts: &[&str]| (!texts.is_empty()).then(|| format!("{texts:?}"));
+        say("bad_words", listed(self.bad_words));
+        say("stop_strings", listed(self.stop_strings));
         said.join(", ")
+    }
+
+    /// The settings that it decides, as run files write them below `generation`.
+    pub(super) fn settings(&self) -> Value {
+        let mut settings = json!({ "greedy": !self.do_sample });
+        let mut say = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                settings[name] = value;
+            }
+        };
+        say("temperature", self.temperature.map(Value::from));
+        say("top_p", self.top_p.map(Value::from));
+        say("min_length", self.min_length.map(Value::from));
+        say("max_length", self.max_length.map(Value::from));
+        say("max_new_tokens", self.max_new_tokens.map(Value::from));
+        say("no_repeat_ngram_size", self.no_repeat_ngram_size.map(Value::from));
+        let listed = |texts: &[&str]| (!texts.is_empty()).then(|| json!(texts));
+        say("bad_words", listed(self.bad_words));
+        say("stop_strings", listed(self.stop_strings));
+        let penalty = self.length_penalty.unwrap_or(Beams::default().length_penalty);
+        say("beams", (self.num_beams > 1).then(|| json!({ "n_beams": self.num_beams, "length_penalty": penalty })));
+        settings
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::recipes::Recipe;
+    use crate::config::Sampling;
+    use crate::recipes::{RECIPES, Recipe};
+
+    #[test]
+    fn what_a_paper_decodes_with_are_settings_of_a_run() {
+        for recipe in RECIPES.iter().filter(|recipe| recipe.decoding.is_some()) {
+            let sampling: Sampling = serde_json::from_value(recipe.settings()["generation"].clone()).unwrap();
+            sampling.check().unwrap();
+            let decoding = recipe.decoding.unwrap();
+            assert_eq!((sampling.beams.n_beams, sampling.greedy), (decoding.num_beams, !decoding.do_sample));
+            assert_eq!(recipe.sampling(&Sampling::default()), sampling, "{}", recipe.name);
+        }
+        let e2e = Recipe::named("prefix-gpt2-e2e").unwrap().sampling(&Sampling { seed: 7, ..Sampling::default() });
+        assert_eq!((e2e.bad_words, e2e.seed), (vec!["\n".to_owned(), "\n\n".to_owned()], 7));
+    }
 
     #[test]
     fn presets_know_how_their_paper_decodes_and_scores() {

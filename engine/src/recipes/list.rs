@@ -16,8 +16,8 @@ const GREEDY: RecipeDecoding = RecipeDecoding {
     max_length: None,
     max_new_tokens: None,
     no_repeat_ngram_size: None,
-    bad_tokens: &[],
-    end_tokens: &[],
+    bad_words: &[],
+    stop_strings: &[],
     source: "",
 };
 
@@ -26,7 +26,7 @@ const TABLES: RecipeDecoding = RecipeDecoding {
     num_beams: 5,
     min_length: Some(5),
     max_new_tokens: Some(100),
-    bad_tokens: &[198, 628],
+    bad_words: &["\n", "\n\n"],
     source: "XiangLi1999/PrefixTuning: gpt2/run_generation.py",
     ..GREEDY
 };
@@ -254,7 +254,7 @@ pub const RECIPES: [Recipe; 14] = [
             length_penalty: Some(0.8),
             max_new_tokens: Some(64),
             no_repeat_ngram_size: Some(4),
-            end_tokens: &[628],
+            stop_strings: &["\n\n"],
             source: "microsoft/LoRA: examples/NLG (its paper has a length penalty of 0.9)",
             ..GREEDY
         }),

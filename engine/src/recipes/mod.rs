@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 pub use self::ends::{RecipeData, RecipeDecoding};
 pub use self::list::RECIPES;
 use crate::config::{
-    LossReduction, MethodConfig, OptimizerConfig, PrefixInit, Reparameterization, Schedule, Task, TrainingConfig,
+    LossReduction, MethodConfig, OptimizerConfig, PrefixInit, Reparameterization, Sampling, Schedule, Task,
+    TrainingConfig,
 };
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
@@ -245,6 +246,16 @@ impl Recipe {
         Ok(())
     }
 
+    /// How its paper writes texts: `before` with what it decides.
+    pub fn sampling(&self, before: &Sampling) -> Sampling {
+        let Some(decoding) = &self.decoding else { return before.clone() };
+        let mut settings = serde_json::to_value(before).unwrap_or_default();
+        if let (Some(all), Value::Object(mine)) = (settings.as_object_mut(), decoding.settings()) {
+            all.extend(mine);
+        }
+        serde_json::from_value(settings).unwrap_or_else(|_| before.clone())
+    }
+
     /// The settings that it decides, as run files write them.
     pub fn settings(&self) -> Value {
         let training = serde_json::to_value(self.training).unwrap_or_default();
@@ -275,6 +286,9 @@ impl Recipe {
         if let Some(data) = &self.data {
             settings["method"]["init"] = json!({ "type": "random" });
             settings["data"] = serde_json::to_value(data).unwrap_or_default();
+        }
+        if let Some(decoding) = &self.decoding {
+            settings["generation"] = decoding.settings();
         }
         settings
     }

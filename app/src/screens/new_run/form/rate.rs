@@ -72,6 +72,7 @@ impl RunForm {
         self.memory.max_grad_norm.set(training.max_grad_norm);
         self.text.learning_rate = crate::format::scientific(training.learning_rate);
         self.config.training = training;
+        self.config.generation = recipe.sampling(&self.config.generation);
         self.rate_edited = !self.has_usual_rate();
     }
 }
