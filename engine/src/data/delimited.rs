@@ -1,7 +1,8 @@
 //! `.csv` and `.tsv`: a header row, then as many fields in each row.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::io::{BufRead, Read};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -18,23 +19,20 @@ const PROBE: usize = 50;
 const NO_SEPARATOR: u8 = 0x1F;
 
 pub(super) fn read_csv(bytes: &[u8], path: &Path) -> Result<Table> {
-    let (said, skipped) = said_separator(bytes);
-    let separator = said.or_else(|| separator_of(&bytes[skipped..], &SEPARATORS)).unwrap_or(NO_SEPARATOR);
-    noted(read(bytes, skipped, path, separator, true)?)
+    let mut table = read(bytes, path, Dialect::of_csv(bytes))?;
+    table.notes.extend(note_on_columns(&table.columns));
+    Ok(table)
 }
 
 /// Many `.tsv` files are written without quoting and hold lone quotation marks, which would swallow lines: the reading
 /// with fewer broken rows wins, then that with more rows.
 pub(super) fn read_tsv(bytes: &[u8], path: &Path) -> Result<Table> {
-    let header = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    if !header.contains(&b'\t') {
-        return read_csv(bytes, path);
-    }
-    let quoted = read(bytes, 0, path, b'\t', true)?;
+    let Some(dialect) = Dialect::of_tsv(bytes) else { return read_csv(bytes, path) };
+    let quoted = read(bytes, path, dialect)?;
     if !bytes.contains(&b'"') {
         return Ok(quoted);
     }
-    let plain = read(bytes, 0, path, b'\t', false)?;
+    let plain = read(bytes, path, Dialect { quoting: false, ..dialect })?;
     let rank = |table: &Table| (table.n_problems, usize::MAX - table.rows.len());
     Ok(if rank(&plain) < rank(&quoted) { plain } else { quoted })
 }
@@ -68,78 +66,152 @@ fn separator_of(bytes: &[u8], separators: &[u8]) -> Option<u8> {
     best.map(|(separator, _)| separator)
 }
 
-/// Says so when a table has one column.
-fn noted(mut table: Table) -> Result<Table> {
-    if let [only] = table.columns.as_slice() {
-        table
-            .notes
-            .push(sentence!("The table has one column, {only:?}; its fields may be separated by other marks", only));
-    }
-    Ok(table)
+/// A note on a table that has one column.
+pub(super) fn note_on_columns(columns: &[String]) -> Option<Sentence> {
+    let [only] = columns else { return None };
+    Some(sentence!("The table has one column, {only:?}; its fields may be separated by other marks", only))
 }
 
-/// Reads what follows the first `skipped` bytes.
-fn read(bytes: &[u8], skipped: usize, path: &Path, delimiter: u8, quoting: bool) -> Result<Table> {
-    let mut lines = Lines { bytes, offset: 0, line: 1 };
-    lines.line_at(skipped);
-    let bytes = &bytes[skipped..];
-    let mut last_line = 0;
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter)
-        .quoting(quoting)
-        .from_reader(bytes);
-    let mut table = Table::new(path);
-    let mut record = csv::ByteRecord::new();
-    loop {
-        match reader.read_byte_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {}
-            Err(error) => {
-                table.push_problem(
-                    lines.line_at(skipped + reader.position().byte() as usize),
-                    Sentence::verbatim(error),
-                );
-                break;
-            }
-        }
-        if record.len() == 1 && record.get(0).is_none_or(|field| field.trim_ascii().is_empty()) {
-            continue;
-        }
-        let line = lines.line_at(skipped + record.position().map_or(0, |p| p.byte() as usize));
-        last_line = line;
-        if table.columns.is_empty() {
-            table.columns = header(&record, path)?;
-            continue;
-        }
-        match cells(&record, &table.columns) {
-            Ok(cells) => table.push_row(cells),
-            Err(reason) => table.push_problem(line, reason),
+/// How a table is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dialect {
+    /// Between fields.
+    pub(super) separator: u8,
+    /// Quotation marks hold fields together.
+    pub(super) quoting: bool,
+    /// Bytes before the header.
+    pub(super) skipped: usize,
+}
+
+impl Dialect {
+    /// As the first bytes of a `.csv` say.
+    pub(super) fn of_csv(start: &[u8]) -> Self {
+        let (said, skipped) = said_separator(start);
+        let separator = said.or_else(|| separator_of(&start[skipped..], &SEPARATORS)).unwrap_or(NO_SEPARATOR);
+        Self { separator, quoting: true, skipped }
+    }
+
+    /// With tabs between fields, if the header has one.
+    pub(super) fn of_tsv(start: &[u8]) -> Option<Self> {
+        let header = start.split(|&b| b == b'\n').next().unwrap_or_default();
+        header.contains(&b'\t').then_some(Self { separator: b'\t', quoting: true, skipped: 0 })
+    }
+}
+
+/// A record behind the header.
+pub(super) enum Record {
+    /// A cell for each column.
+    Row(Vec<(usize, Value)>),
+    /// What is wrong with it, and the line that it begins in.
+    Problem(usize, Sentence),
+}
+
+/// The records of a table, one after another.
+pub(super) struct Records<R, L> {
+    path: PathBuf,
+    reader: csv::Reader<R>,
+    record: csv::ByteRecord,
+    /// The same text again, to count lines.
+    lines: Lines<L>,
+    skipped: usize,
+    /// Names of the columns, once a record was asked for.
+    pub(super) columns: Vec<String>,
+    /// The line in which the last record began.
+    last_line: usize,
+    is_over: bool,
+}
+
+impl<R: Read, L: BufRead> Records<R, L> {
+    /// Of a text without the bytes that its dialect skips, and of the whole text.
+    pub(super) fn new(path: &Path, text: R, whole: L, dialect: Dialect) -> Self {
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(dialect.separator)
+            .quoting(dialect.quoting)
+            .from_reader(text);
+        let mut lines = Lines { text: whole, offset: 0, line: 1 };
+        lines.line_at(dialect.skipped);
+        Self {
+            path: path.to_owned(),
+            reader,
+            record: csv::ByteRecord::new(),
+            lines,
+            skipped: dialect.skipped,
+            columns: Vec::new(),
+            last_line: 0,
+            is_over: false,
         }
     }
-    if quoting && ends_inside_a_quote(bytes) {
-        name_the_open_quote(&mut table, last_line);
+
+    /// The next one; `None` behind the last.
+    ///
+    /// # Errors
+    /// The header cannot be one.
+    pub(super) fn next(&mut self) -> Result<Option<Record>> {
+        while !self.is_over {
+            match self.reader.read_byte_record(&mut self.record) {
+                Ok(true) => {}
+                Ok(false) => self.is_over = true,
+                Err(error) => {
+                    self.is_over = true;
+                    let line = self.lines.line_at(self.skipped + self.reader.position().byte() as usize);
+                    return Ok(Some(Record::Problem(line, Sentence::verbatim(error))));
+                }
+            }
+            let record = &self.record;
+            let is_blank = record.len() == 1 && record.get(0).is_none_or(|field| field.trim_ascii().is_empty());
+            if self.is_over || is_blank {
+                continue;
+            }
+            self.last_line = self.lines.line_at(self.skipped + record.position().map_or(0, |p| p.byte() as usize));
+            if self.columns.is_empty() {
+                self.columns = header(record, &self.path)?;
+                continue;
+            }
+            return Ok(Some(match cells(record, &self.columns) {
+                Ok(cells) => Record::Row(cells),
+                Err(reason) => Record::Problem(self.last_line, reason),
+            }));
+        }
+        Ok(None)
+    }
+}
+
+fn read(bytes: &[u8], path: &Path, dialect: Dialect) -> Result<Table> {
+    let text = &bytes[dialect.skipped..];
+    let mut records = Records::new(path, text, bytes, dialect);
+    let mut table = Table::new(path);
+    while let Some(record) = records.next()? {
+        match record {
+            Record::Row(cells) => table.push_row(cells),
+            Record::Problem(line, reason) => table.push_problem(line, reason),
+        }
+    }
+    table.columns = records.columns;
+    if dialect.quoting && ends_inside_a_quote(text) {
+        name_the_open_quote(&mut table, records.last_line);
     }
     Ok(table)
 }
 
 /// Counts lines as an editor does; the reader's own count begins a row before the end of the line above.
-struct Lines<'a> {
-    bytes: &'a [u8],
+struct Lines<L> {
+    text: L,
     offset: usize,
     line: usize,
 }
 
-impl Lines<'_> {
+impl<L: BufRead> Lines<L> {
     /// The line of the first character at or after `offset` that is no line end; offsets only grow.
     fn line_at(&mut self, offset: usize) -> usize {
         let is_line_end = |b: &u8| matches!(b, b'\n' | b'\r');
-        while let Some(byte) = self.bytes.get(self.offset)
-            && (self.offset < offset || is_line_end(byte))
+        while let Some(byte) = self.text.fill_buf().ok().and_then(|part| part.first().copied())
+            && (self.offset < offset || is_line_end(&byte))
         {
-            self.line += usize::from(*byte == b'\n');
+            self.line += usize::from(byte == b'\n');
             self.offset += 1;
+            self.text.consume(1);
         }
         self.line
     }

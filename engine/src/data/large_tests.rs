@@ -65,6 +65,42 @@ fn rows_of_a_large_file_are_those_of_a_small_one() {
 }
 
 #[test]
+fn tables_with_separators_and_arrays_are_read_row_by_row_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = |first: &str, between: &str, row: &dyn Fn(usize) -> String| {
+        let rows: Vec<String> = (0..30).map(row).collect();
+        format!("{first}{}", rows.join(between))
+    };
+    let cell = |i: usize| if i == 9 { "one,two,three".to_owned() } else { format!("\"row, {i}\nof two lines\",x {i}") };
+    let quoted = lines("\u{FEFF}source,target\r\n", "\r\n", &cell);
+    let lone = lines("source\ttarget\n", "\n", &|i| format!("a 5\" nail {i}\tx {i}"));
+    let said = lines("sep=;\nsource;target\n", "\n", &|i| format!("\n山{i};水"));
+    let array = lines("[", " ,\n", &|i| match i {
+        3 => "4".to_owned(),
+        5 => r#"{"source": "a \\\"quoted\\\" ], [ text", "target": [NaN, "}"]}"#.to_owned(),
+        _ => format!(r#"{{"source": "row {i}", "target": "x"}}"#),
+    });
+    for (name, text) in [
+        ("a.csv", quoted.clone()),
+        ("b.tsv", lone),
+        ("c.csv", said),
+        ("d.json", format!("{array}]\n")),
+        ("e.jsonl", format!(" {array} ]")),
+        ("f.csv", "only\na\nb\nc\nd\n".to_owned()),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let config =
+            DataConfig { validation_share: 0.25, source_column: Some("source".to_owned()), ..DataConfig::new(path) };
+        same(load(&config, Task::Causal, &Holding::default()), load(&config, Task::Causal, &all_large(None)));
+    }
+    let path = folder.path().join("g.json");
+    std::fs::write(&path, array).unwrap();
+    let error = load(&DataConfig::new(&path), Task::Causal, &all_large(None)).unwrap_err().to_string();
+    assert!(error.contains("ends within the array"), "{error}");
+}
+
+#[test]
 fn classes_tasks_and_conversations_are_found_in_all_of_a_large_file() {
     let folder = tempfile::tempdir().unwrap();
     let classified = |i: usize| json!({"review": format!("text {i}"), "kind": (["x", "y", "z"][i / 20]), "of": (["a", "b"][i / 30])});

@@ -95,8 +95,10 @@ impl PredictionFile {
         }
         let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
         let mut seen = BTreeSet::new();
-        let rows: Vec<PredictedRow> =
-            lines.filter_map(|line| serde_json::from_slice(line).ok()).filter(|row: &PredictedRow| seen.insert(row.row)).collect();
+        let rows: Vec<PredictedRow> = lines
+            .filter_map(|line| serde_json::from_slice(line).ok())
+            .filter(|row: &PredictedRow| seen.insert(row.row))
+            .collect();
         let this = Self { path: path.to_owned(), file: write_rows(path, &rows)? };
         Ok((this, rows))
     }

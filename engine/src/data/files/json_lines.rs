@@ -7,16 +7,12 @@ use serde_json::{Map, Value};
 
 use super::RowStream;
 use super::compressed::{Packing, Unpacking, unpacked, without_packing};
+use super::text_source::{LONGEST, PROBE, cut_character};
 use crate::data::reader::parse_line;
 use crate::data::text_encoding::as_utf8;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind};
 use crate::{Sentence, sentence};
-
-/// Bytes that say whether a text is JSON lines in UTF-8.
-const PROBE: u64 = 1 << 16;
-/// Most bytes of a line.
-const LONGEST: u64 = 256 << 20;
 
 /// The rows of packed JSON lines in UTF-8; `None` for another file, which is read whole.
 ///
@@ -57,14 +53,6 @@ fn is_plain(start: &[u8]) -> bool {
     // An object that goes over several lines is read with the whole file.
     let is_whole = text.split(|&byte| byte == b'\n').next().is_none_or(|line| line.trim_ascii_end().ends_with(b"}"));
     encoding.is_none() && text.starts_with(b"{") && (is_whole || !text.contains(&b'\n'))
-}
-
-/// Bytes of a character at the end that is not whole.
-fn cut_character(bytes: &[u8]) -> usize {
-    match std::str::from_utf8(bytes) {
-        Err(error) if error.error_len().is_none() => bytes.len() - error.valid_up_to(),
-        _ => 0,
-    }
 }
 
 enum Source {

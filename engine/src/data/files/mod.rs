@@ -5,10 +5,12 @@ mod arrow;
 mod batches;
 mod columnar;
 mod compressed;
+mod delimited_rows;
 mod features;
 #[cfg(test)]
 mod golden_tests;
 mod json_lines;
+mod json_objects;
 mod meter;
 mod parquet;
 mod parquet_limits;
@@ -16,6 +18,7 @@ mod parts;
 mod picked;
 mod saved_folder;
 mod shards;
+mod text_source;
 mod thrift;
 
 use std::path::{Path, PathBuf};
@@ -74,15 +77,22 @@ pub(super) fn open_stream(path: &Path) -> Result<Option<Box<dyn RowStream>>> {
     Ok(Some(Box::new(Picked::open(path, found)?)))
 }
 
-/// The same, and the rows of a file of JSON lines, for a file that is too large to be read whole.
+/// The same, and the rows of a file of JSON lines, of a JSON array or of a table with separators, for a file that is too
+/// large to be read whole.
 ///
 /// # Errors
 /// As [`open_stream`].
 pub(super) fn open_large(path: &Path) -> Result<Option<Box<dyn RowStream>>> {
-    match (open_stream(path)?, place(path)) {
-        (None, Place::File) => json_lines::open_plain(path),
-        (found, _) => Ok(found),
+    let found = open_stream(path)?;
+    if found.is_some() || !matches!(place(path), Place::File) {
+        return Ok(found);
     }
+    for open in [json_lines::open_plain, json_objects::open, delimited_rows::open] {
+        if let Some(rows) = open(path)? {
+            return Ok(Some(rows));
+        }
+    }
+    Ok(None)
 }
 
 /// Bytes of a file, or of those that a folder or a pattern stands for.
