@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::draw::Draws;
 use super::names::{Words, apart};
 use super::value::{fit, unknown};
-use super::{Combined, Experiment, Member, Strategy};
+use super::{Axis, Combined, Experiment, Member, Strategy};
 use crate::config::RunConfig;
 use crate::config::schema::{Kind, RIVALS, Setting, at, method_of, put, write_out};
 use crate::error::{EngineError, Result};
@@ -100,8 +100,13 @@ impl<'a> Space<'a> {
             let points = axis.points.iter().map(fitted).collect::<Result<Vec<_>>>()?;
             Ok(Varied { settings, points })
         });
-        let axes = axes.collect::<Result<Vec<_>>>()?;
-        let words = Words::of(&experiment.axes);
+        let axes = axes.collect::<Result<Vec<Varied>>>()?;
+        let fitted: Vec<Axis> = axes
+            .iter()
+            .zip(&experiment.axes)
+            .map(|(axis, said)| Axis { keys: said.keys.clone(), points: axis.points.clone() })
+            .collect();
+        let words = Words::of(&fitted);
         Ok(Self { experiment, axes, words })
     }
 

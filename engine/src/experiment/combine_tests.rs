@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::{Axis, axes, axes_beside};
+use super::super::{axes, axes_beside};
 use super::*;
 
 fn experiment(base: Value, vary: Value) -> Experiment {
@@ -100,13 +100,44 @@ fn combinations_that_mean_the_same_are_one_run() {
     assert_eq!(lora.collect::<Vec<_>>(), ["method.type", "method.rank", "seed"]);
 
     let found = experiment(complete(), json!({ "method": { "n_virtual": [20, 5, 5.0] } })).combined().unwrap();
-    assert_eq!((found.members.len(), found.merged), (2, 1));
+    assert_eq!((names(&found.members), found.merged), (vec!["n_virtual 20", "n_virtual 5"], 1));
     let wide = json!({ "method": { "reparameterization": ["none", {}] }, "mid_dim": [8, 16] });
     let all = members(complete(), wide);
     assert_eq!(
         names(&all),
         ["reparameterization none", "reparameterization default · width 8", "reparameterization default · width 16"]
     );
+}
+
+#[test]
+fn a_setting_of_one_method_leaves_the_others_as_they_are() {
+    let mut base = complete();
+    base["method"] = json!({ "dropout": 0.1 });
+    let all =
+        members(base, json!({ "method": { "type": ["prefix", "lora"], "n_virtual": [5, 20], "rank": [4, 8, 16] } }));
+    let wanted = ["prefix · n_virtual 5", "prefix · n_virtual 20", "lora · rank 4", "lora · rank 8", "lora · rank 16"];
+    assert_eq!(names(&all), wanted);
+    assert!(all.iter().all(|member| member.settings["method"]["dropout"] == 0.1));
+}
+
+/// What a form gives: a run with every setting, of which some vary.
+#[test]
+fn a_whole_run_can_be_the_base() {
+    let run = RunConfig::new("/models/tiny", crate::config::DataConfig::new("/rows.jsonl"));
+    let base = serde_json::to_value(&run).unwrap();
+    let vary = json!({
+        "method": { "init": ["zero", "scaled_random"], "reparameterization": { "width": [8, 16] } },
+        "training": { "schedule": ["linear", "cosine"], "optimizer": { "type": ["adamw", "sgd"] } },
+    });
+    let found = experiment(base.clone(), vary).combined().unwrap();
+    assert_eq!((found.members.len(), found.merged), (16, 0));
+    assert_eq!(found.members[0].name, "init zero · width 8 · schedule linear · optimizer adamw");
+    let config: RunConfig = serde_json::from_value(found.members[15].settings.clone()).unwrap();
+    assert_eq!(config.training.schedule.name(), "cosine");
+    assert_eq!(config.method.prefix().and_then(|prefix| prefix.reparameterization.as_ref()?.width), Some(16));
+    let methods = members(base, json!({ "method": ["prefix", "lora"] }));
+    let config: RunConfig = serde_json::from_value(methods[1].settings.clone()).unwrap();
+    assert_eq!(config.method, crate::config::MethodConfig::lora());
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub struct Axis {
 
 /// Which combinations are trained, and how far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Strategy {
     /// All of them, to the end.
     #[default]
