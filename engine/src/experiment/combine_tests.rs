@@ -78,9 +78,10 @@ fn another_method_takes_nothing_from_the_one_that_was_there() {
 
 #[test]
 fn what_is_said_of_every_method_is_kept_where_it_is_a_setting() {
-    let base = json!({ "method": { "n_virtual": 7, "dropout": 0.1, "init": "scaled_random" } });
+    let base = json!({ "method": { "n_virtual": 7, "dropout": 0.1, "init": { "type": "prefill", "text": "a" } } });
     let all = members(base, json!({ "method": ["prefix", "prompt", "lora"] }));
-    let prefix = json!({ "type": "prefix", "n_virtual": 7, "dropout": 0.1, "init": { "type": "scaled_random" } });
+    let init = json!({ "type": "prefill", "text": "a" });
+    let prefix = json!({ "type": "prefix", "n_virtual": 7, "dropout": 0.1, "init": init });
     assert_eq!(at(&all[0].settings, "method"), Some(&prefix));
     assert_eq!(at(&all[1].settings, "method"), Some(&json!({ "type": "prompt", "n_virtual": 7 })));
     assert_eq!(at(&all[2].settings, "method"), Some(&json!({ "type": "lora", "dropout": 0.1 })));

@@ -231,7 +231,7 @@ mod tests {
             ["none", "default", "width 8"]
         );
         let long = "a text that is much longer than a name can be";
-        assert_eq!(told("method.init.text", json!([long, "b\n c"])), ["a text that is much longe…", "b c"]);
+        assert_eq!(told("method.init.text", json!([long, "b\n c"])), ["a text that is much long…", "b c"]);
         let alike = [format!("{long} 1"), format!("{long} 2")];
         assert_eq!(told("method.init.text", json!(alike)), alike, "whole where that is needed");
         assert_eq!(told("training.learning_rate", json!([0.12345, 0.12349])), ["0.12345", "0.12349"]);
