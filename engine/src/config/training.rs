@@ -122,6 +122,16 @@ impl TrainingConfig {
         if self.warmup_steps > 0 { self.warmup_steps } else { (self.warmup_ratio * total as f64).ceil() as usize }
     }
 
+    /// Steps from one evaluation to the next in a run of so many.
+    pub fn steps_between_evaluations(&self, total: usize) -> usize {
+        if self.eval_every > 0 { self.eval_every } else { total.div_ceil(10).max(1) }
+    }
+
+    /// Evaluations of a run of so many steps: before the first, and at the last.
+    pub fn evaluations(&self, total: usize) -> usize {
+        1 + total.div_ceil(self.steps_between_evaluations(total))
+    }
+
     /// Refuses settings that cannot work, by name and with the reason.
     ///
     /// # Errors

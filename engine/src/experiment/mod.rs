@@ -1,10 +1,20 @@
 //! An experiment: a run and what varies of it, as data. Which runs come of it, in which order, and how far each goes before
 //! it is held against the others. Nothing is computed here.
 
+mod axis;
+mod combine;
+mod draw;
+mod halving;
+mod names;
+mod range;
+mod typed;
+mod value;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Result;
+use crate::{Sentence, sentence};
 
 /// A run and what varies of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +42,7 @@ pub struct Axis {
 
 /// Which combinations are trained, and how far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Strategy {
     /// All of them, to the end.
     #[default]
@@ -73,13 +83,44 @@ pub struct Member {
     pub settings: Value,
 }
 
+/// The runs of an experiment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Combined {
+    /// In the order in which they are trained.
+    pub members: Vec<Member>,
+    /// Combinations that mean the same as one of them, and so are none of their own.
+    pub merged: usize,
+}
+
+impl Combined {
+    /// One sentence on combinations that mean the same, if there are some.
+    pub fn sentence(&self) -> Option<Sentence> {
+        let (merged, runs) = (self.merged, self.members.len());
+        (merged > 0).then(|| {
+            sentence!(
+                "{merged} {merged:combination means|combinations mean} the same as others: {runs} {runs:run|runs} in all",
+                merged,
+                runs
+            )
+        })
+    }
+}
+
 impl Experiment {
     /// Its runs in the order in which they are trained; the same each time.
     ///
     /// # Errors
     /// [`EngineError::Setting`](crate::error::EngineError::Setting) names the setting that is unknown or cannot have a value.
     pub fn members(&self) -> Result<Vec<Member>> {
-        todo!()
+        self.combined().map(|combined| combined.members)
+    }
+
+    /// The same, with the number of combinations that fell together.
+    ///
+    /// # Errors
+    /// As [`members`](Self::members).
+    pub fn combined(&self) -> Result<Combined> {
+        combine::combined(self)
     }
 }
 
@@ -92,20 +133,31 @@ impl Strategy {
     /// where all go to their end. Steps are multiples of `eval_every`, so that the evaluations are those of a run that
     /// was never stopped.
     pub fn rungs(&self, runs: usize, total_steps: usize, eval_every: usize) -> Vec<(usize, usize)> {
-        let _ = (runs, total_steps, eval_every);
-        todo!()
+        match *self {
+            Self::Grid | Self::Random { .. } => Vec::new(),
+            Self::Halving { factor, first_steps, .. } => {
+                halving::rungs((factor, first_steps), runs, total_steps, eval_every)
+            }
+        }
     }
 }
 
 /// The axes of a table of settings whose values are lists or ranges: `{"method": {"n_virtual": [1, 5]}}`,
 /// `{"training": {"learning_rate": {"from": 1e-4, "to": 1e-2, "steps": 5, "scale": "log"}}}`. A list of tables under
-/// `together` pairs settings.
+/// `together` pairs settings, a list of such lists is several axes.
 ///
 /// # Errors
 /// [`EngineError::Setting`](crate::error::EngineError::Setting) names what is no setting, no list and no range.
 pub fn axes(vary: &Value) -> Result<Vec<Axis>> {
-    let _ = vary;
-    todo!()
+    axis::axes(&Value::Null, vary)
+}
+
+/// The same beside what is said of every run, whose method decides what names of other programs mean.
+///
+/// # Errors
+/// As [`axes`].
+pub fn axes_beside(base: &Value, vary: &Value) -> Result<Vec<Axis>> {
+    axis::axes(base, vary)
 }
 
 /// The axis of what is typed into one field: `5, 10, 20`, `1e-4 .. 1e-2 / 5 log`; `None` for a single value.
@@ -113,6 +165,5 @@ pub fn axes(vary: &Value) -> Result<Vec<Axis>> {
 /// # Errors
 /// [`EngineError::Setting`](crate::error::EngineError::Setting) says which part of it is no value.
 pub fn typed(key: &str, text: &str) -> Result<Option<Axis>> {
-    let _ = (key, text);
-    todo!()
+    typed::typed(key, text)
 }

@@ -14,11 +14,13 @@ mod predict;
 mod probe;
 mod queries;
 mod share;
+mod step_time;
 mod train;
 
 use self::init_comparison::InitComparisonJob;
 pub(crate) use self::job::{Inbox, Job, Outbox, Progress};
 use self::lr_range_test::LrRangeTestJob;
+use self::step_time::StepTimeJob;
 use self::train::TrainJob;
 
 use crate::error::Result;
@@ -41,7 +43,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::ResumeOnOthers { folder, config } => {
             Box::new(TrainJob::new(folder, *config, Beginning::ResumedOnOthers, None))
         }
-        Ask::TimeSteps { .. } => todo!(),
+        Ask::TimeSteps { config, steps } => Box::new(StepTimeJob::new(*config, steps)),
         Ask::TestLrRange { config, range } => Box::new(LrRangeTestJob::new(*config, range)),
         Ask::CompareInits { config, plan } => Box::new(InitComparisonJob::new(*config, plan)),
         Ask::Generate(request) => Box::new(generate::Generate::new(*request)),

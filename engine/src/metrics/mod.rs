@@ -10,6 +10,7 @@ pub mod entities;
 mod exact_match;
 #[cfg(test)]
 mod golden;
+pub mod interval;
 pub mod multirc;
 pub mod perplexity;
 pub mod ranking;

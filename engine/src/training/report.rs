@@ -94,7 +94,8 @@ pub struct EvaluationReport {
 pub struct StepTime {
     /// Seconds that an optimizer step takes, the middle one of those that were timed.
     pub step_secs: f64,
-    /// Seconds that an evaluation takes, by its first batch.
+    /// Seconds that an evaluation takes with its samples, by one of its batches and a few tokens; texts of a figure of texts do
+    /// not count.
     pub evaluation_secs: f64,
     /// Seconds before the first step: weights, rows, kernels.
     pub preparation_secs: f64,

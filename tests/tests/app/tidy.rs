@@ -85,7 +85,7 @@ fn only_the_device_folder_names_a_backend() {
 }
 
 /// Rooms of the engine, and those that they do not see.
-const ROOMS: [(&[&str], &[&str]); 9] = [
+const ROOMS: [(&[&str], &[&str]); 10] = [
     // What a run is needs no model to be said.
     (&["config"], &["models", "adapters", "training", "generation", "analysis"]),
     (&["nn"], &["models", "adapters", "data", "config", "training", "generation", "analysis"]),
@@ -103,6 +103,8 @@ const ROOMS: [(&[&str], &[&str]); 9] = [
     (&["training"], &["bundle", "verify"]),
     // What is kept of an evaluation, and its figures, need no model.
     (&["evaluation"], &["models", "adapters", "training", "generation", "loaded_model", "analysis"]),
+    // Which runs there are is said without computing anything.
+    (&["experiment"], &["models", "nn", "adapters", "data", "training", "generation", "loaded_model", "analysis"]),
     // Below the jobs nothing knows of commands, events, threads and what is loaded for whom.
     (
         &[
@@ -114,6 +116,7 @@ const ROOMS: [(&[&str], &[&str]); 9] = [
             "device",
             "error",
             "evaluation",
+            "experiment",
             "files",
             "metrics",
             "generation",

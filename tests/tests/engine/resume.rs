@@ -107,6 +107,67 @@ fn a_run_killed_before_its_adapter_was_whole_goes_on_to_the_end_of_it() {
     }
 }
 
+/// Trains until a step, as a run of an experiment that is held against others.
+fn train_until(folder: &Path, config: &RunConfig, resume: bool, until: usize) -> Vec<Report> {
+    let config = Box::new(config.clone());
+    Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume, until: Some(until) })
+}
+
+fn is_stopped(events: &[Report]) -> bool {
+    matches!(events.last(), Some(Report::Finished { outcome: Outcome::Stopped }))
+}
+
+fn steps(events: &[Report]) -> Vec<usize> {
+    let step = |event: &Report| match event {
+        Report::Step(step) => Some(step.step),
+        _ => None,
+    };
+    events.iter().filter_map(step).collect()
+}
+
+#[test]
+fn a_run_that_stops_after_a_step_and_goes_on_is_the_run_that_never_stopped() {
+    let home = tempfile::tempdir().unwrap();
+    for (index, config) in methods(home.path()).into_iter().enumerate() {
+        let place = |name: &str| home.path().join(format!("{name}-{index}"));
+        let (whole, folder, between) = (place("whole"), place("cut"), place("between"));
+        train(&whole, &config, false);
+        // At an evaluation, so that no file tells of it.
+        let events = train_until(&folder, &config, false, 4);
+        assert!(is_stopped(&events) && steps(&events) == [1, 2, 3, 4], "{events:?}");
+        assert!(events.iter().any(|event| matches!(event, Report::Evaluated(report) if report.step == 4)));
+        let events = train_until(&folder, &config, true, 8);
+        assert!(is_stopped(&events) && steps(&events) == [5, 6, 7, 8], "{events:?}");
+        assert!(is_completed(&train(&folder, &config, true)));
+        same(&whole, &folder);
+        // Between evaluations there is a checkpoint more.
+        let events = train_until(&between, &config, false, 6);
+        assert!(is_stopped(&events) && steps(&events).last() == Some(&6), "{events:?}");
+        assert_eq!(read_checkpoints(&between).unwrap().last.as_deref(), Some("step-000006"));
+        assert!(is_completed(&train(&between, &config, true)));
+        assert_eq!(curve(&whole), curve(&between));
+        let adapter = |folder: &Path| files(&folder.join("adapter"));
+        assert!(!adapter(&whole).is_empty() && adapter(&whole) == adapter(&between));
+    }
+}
+
+#[test]
+fn a_run_that_is_beyond_the_step_computes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, folder) = (tiny_run(home.path()), home.path().join("run"));
+    train_until(&folder, &config, false, 8);
+    let before = files(&folder);
+    for until in [0, 6, 8] {
+        let events = train_until(&folder, &config, true, until);
+        assert!(is_stopped(&events) && steps(&events).is_empty(), "{events:?}");
+        assert!(!events.iter().any(|event| matches!(event, Report::Evaluated(_) | Report::CheckpointWritten { .. })));
+        assert_eq!(before, files(&folder));
+    }
+    let events = train_until(&folder, &config, true, 100);
+    assert!(is_completed(&events), "a step beyond the end is the end");
+    assert!(is_completed(&train_until(&folder, &config, true, 3)), "it has nothing left");
+}
+
 fn add_rows(config: &RunConfig) {
     let mut text = std::fs::read_to_string(&config.data.train).unwrap();
     for i in 0..12 {

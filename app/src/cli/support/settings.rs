@@ -2,15 +2,11 @@
 
 use engine::config::RunConfig;
 use engine::config::schema::{self, Kind, Names, SETTINGS, Setting};
-pub(in crate::cli) use engine::config::schema::{at, put};
+pub(in crate::cli) use engine::config::schema::{RIVALS, at, put};
 use engine::sentence;
 use serde_json::{Map, Value};
 
 use crate::cli::support::error::CliError;
-
-/// Pairs of which one being said leaves the other out, whatever a preset or the starter has.
-pub(in crate::cli) const RIVALS: [(&str, &str); 2] =
-    [("training.steps", "training.epochs"), ("training.warmup_steps", "training.warmup_ratio")];
 
 /// The setting of that name.
 fn find(key: &str) -> Result<&'static Setting, CliError> {
@@ -18,30 +14,11 @@ fn find(key: &str) -> Result<&'static Setting, CliError> {
 }
 
 fn unknown(key: &str) -> CliError {
-    let advice = match nearest(key) {
+    let advice = match schema::nearest(key) {
         Some(near) => format!("Did you mean {near}?"),
         None => "prefix-workbench train --print-config lists all settings".to_owned(),
     };
     CliError::usage(sentence!("there is no setting {key:?}", key), advice)
-}
-
-fn nearest(key: &str) -> Option<&'static str> {
-    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
-    let name = last(key);
-    let exact = SETTINGS.iter().map(|setting| setting.key).find(|known| last(known) == name);
-    exact.or_else(|| {
-        let score = |setting: &Setting| {
-            let theirs = setting.aliases.iter().map(|alias| similarity(&name, alias.name));
-            let ours = similarity(&name, setting.name()).max(similarity(key, setting.key));
-            theirs.fold(ours, f32::max)
-        };
-        let best = SETTINGS.iter().map(|setting| (score(setting), setting.key));
-        best.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score >= 0.6).map(|(_, known)| known)
-    })
-}
-
-fn similarity(a: &str, b: &str) -> f32 {
-    similar::TextDiff::from_chars(a, b).ratio()
 }
 
 /// `key=value`, one after another, into a tree of settings: later ones over earlier ones, under any names.
@@ -112,41 +89,10 @@ fn read_value(kind: Kind, text: &str) -> Value {
     }
 }
 
-/// Refuses unknown keys, and brings the short forms into the form of [`RunConfig`]: `"none"`, `init = "zero"`, a
-/// method without its type.
+/// Refuses unknown keys, and writes short forms out.
 pub(in crate::cli) fn normalize(tree: &mut Value) -> Result<(), CliError> {
     check_keys(tree, "")?;
-    for setting in SETTINGS.iter().filter(|setting| setting.optional) {
-        let says = |word: &str| at(tree, setting.key).and_then(Value::as_str) == Some(word);
-        let off = at(tree, setting.key) == Some(&Value::Bool(false));
-        if says("none") || (setting.kind == Kind::Table && off) {
-            put(tree, setting.key, Value::Null);
-        } else if setting.kind == Kind::Table && at(tree, setting.key) == Some(&Value::Bool(true)) {
-            put(tree, setting.key, Value::Object(Map::new()));
-        }
-    }
-    for key in ["method", "method.init", "method.tasks.init", "lora.init", "training.schedule", "training.optimizer"] {
-        if let Some(Value::String(name)) = at(tree, key) {
-            let name = name.clone();
-            put(tree, key, Value::Object(Map::from_iter([("type".to_owned(), Value::String(name))])));
-        }
-    }
-    if at(tree, "method").is_some() && at(tree, "method.type").is_none() {
-        put(tree, "method.type", "prefix".into());
-    }
-    if at(tree, "method.init").is_some() && at(tree, "method.init.type").is_none() {
-        let says = |name: &str| at(tree, &format!("method.init.{name}")).is_some();
-        let kind = match () {
-            () if says("path") => "adapter",
-            () if says("bound") => "uniform",
-            () if says("first") => "common",
-            () => "words",
-        };
-        put(tree, "method.init.type", kind.into());
-    }
-    if at(tree, "lora.init.path").is_some() && at(tree, "lora.init.type").is_none() {
-        put(tree, "lora.init.type", "adapter".into());
-    }
+    schema::write_out(tree);
     Ok(())
 }
 

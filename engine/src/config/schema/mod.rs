@@ -8,8 +8,10 @@ mod generation;
 mod list;
 mod list_method;
 mod names;
+mod nearest;
 #[cfg(test)]
 mod page;
+mod short_forms;
 mod tree;
 mod words;
 
@@ -20,6 +22,8 @@ pub use self::alias::{Alias, Given, Literal, Reading, UNMATCHED, Unmatched, Why,
 pub use self::defaults::default_value;
 pub use self::list::SETTINGS;
 pub use self::names::{Names, current, method_of, say};
+pub use self::nearest::nearest;
+pub use self::short_forms::{RIVALS, write_out};
 pub use self::tree::{at, put};
 
 /// One setting of a run.

@@ -98,6 +98,32 @@ impl Names {
         Ok(Some(said))
     }
 
+    /// Paths of settings and their values, as one value of several under this name says them: nothing is remembered, and
+    /// what is beside it is not asked but for the method. `None` where it is no name.
+    ///
+    /// # Errors
+    /// The value means something that is not computed here, or the name is of another method.
+    pub fn says(&self, name: &str, value: Value) -> Result<Option<Vec<(&'static str, Value)>>> {
+        let key = current(name);
+        if let Some(setting) = Setting::find(&key) {
+            return Ok(Some(vec![(setting.key, current_word(setting, value))]));
+        }
+        if let Some(unmatched) = unmatched(&key) {
+            return unmatched.read(&value).map(|()| Some(Vec::new()));
+        }
+        let Some((setting, alias)) = self.alias(&key)? else { return Ok(None) };
+        if let Given::Types("method.type", types) = alias.given
+            && !types.contains(&self.method.as_str())
+        {
+            let (types, found) = (types.join(", "), &self.method);
+            return wrong(
+                alias.name,
+                sentence!("is for {types}, and {key} is {found}", types, key = "method.type", found),
+            );
+        }
+        alias.read(setting, value).map(|(said, _)| Some(said))
+    }
+
     /// A tree of settings under names of ours; what is no name stays as it is.
     ///
     /// # Errors

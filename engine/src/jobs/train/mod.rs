@@ -18,16 +18,16 @@ pub(super) struct TrainJob {
     folder: PathBuf,
     config: RunConfig,
     beginning: Beginning,
+    until: Option<usize>,
     stop: bool,
     checkpoint: bool,
     run: Option<Box<Run>>,
 }
 
 impl TrainJob {
-    /// A run in its folder, from the start or from its last checkpoint.
+    /// A run in its folder, from the start or from its last checkpoint, to its end or until a step.
     pub(super) fn new(folder: PathBuf, config: RunConfig, beginning: Beginning, until: Option<usize>) -> Self {
-        let _ = until;
-        Self { folder, config, beginning, stop: false, checkpoint: false, run: None }
+        Self { folder, config, beginning, until, stop: false, checkpoint: false, run: None }
     }
 }
 
@@ -46,7 +46,7 @@ impl Job for TrainJob {
             if self.stop {
                 return Ok(Progress::Done(Outcome::Stopped));
             }
-            let run = Run::start(&self.folder, self.config.clone(), self.beginning, session, out);
+            let run = Run::start(&self.folder, self.config.clone(), (self.beginning, self.until), session, out);
             let run = run.inspect_err(|error| self.tell_changes(error, out))?;
             self.run = Some(Box::new(run));
             return Ok(Progress::More);

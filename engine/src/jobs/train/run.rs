@@ -87,6 +87,8 @@ pub(super) struct Run {
     state: CheckpointState,
     saved_step: Option<usize>,
     total_steps: usize,
+    /// The step after which it is stopped to be gone on with.
+    until: Option<usize>,
     eval_every: usize,
     feed: BatchSampler,
     next: Next,
@@ -121,7 +123,7 @@ impl Run {
     pub(super) fn start(
         path: &Path,
         config: RunConfig,
-        beginning: Beginning,
+        (beginning, until): (Beginning, Option<usize>),
         session: &mut Session,
         out: &Outbox,
     ) -> Result<Self> {
@@ -131,7 +133,7 @@ impl Run {
         let PreparedRun { inputs, folder, trainer, state, total_steps, notices: changes } = prepared;
         let RunInputs { spec, model, data, .. } = inputs;
         let t = &config.training;
-        let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
+        let eval_every = t.steps_between_evaluations(total_steps);
         let facts = RunFacts {
             device: in_words(&model.device_info, config.precision),
             architecture: model.summary.architecture.clone(),
@@ -181,6 +183,7 @@ impl Run {
             trainer,
             state,
             total_steps,
+            until,
             eval_every,
             feed: BatchSampler::default(),
             next: Next::Train,
@@ -216,6 +219,9 @@ impl Run {
             Next::Write(texts) => self.write(*texts, out)?,
             Next::Sample(decoder) => self.sample(decoder, out)?,
             Next::End(outcome) => {
+                if outcome == Outcome::Stopped && self.unsaved() {
+                    self.save(false, out)?;
+                }
                 self.finish(out)?;
                 return Ok(Progress::Done(outcome));
             }
@@ -228,6 +234,9 @@ impl Run {
         let step = self.trainer.step;
         let due = step.is_multiple_of(self.eval_every) || step >= self.total_steps;
         if due && self.state.evaluated != Some(step) {
+            if self.until.is_some_and(|until| step > until) {
+                return Next::End(Outcome::Stopped);
+            }
             let (tally, said) = (MetricAccumulator::default(), Vec::new());
             let evaluation = Evaluation { next_batch: 0, nll: 0.0, tokens: 0, begun: Instant::now(), tally, said };
             return Next::Evaluate(evaluation);
@@ -236,7 +245,11 @@ impl Run {
         if patience.is_some_and(|patience| self.state.without_improvement >= patience) {
             return Next::End(Outcome::StoppedEarly);
         }
-        if step >= self.total_steps { Next::End(Outcome::Completed) } else { Next::Train }
+        match self.until {
+            _ if step >= self.total_steps => Next::End(Outcome::Completed),
+            Some(until) if step >= until => Next::End(Outcome::Stopped),
+            _ => Next::Train,
+        }
     }
 
     fn train_step(&mut self, out: &Outbox) -> Result<()> {
