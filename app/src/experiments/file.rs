@@ -18,7 +18,7 @@ use crate::workspace::Assets;
 
 /// The parts of a file.
 const PARTS: [&str; 6] = ["name", "about", "run", "preset", "vary", "strategy"];
-/// Pairs of which the one that varies leaves the other out.
+/// Pairs of which the one that is said leaves the other out.
 const RIVALS: [[&str; 2]; 2] =
     [["training.steps", "training.epochs"], ["training.warmup_steps", "training.warmup_ratio"]];
 
@@ -135,9 +135,7 @@ impl ExperimentFile {
     ///
     /// # Errors
     /// A setting that is unknown or cannot be, or an experiment that cannot be trained so.
-    pub fn finish(mut self, name: &str, assets: &Assets) -> Result<(Experiment, Vec<(Member, RunConfig)>), CliError> {
-        let keys: Vec<String> = self.axes.iter().flat_map(|axis| axis.keys.clone()).collect();
-        keys.iter().for_each(|key| self.leave_out_rival(key));
+    pub fn finish(self, name: &str, assets: &Assets) -> Result<(Experiment, Vec<(Member, RunConfig)>), CliError> {
         let Self { base, axes, strategy, recipe, names, .. } = self;
         let experiment = Experiment { name: name.to_owned(), base, axes, strategy };
         let members = super::members(&experiment, (recipe, &names), assets)?;
@@ -287,8 +285,7 @@ mod tests {
     #[test]
     fn what_varies_leaves_out_what_says_the_same_otherwise() {
         let text = "[run]\ntraining.steps = 40\n[vary]\ntraining.epochs = [1, 2]\n";
-        let (experiment, members) = read(text).unwrap().finish("e", &assets()).unwrap();
-        assert_eq!(at(&experiment.base, "training.steps"), None);
+        let (_, members) = read(text).unwrap().finish("e", &assets()).unwrap();
         assert!(members.iter().all(|(_, run)| run.training.steps == 0));
     }
 

@@ -33,7 +33,7 @@ pub(super) struct AskedArgs {
     /// Optimizer steps of every run
     #[arg(long)]
     steps: Option<usize>,
-    /// Let a setting vary, as in seed=1,2,3 or training.learning_rate=1e-4..1e-2/5log; may be repeated
+    /// Let a setting vary, as in seed=1,2,3 or "training.learning_rate=1e-4 .. 1e-2 / 5 log"; may be repeated
     #[arg(long, value_name = "KEY=VALUES")]
     vary: Vec<String>,
 }
