@@ -105,6 +105,13 @@ impl Plan {
         standing
     }
 
+    /// Which of its runs others have gone on in place of.
+    pub fn left_behind(&self, stands: &[Option<Stand>]) -> Vec<bool> {
+        let is_over = |stand: &Option<Stand>| stand.is_some_and(|stand| stand.is_over(false));
+        let goals = self.goals(stands, false).into_iter().zip(stands);
+        goals.map(|(goal, stand)| goal == Goal::Dropped && !is_over(stand)).collect()
+    }
+
     /// Steps that are still to be done, as far as it is known how many a run has.
     pub fn steps_left(&self, stands: &[Option<Stand>]) -> Option<usize> {
         let known = |index: usize| {
@@ -294,6 +301,8 @@ mod tests {
             (0..9).map(|index| row(index, RunState::Stopped, first as u64, loss(index))).collect();
         assert_eq!(due(&plan, &rows, false), [0, 2, 4].map(|index| (index, true, Some(second))));
         assert_eq!(standing(&plan, &rows), Standing { runs: 9, done: 6, dropped: 6, failed: 0, running: 0 });
+        let behind = plan.left_behind(&plan.stands(&rows.iter().collect::<Vec<_>>()));
+        assert_eq!(behind, [false, true, false, true, false, true, true, true, true]);
         // One of them has gone on, and its figure is now worse than that of one that was left behind.
         (rows[2].state, rows[2].step) = (RunState::Interrupted, first as u64 + 3);
         rows[1].best_loss = Some(0.01);

@@ -24,7 +24,7 @@ const ASKED_ABOUT: usize = 20;
 /// Runs at a time, and which of them.
 #[derive(Debug, Args)]
 pub(super) struct PaceArgs {
-    /// Train so many runs at a time on the CPU, which share its threads
+    /// Train so many runs at a time on the CPU, whose threads they share, or on the --device that is named
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), conflicts_with = "devices")]
     at_once: Option<u16>,
     /// Train a run on each of these devices at a time, as in wgpu:0,wgpu:1
@@ -39,10 +39,11 @@ pub(super) struct PaceArgs {
 }
 
 impl PaceArgs {
-    fn pace(&self) -> Pace {
+    /// A device for each engine; `None` is that of the run.
+    fn pace(&self, device: Option<DeviceChoice>) -> Pace {
         let devices = match (self.at_once, self.devices.as_slice()) {
-            (Some(n), _) => vec![Some(DeviceChoice::Cpu); usize::from(n)],
-            (None, []) => vec![None],
+            (Some(n), _) => vec![Some(device.unwrap_or(DeviceChoice::Cpu)); usize::from(n)],
+            (None, []) => vec![device],
             (None, devices) => devices.iter().copied().map(Some).collect(),
         };
         Pace { devices, again: self.again, stop_after: self.stop_after }
@@ -106,7 +107,7 @@ fn confirmed(runs: usize) -> Result<bool, CliError> {
 
 /// Trains what is due of an experiment, and prints its table.
 pub(super) fn go_on(plan: &Plan, workspace: &Workspace, pace: &PaceArgs, global: &Global) -> Result<(), CliError> {
-    let (sitting, rows) = sit(plan, workspace, pace.pace(), Progress::new(global.json))?;
+    let (sitting, rows) = sit(plan, workspace, pace.pace(global.device), Progress::new(global.json))?;
     table::print(plan, &rows, global)?;
     end(plan, &sitting, global)
 }
@@ -159,5 +160,25 @@ fn end(plan: &Plan, sitting: &Sitting, global: &Global) -> Result<(), CliError> 
             format!("{n} of {} runs failed: {}", standing.runs, failed.join("; ")),
             format!("Try them once more with: {}", resume(" --again")),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_engine_has_a_device() {
+        let args = |at_once, devices: &[DeviceChoice]| PaceArgs {
+            at_once,
+            devices: devices.to_vec(),
+            again: false,
+            stop_after: None,
+        };
+        let (cpu, gpu) = (DeviceChoice::Cpu, DeviceChoice::Wgpu(Some(1)));
+        assert_eq!(args(None, &[]).pace(None).devices, [None]);
+        assert_eq!(args(None, &[]).pace(Some(gpu)).devices, [Some(gpu)]);
+        assert_eq!(args(Some(2), &[]).pace(None).devices, [Some(cpu); 2]);
+        assert_eq!(args(None, &[gpu, cpu]).pace(None).devices, [Some(gpu), Some(cpu)]);
     }
 }

@@ -13,7 +13,7 @@ use crate::cli::support::json::named;
 use crate::cli::support::out;
 use crate::cli::support::progress::{duration, grouped};
 use crate::experiments::Plan;
-use crate::store::{RunRow, RunState};
+use crate::store::RunRow;
 use crate::study::{self, Cell, Group};
 use crate::workspace::last_name;
 
@@ -78,17 +78,12 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn of(plan: &'a Plan, rows: &'a [RunRow]) -> Self {
-        let all: Vec<&RunRow> = rows.iter().collect();
-        let stands = plan.stands(&all);
-        // Where nothing is due of a run that has not come to its end, others have gone on in its place.
-        let due: BTreeSet<usize> = plan.due_of(&stands, true).into_iter().map(|due| due.index).collect();
-        let is_complete = plan.standing_of(&stands).done == plan.runs.len();
-        let line = |index: usize| {
+        let stands = plan.stands(&rows.iter().collect::<Vec<_>>());
+        let line = |(index, dropped): (usize, bool)| {
             let row = rows.iter().find(|row| row.id == plan.runs[index].run);
-            let is_stopped = row.is_some_and(|row| row.state == RunState::Stopped);
-            Line { plan, index, row, dropped: is_complete && is_stopped && !due.contains(&index) }
+            Line { plan, index, row, dropped }
         };
-        let lines: Vec<Line<'_>> = (0..plan.runs.len()).map(line).collect();
+        let lines: Vec<Line<'_>> = plan.left_behind(&stands).into_iter().enumerate().map(line).collect();
         let mut keys: Vec<String> = Vec::new();
         for (key, _) in plan.runs.iter().flat_map(|run| &run.values) {
             if !keys.contains(key) {
@@ -293,4 +288,67 @@ fn object_of(group: &Group, figure: &str, rows: &[&RunRow]) -> Value {
 /// The last part of a path of settings.
 fn last(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::config::{DataConfig, RunConfig};
+    use engine::experiment::{Experiment, Strategy};
+
+    use super::*;
+    use crate::cli::support::session::tests::row;
+    use crate::experiments::{ExperimentId, PlannedRun};
+    use crate::workspace::RunId;
+
+    fn plan() -> Plan {
+        let planned = |(index, rate): (usize, f64)| {
+            let values = vec![
+                ("model".to_owned(), json!("/models/a, b")),
+                ("training.learning_rate".to_owned(), json!(rate)),
+                ("method.init".to_owned(), json!({ "type": "zero" })),
+            ];
+            let config = Box::new(RunConfig::new("/models/a, b", DataConfig::new("/d.jsonl")));
+            PlannedRun { run: RunId(format!("e-{index}")), name: format!("rate {rate}"), values, config }
+        };
+        let (name, base, axes) = ("e".to_owned(), json!({}), Vec::new());
+        Plan {
+            id: ExperimentId("e".to_owned()),
+            experiment: Experiment { name, base, axes, strategy: Strategy::Grid },
+            runs: [1e-3, 0.05, 1.0].into_iter().enumerate().map(planned).collect(),
+        }
+    }
+
+    fn rows() -> Vec<RunRow> {
+        vec![
+            RunRow { best_loss: Some(0.5), ..row("e-1", "rate 0.05") },
+            RunRow { best_loss: Some(0.25), ..row("e-0", "rate 0.001") },
+        ]
+    }
+
+    #[test]
+    fn a_line_has_what_differs_its_figures_and_where_it_stands() {
+        let (plan, rows) = (plan(), rows());
+        let table = Table::of(&plan, &rows);
+        assert_eq!(table.head(false), ["model", "learning_rate", "init", "loss", "state", "step", "trained", "time"]);
+        let cells: Vec<Vec<String>> = table.lines.iter().map(|line| table.cells(line)).collect();
+        let init = "{\"type\":\"zero\"}";
+        assert_eq!(cells[0], ["a, b", "1e-3", init, "0.2500", "finished", "100/100", "9,857,024", "61 s"]);
+        assert_eq!(cells[1][1..4], ["0.05", init, "0.5000"]);
+        assert_eq!(cells[2][1..], ["1", init, "–", "to come", "–", "–", "–"]);
+        let exact = table.exact(&table.lines[0]);
+        assert_eq!(exact[..3], ["e-0", "/models/a, b", "0.001"]);
+        assert_eq!(table.head(true)[..3], ["run", "model", "training.learning_rate"]);
+        assert_eq!(table.object(&table.lines[1])["figures"], json!({ "loss": 0.5 }));
+    }
+
+    #[test]
+    fn lines_are_sorted_the_best_first_and_those_without_a_value_last() {
+        let (plan, mut rows) = (plan(), rows());
+        (rows[0].best_loss, rows[1].best_loss) = (Some(0.1), Some(0.2));
+        let mut table = Table::of(&plan, &rows);
+        table.sort("loss").unwrap();
+        assert_eq!(table.lines.iter().map(|line| line.index).collect::<Vec<_>>(), [1, 0, 2]);
+        let refused = table.sort("no_such_figure").unwrap_err();
+        assert!(matches!(refused, CliError::Usage(_)) && refused.to_string().contains("loss"), "{refused}");
+    }
 }
