@@ -16,8 +16,8 @@ use engine::nn::Precision;
 
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
-    bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, generate, gui,
-    lr_find, neighbors, presets, resume, runs, score, train, verify, vote,
+    bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, experiment, generate,
+    gui, lr_find, neighbors, presets, resume, runs, score, train, verify, vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;
@@ -66,6 +66,9 @@ enum Command {
     /// Hold initial values of a run against each other on its first steps: nothing is written
     #[command(alias = "lab")]
     CompareInits(compare_inits::CompareInitsArgs),
+    /// Train many runs that answer one question, from a file or ready-made
+    #[command(alias = "sweep")]
+    Experiment(Box<experiment::ExperimentArgs>),
     /// List how papers train, for train --preset
     Presets,
     /// Go on with a run from its last checkpoint
@@ -142,6 +145,7 @@ pub fn run(
         Command::Train(args) => train::run(args, &global),
         Command::LrFind(args) => lr_find::run(&args, &global),
         Command::CompareInits(args) => compare_inits::run(args, &global),
+        Command::Experiment(args) => experiment::run(*args, &global),
         Command::Presets => presets::run(&global),
         Command::Resume(args) => resume::run(&args, &global),
         Command::Data(args) => data::run(args, &global),
@@ -201,7 +205,7 @@ impl Global {
             None => Ok(()),
             Some(set) => Err(CliError::usage(
                 format!("--set {set} means nothing here"),
-                "It belongs to train, lr-find, compare-inits, resume, evaluate and vote",
+                "It belongs to train, experiment, lr-find, compare-inits, resume, evaluate and vote",
             )),
         }
     }
@@ -257,7 +261,9 @@ mod tests {
 
     #[test]
     fn commands_of_earlier_versions_are_those_of_today() {
-        for (then, now) in [("range", "lr-find"), ("lab", "compare-inits"), ("methods", "compare-methods")] {
+        let pairs =
+            [("range", "lr-find"), ("lab", "compare-inits"), ("methods", "compare-methods"), ("sweep", "experiment")];
+        for (then, now) in pairs {
             let command = |word: &str| format!("{:?}", parse(&format!("prefix-workbench {word}")).command);
             assert_eq!(command(then), command(now));
             assert!(Line::command().find_subcommand(now).is_some_and(|found| found.get_name() == now));

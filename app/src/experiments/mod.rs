@@ -1,19 +1,35 @@
 //! Experiments on disk: a folder `experiments/<id>/` that says which runs there are, and what is to be done next. Where a run
 //! stands is read from the run; a program that is closed or crashes loses nothing.
 
-use std::path::PathBuf;
+mod complete;
+mod due;
+mod file;
+mod folder;
+mod ready;
+
+use std::fmt;
 
 use engine::config::RunConfig;
 use engine::experiment::{Experiment, Strategy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::store::RunRow;
-use crate::workspace::{RunId, Workspace};
+pub use self::complete::{TrainedParameters, check, complete, members, trained_parameters};
+pub use self::due::Stand;
+pub use self::file::ExperimentFile;
+pub use self::folder::Held;
+pub use self::ready::{ReadyMade, ready_made};
+use crate::workspace::RunId;
 
 /// Name of an experiment's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ExperimentId(pub String);
+
+impl fmt::Display for ExperimentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// An experiment with its runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,37 +82,6 @@ pub struct Standing {
 }
 
 impl Plan {
-    /// Makes the folder of an experiment, with an id for each run.
-    ///
-    /// # Errors
-    /// A sentence and what to do, where the folder cannot be written.
-    pub fn create(
-        workspace: &Workspace,
-        experiment: Experiment,
-        configs: Vec<(engine::experiment::Member, RunConfig)>,
-    ) -> Result<Self, crate::workspace::WorkspaceError> {
-        let _ = (workspace, experiment, configs);
-        todo!()
-    }
-
-    /// All experiments of a workspace, newest first; those that cannot be read are named.
-    pub fn list(workspace: &Workspace) -> (Vec<Self>, Vec<PathBuf>) {
-        let _ = workspace;
-        todo!()
-    }
-
-    /// What can be trained now, in order, as the runs stand. Runs that failed are passed over unless `again`.
-    pub fn due(&self, rows: &[&RunRow], again: bool) -> Vec<Due> {
-        let _ = (rows, again);
-        todo!()
-    }
-
-    /// How it stands.
-    pub fn standing(&self, rows: &[&RunRow]) -> Standing {
-        let _ = rows;
-        todo!()
-    }
-
     /// How its runs are chosen.
     pub fn strategy(&self) -> &Strategy {
         &self.experiment.strategy

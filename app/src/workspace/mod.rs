@@ -1,4 +1,4 @@
-//! The workspace folder: `experiments.db`, `runs/<id>/`, `cache/`, `settings.toml`.
+//! The workspace folder: `experiments.db`, `runs/<id>/`, `experiments/<id>/`, `cache/`, `settings.toml`.
 //!
 //! In order: what `--workspace` says, what the environment says, the checkout when the program is started in one, the
 //! platform's data folder.
@@ -24,6 +24,7 @@ pub use self::error::WorkspaceError;
 pub use self::imported::imported_config;
 pub use self::names::{dataset_name, default_name, last_name, method_summary, model_name};
 pub use self::run_id::RunId;
+use crate::experiments::ExperimentId;
 
 /// Environment variable that names the workspace folder.
 pub const WORKSPACE_VARIABLE: &str = "PREFIX_WORKBENCH_WORKSPACE";
@@ -87,6 +88,16 @@ impl Workspace {
         self.runs().join(&run.0)
     }
 
+    /// The folder with a folder for each experiment.
+    pub fn experiments(&self) -> PathBuf {
+        self.root.join("experiments")
+    }
+
+    /// The folder of one experiment.
+    pub fn experiment_folder(&self, experiment: &ExperimentId) -> PathBuf {
+        self.experiments().join(&experiment.0)
+    }
+
     /// Whether the folder of a run, or what it was set up with, is not there.
     pub fn misses_files(&self, run: &RunId) -> bool {
         !self.run_folder(run).join("config.json").is_file()
@@ -117,19 +128,46 @@ impl Workspace {
     /// # Errors
     /// [`WorkspaceError::Unwritable`] when the folder cannot be made.
     pub fn new_run(&self) -> Result<RunId, WorkspaceError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut moment = now.subsec_nanos() / 15_259; // 65,536 parts of a second
-        loop {
-            let id = RunId(format!("{}-{moment:04x}", stamp(now.as_secs())));
-            moment += 1;
-            let folder = self.run_folder(&id);
-            match private_folder(&folder) {
-                Ok(()) => return Ok(id),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => {
-                    return Err(WorkspaceError::Unwritable { path: folder, source });
-                }
+        new_folder(&self.runs()).map(RunId)
+    }
+
+    /// A new id, with its empty folder.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Unwritable`] when the folder cannot be made.
+    pub fn new_experiment(&self) -> Result<ExperimentId, WorkspaceError> {
+        let folder = self.experiments();
+        fs::create_dir_all(&folder).map_err(|source| WorkspaceError::Unwritable { path: folder.clone(), source })?;
+        new_folder(&folder).map(ExperimentId)
+    }
+
+    /// The folder of a run whose id was chosen before; it may be there.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Unwritable`] when the folder cannot be made.
+    pub fn make_run_folder(&self, run: &RunId) -> Result<PathBuf, WorkspaceError> {
+        let folder = self.run_folder(run);
+        match private_folder(&folder) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                Err(WorkspaceError::Unwritable { path: folder, source })
             }
+            _ => Ok(folder),
+        }
+    }
+}
+
+/// A new folder there; its name is the present second and what makes it the only one.
+fn new_folder(parent: &Path) -> Result<String, WorkspaceError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut moment = now.subsec_nanos() / 15_259; // 65,536 parts of a second
+    loop {
+        let name = format!("{}-{moment:04x}", stamp(now.as_secs()));
+        moment += 1;
+        let folder = parent.join(&name);
+        match private_folder(&folder) {
+            Ok(()) => return Ok(name),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(WorkspaceError::Unwritable { path: folder, source }),
         }
     }
 }

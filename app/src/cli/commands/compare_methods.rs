@@ -1,23 +1,27 @@
-//! `compare-methods`: every method on the same rows under the same budget, in one table.
-
-use std::time::Instant;
+//! `compare-methods`: every method on the same rows under the same budget, in one table: an experiment, of which only the best of
+//! each method is shown.
 
 use clap::Args;
+use engine::config::schema::at;
 use engine::config::{
     FewShotConfig, FullConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptEncoderKind,
     Reparameterization, RunConfig,
 };
-use engine::protocol::{Ask, Report};
+use engine::experiment::{Axis, Experiment, Member, Strategy};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::Global;
+use crate::cli::commands::experiment::sit;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::named;
 use crate::cli::support::out;
 use crate::cli::support::run_args::RunArgs;
-use crate::cli::support::session::{JOB, Session, Wake, open_store};
-use crate::store::{Request, Store};
-use crate::workspace::{Workspace, default_name};
+use crate::cli::support::scheduler::{Ended, Pace, Sitting};
+use crate::cli::support::scheduler_progress::Progress;
+use crate::experiments::Plan;
+use crate::store::RunState;
+use crate::workspace::{default_name, method_summary};
 
 /// Train every method on the same rows with the same budget, and put what comes of it into one table.
 #[derive(Debug, Args)]
@@ -88,88 +92,88 @@ pub(in crate::cli) fn run(args: MethodsArgs, global: &Global) -> Result<(), CliE
     args.run.refuse_method()?;
     let base = args.run.config(None, global)?;
     let workspace = global.workspace()?;
-    let (store, _answers) = open_store(&workspace)?;
-    let session = Session::start(&workspace, Some(&store))?;
-    let mut lines = Vec::new();
-    for (method, beside, rates) in candidates() {
-        let is_trained = !matches!(method, MethodConfig::FewShot(_));
-        let tried = if args.quick || !is_trained { &rates[1..2] } else { &rates[..] };
-        let mut best: Option<Line> = None;
-        for &learning_rate in tried {
-            let mut config = RunConfig { method: method.clone(), lora: beside.then(Default::default), ..base.clone() };
-            config.training.learning_rate = learning_rate;
-            config.training.sample_rows = 0;
-            config.name = default_name(&config);
-            let line = trained(&session, &store, &workspace, config, &args.experiment, is_trained)?;
-            let Some(line) = line else { continue };
-            if !global.json {
-                let rate = line.learning_rate.map(|rate| format!(" at {rate}")).unwrap_or_default();
-                out::note(format_args!("{}{rate}: {:.4} after {:.0} s", line.method, line.loss, line.secs));
-            }
-            if best.as_ref().is_none_or(|best| line.loss < best.loss) {
-                best = Some(line);
-            }
-        }
-        lines.extend(best);
-    }
-    store.close();
+    let members = members(&base, args.quick);
+    let experiment = Experiment {
+        name: Plan::free_name(&workspace, &args.experiment),
+        axes: vec![axis(&members)],
+        base: tree(&base),
+        strategy: Strategy::Grid,
+    };
+    let plan = Plan::create(&workspace, experiment, members)?;
+    let pace = Pace { devices: vec![None], ..Pace::default() };
+    let (sitting, _) = sit(&plan, &workspace, pace, Progress::quiet(global.json))?;
+    let lines = best_of_each(&plan, &sitting);
     if global.json {
         lines.iter().for_each(|line| out::result(named("method", line)));
     } else {
         out::piece(table(&lines));
     }
+    if sitting.stopped {
+        let next = global.next_command(&format!("experiment resume {}", plan.id));
+        out::note(format_args!("Stopped. Go on with: {next}"));
+    }
     Ok(())
 }
 
-/// One run to its end; `None` for one whose loss was no number any more.
-fn trained(
-    session: &Session,
-    store: &Store,
-    workspace: &Workspace,
-    config: RunConfig,
-    experiment: &str,
-    is_trained: bool,
-) -> Result<Option<Line>, CliError> {
-    let run = workspace.new_run()?;
-    let (boxed, experiment) = (Box::new(config.clone()), Some(experiment.to_owned()));
-    store.send(Request::Register { run: run.clone(), config: boxed, experiment });
-    store.send(Request::Begin { job: JOB, run: run.clone() });
-    store.flush();
-    let folder = workspace.run_folder(&run);
-    let begun = Instant::now();
-    let mut line = Line {
-        method: config.name.split(" · ").next().unwrap_or_default().to_owned(),
-        learning_rate: is_trained.then_some(config.training.learning_rate),
-        trained: 0,
-        stored: 0,
-        first_loss: f64::NAN,
-        loss: f64::INFINITY,
-        secs: 0.0,
-    };
-    session.send(Ask::Train { folder, config: Box::new(config), resume: false, until: None })?;
-    loop {
-        match session.next()? {
-            Wake::Interrupt => return Err(CliError::failed("interrupted", "Start the command again")),
-            Wake::Engine(Report::RunStarted(facts)) => {
-                (line.trained, line.stored) = (facts.trained_parameters as u64, facts.stored_parameters as u64);
-            }
-            Wake::Engine(Report::Evaluated(evaluation)) => {
-                if line.first_loss.is_nan() {
-                    line.first_loss = evaluation.loss;
-                }
-                line.loss = line.loss.min(evaluation.loss);
-            }
-            Wake::Engine(Report::Finished { .. }) => break,
-            // Another rate may do.
-            Wake::Engine(Report::Failed(failure)) => {
-                out::note(format_args!("{}: {}", line.method, failure.what));
-                return Ok(None);
-            }
-            Wake::Engine(_) => {}
+/// Settings that tell the runs apart.
+const KEYS: [&str; 3] = ["method", "lora", "training.learning_rate"];
+
+/// A run for each method and each of its rates.
+fn members(base: &RunConfig, quick: bool) -> Vec<(Member, RunConfig)> {
+    let mut members = Vec::new();
+    for (method, beside, rates) in candidates() {
+        let is_trained = !matches!(method, MethodConfig::FewShot(_));
+        let tried = if quick || !is_trained { &rates[1..2] } else { &rates[..] };
+        for &learning_rate in tried {
+            let mut config = RunConfig { method: method.clone(), lora: beside.then(Default::default), ..base.clone() };
+            config.training.learning_rate = learning_rate;
+            config.training.sample_rows = 0;
+            config.name = default_name(&config);
+            let settings = tree(&config);
+            let value = |key: &str| (key.to_owned(), at(&settings, key).cloned().unwrap_or_default());
+            let rate = if is_trained { format!(" at {learning_rate}") } else { String::new() };
+            let name = format!("{}{rate}", method_summary(&config));
+            members.push((Member { name, values: KEYS.map(value).to_vec(), settings }, config));
         }
     }
-    line.secs = begun.elapsed().as_secs_f64();
-    Ok(Some(line))
+    members
+}
+
+/// All of them as points of one axis: nothing is crossed.
+fn axis(members: &[(Member, RunConfig)]) -> Axis {
+    let point = |(member, _): &(Member, RunConfig)| member.values.iter().map(|(_, value)| value.clone()).collect();
+    Axis { keys: KEYS.map(str::to_owned).to_vec(), points: members.iter().map(point).collect() }
+}
+
+fn tree(config: &RunConfig) -> Value {
+    serde_json::to_value(config).unwrap_or_default()
+}
+
+/// The run of each method that reached the least loss; another rate may do where one failed.
+fn best_of_each(plan: &Plan, sitting: &Sitting) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut ended: Vec<&Ended> = sitting.ended.iter().filter(|ended| ended.state == RunState::Finished).collect();
+    ended.sort_by_key(|ended| ended.index);
+    for ended in ended {
+        let config = &plan.runs[ended.index].config;
+        let is_trained = !matches!(config.method, MethodConfig::FewShot(_));
+        let numbers = ended.facts.as_ref().map_or((0, 0), |facts| (facts.trained_parameters, facts.stored_parameters));
+        let line = Line {
+            method: method_summary(config),
+            learning_rate: is_trained.then_some(config.training.learning_rate),
+            trained: numbers.0 as u64,
+            stored: numbers.1 as u64,
+            first_loss: ended.first_loss.unwrap_or(f64::NAN),
+            loss: ended.loss.unwrap_or(f64::INFINITY),
+            secs: ended.secs,
+        };
+        match lines.iter_mut().find(|other| other.method == line.method) {
+            Some(best) if line.loss < best.loss => *best = line,
+            Some(_) => {}
+            None => lines.push(line),
+        }
+    }
+    lines
 }
 
 /// For people.
@@ -207,6 +211,17 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), n, "{names:?}");
+    }
+
+    #[test]
+    fn each_method_has_a_run_for_each_of_its_rates() {
+        let base = RunConfig::new("/m", engine::config::DataConfig::new("/sets/records.jsonl"));
+        let (all, quick) = (members(&base, false), members(&base, true));
+        assert_eq!((all.len(), quick.len()), (3 * (candidates().len() - 1) + 1, candidates().len()));
+        assert_eq!(quick[1].0.name, "prefix 20 at 0.02");
+        assert_eq!(axis(&quick).points[1][2], serde_json::json!(2e-2));
+        let back: RunConfig = serde_json::from_value(all[5].0.settings.clone()).unwrap();
+        assert_eq!(back, all[5].1);
     }
 
     #[test]

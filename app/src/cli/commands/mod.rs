@@ -10,6 +10,7 @@ pub(super) mod download;
 pub(super) mod evaluate;
 mod evaluate_texts;
 pub(super) mod exchange;
+pub(super) mod experiment;
 pub(super) mod generate;
 pub(super) mod gui;
 pub(super) mod lr_find;

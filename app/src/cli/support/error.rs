@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use engine::Sentence;
 use engine::error::{EngineError, Failure, io_advice, io_reason};
+use engine::{Sentence, sentence};
 
 use crate::cli::support::out;
 use crate::store::StoreError;
@@ -62,6 +62,26 @@ impl CliError {
     /// A file that could not be read or written.
     pub(in crate::cli) fn io(action: &str, path: &Path, error: &io::Error) -> Self {
         Self::failed(format!("cannot {action} {}: {}", path.display(), io_reason(error)), io_advice(error))
+    }
+
+    /// What happened and what to do, for the window.
+    pub(crate) fn into_failure(self) -> Failure {
+        match self {
+            Self::Usage(failure) | Self::Failed(failure) => failure,
+            Self::Negative | Self::Line(_) => {
+                Failure { what: Sentence::verbatim(self.to_string()), advice: Sentence::verbatim(String::new()) }
+            }
+        }
+    }
+
+    /// The same, of one of several runs.
+    pub(crate) fn of_run(self, name: &str) -> Self {
+        let of = |Failure { what, advice }| Failure { what: sentence!("the run {name}: {what}", name, what), advice };
+        match self {
+            Self::Usage(failure) => Self::Usage(of(failure)),
+            Self::Failed(failure) => Self::Failed(of(failure)),
+            other => other,
+        }
     }
 
     /// 1 or 2.

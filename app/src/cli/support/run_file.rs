@@ -17,7 +17,7 @@ use crate::home::at_home;
 use crate::workspace::Assets;
 
 /// The settings of a file under the names that it has for them.
-pub(in crate::cli) fn parse(file: &Path) -> Result<Value, CliError> {
+pub(crate) fn parse(file: &Path) -> Result<Value, CliError> {
     let text = fs::read_to_string(file).map_err(|error| CliError::io("read", file, &error))?;
     if file.extension().is_some_and(|extension| extension == "json") {
         return serde_json::from_str(&text).map_err(|error| {
@@ -39,7 +39,7 @@ pub(in crate::cli) fn parse(file: &Path) -> Result<Value, CliError> {
 }
 
 /// A tree of [`parse`] under our names, with paths from the file's folder on.
-pub(in crate::cli) fn settle(tree: Value, file: &Path, names: &mut Names) -> Result<Value, CliError> {
+pub(crate) fn settle(tree: Value, file: &Path, names: &mut Names) -> Result<Value, CliError> {
     let mut tree = names.read_tree(tree)?;
     let folder = std::path::absolute(file).ok().and_then(|file| file.parent().map(Path::to_owned));
     make_absolute(&mut tree, &folder.unwrap_or_default());
@@ -47,7 +47,7 @@ pub(in crate::cli) fn settle(tree: Value, file: &Path, names: &mut Names) -> Res
 }
 
 /// Puts a base before the relative paths of a tree, and the user's folder in place of `~`; a model may be named by its id on the hub.
-pub(in crate::cli) fn make_absolute(tree: &mut Value, base: &Path) {
+pub(crate) fn make_absolute(tree: &mut Value, base: &Path) {
     for setting in SETTINGS.iter().filter(|setting| setting.kind == Kind::Path) {
         let path = settings::at(tree, setting.key).and_then(Value::as_str).map(|path| at_home(Path::new(path)));
         let keeps = |path: &PathBuf| path.as_os_str().is_empty() || (setting.optional && path == Path::new("none"));
@@ -73,7 +73,7 @@ pub(in crate::cli) fn make_absolute(tree: &mut Value, base: &Path) {
 
 /// The configuration of a tree. One that names neither model nor rows is the starter run with other settings; in any
 /// other, what is not said is the default, and the model or the dataset the starter's. A recipe comes before both.
-pub(in crate::cli) fn complete(
+pub(crate) fn complete(
     mut tree: Value,
     recipe: Option<&Recipe>,
     names: &Names,
