@@ -19,7 +19,7 @@ use engine::device::Trials;
 
 pub use self::assets::{ASSETS_VARIABLE, Assets};
 use self::clock::stamp;
-pub use self::clock::{date_and_time, now};
+pub use self::clock::{date_and_time, now, start_of_day};
 pub use self::error::WorkspaceError;
 pub use self::imported::imported_config;
 pub use self::names::{dataset_name, default_name, last_name, method_summary, model_name};

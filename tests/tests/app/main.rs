@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 mod cli;
+mod filter;
 mod old_runs;
 mod sentences;
 mod store;
