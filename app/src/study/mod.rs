@@ -12,6 +12,7 @@ mod names;
 mod pareto;
 mod seeds;
 mod setting;
+mod sheet;
 #[cfg(test)]
 mod tests_support;
 
@@ -19,6 +20,7 @@ pub use self::cell::{Cell, cell, in_order};
 pub use self::differences::differences;
 pub use self::direction::less_is_better;
 pub use self::key::Key;
-pub use self::names::{Name, NameKind, names};
+pub use self::names::{Name, NameKind, names, unknown};
 pub use self::pareto::{best_so_far, pareto};
 pub use self::seeds::{Group, over_seeds};
+pub use self::sheet::csv;

@@ -6,8 +6,9 @@ use engine::config::schema::{Kind, SETTINGS, Setting, at};
 use serde_json::Value;
 
 use super::column::{COLUMNS, Column};
-use super::key::shortest;
+use super::key::{Key, shortest};
 use crate::store::RunRow;
+use crate::t;
 
 /// A name under which some run has a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,38 @@ fn is_said(row: &RunRow, setting: &Setting) -> bool {
         Value::Array(items) => !items.is_empty(),
         Value::Object(entries) => setting.kind == Kind::Table || !entries.is_empty(),
         _ => true,
+    })
+}
+
+/// Names that are offered for one that is unknown.
+const OFFERED: usize = 3;
+
+/// A sentence about a name that is no column and no setting, and under which no run has a figure, with those near to it;
+/// `None` of one that is known.
+pub fn unknown(word: &str, names: &[Name]) -> Option<String> {
+    let typed = word.trim().to_lowercase();
+    let is_known = |known: &str| {
+        let known = known.to_lowercase();
+        // A place within a setting that has entries of its own, and the Trainer's name of a figure.
+        known == typed || typed.starts_with(&format!("{known}.")) || Some(known.as_str()) == typed.strip_prefix("eval_")
+    };
+    if !Key::of(word).is_other() || names.iter().any(|name| is_known(&name.short) || is_known(&name.full)) {
+        return None;
+    }
+    let likeness = |name: &Name| {
+        let last = name.full.rsplit(['.', '/']).next().unwrap_or(&name.full);
+        let forms = [name.short.as_str(), name.full.as_str(), last];
+        forms.map(|form| similar::TextDiff::from_chars(typed.as_str(), form).ratio()).into_iter().fold(0.0, f32::max)
+    };
+    let mut near: Vec<(f32, &str)> = names.iter().map(|name| (likeness(name), name.short.as_str())).collect();
+    near.retain(|(likeness, _)| *likeness >= 0.6);
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let near: Vec<&str> = near.into_iter().take(OFFERED).map(|(_, name)| name).collect();
+    Some(if near.is_empty() {
+        let known = COLUMNS.iter().filter(|column| column.listed).take(12).map(|column| column.name);
+        t!("filter.unknown", word = word, known = known.collect::<Vec<_>>().join(", "))
+    } else {
+        t!("filter.unknown_near", word = word, near = near.join(", "))
     })
 }
 

@@ -1,4 +1,4 @@
-//! The workspace folder: `experiments.db`, `runs/<id>/`, `cache/`, `settings.toml`.
+//! The workspace folder: `experiments.db`, `runs/<id>/`, `trash/<id>/`, `cache/`, `settings.toml`.
 //!
 //! In order: what `--workspace` says, what the environment says, the checkout when the program is started in one, the
 //! platform's data folder.
@@ -85,6 +85,11 @@ impl Workspace {
     /// The folder of one run.
     pub fn run_folder(&self, run: &RunId) -> PathBuf {
         self.runs().join(&run.0)
+    }
+
+    /// The folder of runs that were deleted, for as long as that can be taken back.
+    pub fn trash(&self) -> PathBuf {
+        self.root.join("trash")
     }
 
     /// Whether the folder of a run, or what it was set up with, is not there.

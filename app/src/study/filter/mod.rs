@@ -9,9 +9,8 @@ mod line;
 
 use self::line::{Sign, tokens};
 use super::cell::Cell;
-use super::column::COLUMNS;
 use super::key::Key;
-use super::names::Name;
+use super::names::{Name, unknown};
 use crate::store::RunRow;
 use crate::t;
 use crate::workspace::start_of_day;
@@ -171,55 +170,15 @@ fn number(text: &str) -> Option<f64> {
 pub fn trouble(filter: &Filter, names: &[Name]) -> Option<String> {
     filter.terms.iter().find_map(|term| {
         let Test::Condition { name, key, sign, value, bound } = &term.test else { return None };
-        let typed = name.to_lowercase();
-        let is_known = |known: &str| {
-            let known = known.to_lowercase();
-            // A place within a setting that has a table of its own, and the Trainer's name of a figure.
-            known == typed
-                || typed.starts_with(&format!("{known}."))
-                || Some(known.as_str()) == typed.strip_prefix("eval_")
-        };
-        if key.is_other() && !names.iter().any(|name| is_known(&name.short) || is_known(&name.full)) {
-            return Some(unknown(name, names));
-        }
         let compares = matches!(sign, Sign::Less | Sign::AtMost | Sign::More | Sign::AtLeast);
         let is_no_bound = compares && bound.is_none() && !value.is_empty();
-        is_no_bound.then(|| match key.is_time() {
-            true => t!("filter.no_day", word = name),
-            false => t!("filter.no_number", word = name),
+        unknown(name, names).or_else(|| {
+            is_no_bound.then(|| match key.is_time() {
+                true => t!("filter.no_day", word = name),
+                false => t!("filter.no_number", word = name),
+            })
         })
     })
-}
-
-/// Names that are offered for one that is unknown.
-const OFFERED: usize = 3;
-
-fn unknown(word: &str, names: &[Name]) -> String {
-    let typed = word.to_lowercase();
-    let likeness = |name: &Name| {
-        let last = name.full.rsplit(['.', '/']).next().unwrap_or(&name.full);
-        [name.short.as_str(), name.full.as_str(), last]
-            .map(|known| similarity(&typed, known))
-            .into_iter()
-            .fold(0.0, f32::max)
-    };
-    let mut near: Vec<(f32, &str)> = names
-        .iter()
-        .map(|name| (likeness(name), name.short.as_str()))
-        .filter(|(likeness, _)| *likeness >= 0.6)
-        .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let near: Vec<&str> = near.into_iter().take(OFFERED).map(|(_, name)| name).collect();
-    if near.is_empty() {
-        let known = COLUMNS.iter().filter(|column| column.listed).take(12).map(|column| column.name);
-        t!("filter.unknown", word = word, known = known.collect::<Vec<_>>().join(", "))
-    } else {
-        t!("filter.unknown_near", word = word, near = near.join(", "))
-    }
-}
-
-fn similarity(a: &str, b: &str) -> f32 {
-    similar::TextDiff::from_chars(a, b).ratio()
 }
 
 #[cfg(test)]
