@@ -257,8 +257,7 @@ impl StoreError {
     pub fn advice(&self) -> Sentence {
         match self {
             Self::Newer { aside, .. } => sentence!(
-                "Update the program, or set the database aside and read the runs from their folders (notes and tags \
-                 stay in the file): {aside}",
+                "Update the program, or set the database aside and read the runs from their folders: {aside}",
                 aside
             ),
             Self::Unusable { .. } => sentence!("Check that the folder can be written and that the disk is not full"),

@@ -37,7 +37,7 @@ pub(super) const COLUMNS: [Column; 25] = [
     column("last", &["last_loss", "train_loss"], |row| figure(row.last_loss)),
     column("step", &[], |row| count(Some(row.step))),
     column("steps", &["total_steps"], |row| count(Some(row.total_steps).filter(|steps| *steps > 0))),
-    column("best_step", &["best"], |row| count(row.best_step)),
+    column("best_step", &[], |row| count(row.best_step)),
     column("minutes", &["min"], |row| Some(Cell::Number(row.duration_secs / 60.0))),
     column("duration", &["secs", "seconds", "duration_secs"], |row| Some(Cell::Number(row.duration_secs))),
     column("trained", &["trained_parameters", "trainable"], |row| count(row.trained_parameters)),

@@ -62,7 +62,7 @@ impl Workspace {
         &self.root
     }
 
-    /// The database: an index of the runs, plus notes and tags.
+    /// The database: an index of the runs.
     pub fn database(&self) -> PathBuf {
         self.root.join("experiments.db")
     }
