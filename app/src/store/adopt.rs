@@ -159,7 +159,7 @@ impl StoreThread {
         Ok(())
     }
 
-    /// What people said of runs in earlier versions, or of a database that is no longer used, goes into the folders.
+    /// Puts into the folders what people said of runs in earlier versions, or in a database that is no longer used.
     pub(super) fn keep_marks(&mut self) {
         let unkept = tables::unkept_marks(&self.index.db).unwrap_or_default();
         for (run, key) in unkept {

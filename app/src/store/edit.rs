@@ -88,7 +88,7 @@ impl StoreThread {
         Ok(())
     }
 
-    /// What people say of a run: in `run.json` too, where there is a folder.
+    /// Changes what people say of a run: in `run.json` too, where there is a folder.
     fn change_marks(&mut self, run: &RunId, change: impl FnOnce(&mut Marks)) -> Result<(), StoreFailure> {
         let key = self.key(run)?;
         let mut marks = tables::marks_of(&self.index.db, key)?;

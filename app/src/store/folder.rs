@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{LogLine, RunState};
 
-/// What people say of a run, so that it outlives the database.
+/// Star, tags, notes and place of a run, which outlive the database here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Marks {

@@ -43,7 +43,7 @@ impl Live {
         (self.key, self.summary) = (Some(key), summary);
     }
 
-    /// What people say of the run may have been said through another program since.
+    /// Reads again what people say of the run: they may have said it through another program.
     fn heed_others(&mut self) {
         if let Some(file) = RunFile::read(&self.folder) {
             (self.file.name, self.file.experiment, self.file.marks) = (file.name, file.experiment, file.marks);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::figures::Figures;
 
-/// What was understood last of a run.
+/// Settings and figures as they were understood last.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     settings: Understood<Value>,

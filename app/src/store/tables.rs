@@ -96,7 +96,7 @@ pub(super) fn put_marks(db: &Connection, key: Key, marks: &Marks) -> Result<()> 
     Ok(())
 }
 
-/// What people said of a run.
+/// Star, tags, notes and place of a run.
 pub(super) fn marks_of(db: &Connection, key: Key) -> Result<Marks> {
     let mut find = db.prepare_cached("SELECT tag FROM tags WHERE run = ?1 ORDER BY tag")?;
     let tags = find.query_map([key], |row| row.get(0))?.collect::<Result<_>>()?;
@@ -107,7 +107,7 @@ pub(super) fn marks_of(db: &Connection, key: Key) -> Result<Marks> {
         })
 }
 
-/// What `run.json` would say of a run that has none, by its row.
+/// The content of `run.json` for a run that has none, by its row.
 pub(super) fn file_of(db: &Connection, key: Key) -> Result<RunFile> {
     let sql = "SELECT name, state, created, started, ended,
             (SELECT name FROM experiments WHERE experiments.key = runs.experiment) FROM runs WHERE key = ?1";

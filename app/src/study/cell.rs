@@ -28,7 +28,7 @@ pub fn cell(row: &RunRow, name: &str) -> Option<Cell> {
 }
 
 impl Cell {
-    /// What a value of a configuration is; nothing and empty lists are none.
+    /// The cell of a value of a configuration; nothing and empty lists have none.
     pub(super) fn of(value: &Value) -> Option<Self> {
         match value {
             Value::Null => None,

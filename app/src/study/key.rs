@@ -81,7 +81,7 @@ pub(super) fn shortest(setting: &'static Setting) -> &'static str {
 }
 
 impl Key {
-    /// What a name stands for: a column, a setting, else a figure.
+    /// Understands a name: a column, a setting, else a figure.
     pub fn of(name: &str) -> Self {
         let plain = name.trim().to_lowercase();
         let setting = || ENDS.get(plain.as_str()).map(|setting| vec![*setting]);

@@ -13,7 +13,7 @@ static LEFT_OUT: LazyLock<BTreeMap<&'static str, Value>> = LazyLock::new(|| {
     SETTINGS.iter().filter_map(|setting| Some((setting.key, default_if_left_out(setting)?))).collect()
 });
 
-/// What a run says of a setting.
+/// The word of a run on a setting.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said<'a> {
     /// It has no meaning in this run: another method, a table that is off.
@@ -36,7 +36,7 @@ impl Said<'_> {
     }
 }
 
-/// What a run says of a setting.
+/// Looks up what a run says of a setting.
 pub(super) fn said<'a>(row: &'a RunRow, setting: &Setting) -> Said<'a> {
     let is_table = setting.kind == Kind::Table;
     match at(&row.settings, setting.key) {

@@ -24,7 +24,7 @@ pub struct Completion {
     pub cursor: usize,
 }
 
-/// What can follow where the cursor stands, which is counted in letters: names, behind a whole name the signs, behind a sign
+/// Ways to go on where the cursor stands, which is counted in letters: names, behind a whole name the signs, behind a sign
 /// the values that occur, which `values_of` has for a name ([`values`] of the runs).
 pub fn complete(line: &str, cursor: usize, names: &[Name], values_of: &dyn Fn(&str) -> Vec<String>) -> Vec<Completion> {
     let at = line.char_indices().nth(cursor).map_or(line.len(), |(at, _)| at);

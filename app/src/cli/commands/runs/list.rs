@@ -16,7 +16,7 @@ use crate::study::filter::{Filter, parse, passes, trouble};
 use crate::study::{Cell, Key, csv, in_order, names, unknown};
 use crate::workspace::date_and_time;
 
-/// Which runs are listed, and how.
+/// Choice and form of the list.
 #[derive(Debug, Default, Args)]
 pub(super) struct ListArgs {
     /// Only runs that pass, as in "method:prefix n_virtual>10 tag:paper loss<2.5 -state:failed"
