@@ -3,7 +3,7 @@
 use engine::config::schema::{Kind, SETTINGS, Setting};
 use serde_json::Value;
 
-use super::setting::{Said, said};
+use super::setting::{Said, follows_from_method, said};
 use crate::store::RunRow;
 
 /// Settings that are not the same in all runs, by their full names, with each run's value in the order of the runs.
@@ -12,15 +12,19 @@ use crate::store::RunRow;
 pub fn differences(rows: &[&RunRow]) -> Vec<(String, Vec<Option<Value>>)> {
     let differing = SETTINGS.iter().filter_map(|setting| {
         let all: Vec<Said<'_>> = rows.iter().map(|row| said(row, setting)).collect();
-        is_different(setting, &all)
+        is_different(rows, setting, &all)
             .then(|| (setting.key.to_owned(), all.iter().map(|said| value(setting, said)).collect()))
     });
     differing.collect()
 }
 
 /// Whether a setting tells runs apart, among those in which it has a meaning.
-pub(super) fn is_different(setting: &Setting, all: &[Said<'_>]) -> bool {
-    if ["name", "device"].contains(&setting.key) {
+pub(super) fn is_different(rows: &[&RunRow], setting: &Setting, all: &[Said<'_>]) -> bool {
+    let follows = || {
+        let is_of_method = setting.key.starts_with("method.") && setting.key != "method.type";
+        is_of_method && rows.iter().zip(all).all(|(row, said)| follows_from_method(row, setting, said))
+    };
+    if ["name", "device"].contains(&setting.key) || follows() {
         return false;
     }
     let mut said = all.iter().filter(|said| **said != Said::Not);
@@ -86,6 +90,10 @@ mod tests {
         assert_eq!(keys(&[&plain, &network, &wide]), ["method.reparameterization", "method.reparameterization.width"]);
         let lora = run("d", &[("method", json!({"type": "lora"}))]);
         assert_eq!(keys(&[&plain, &lora]), ["method.type"], "length and rank follow from the method");
+        let prompt = run("p", &[("method", json!({"type": "prompt"}))]);
+        assert_eq!(keys(&[&plain, &prompt]), ["method.type"], "its initial values are those of every prompt");
+        let short = run("s", &[("method", json!({"type": "prompt", "n_virtual": 7}))]);
+        assert!(keys(&[&plain, &short]).contains(&"method.n_virtual".to_owned()), "and its length is not");
         let cosine = run("e", &[("training.schedule", json!({"type": "polynomial", "power": 2.0}))]);
         assert_eq!(keys(&[&plain, &cosine]), ["training.schedule.type"]);
     }

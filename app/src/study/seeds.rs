@@ -81,7 +81,7 @@ fn labels(rows: &[&RunRow]) -> Vec<String> {
     let mut labels: Vec<Vec<String>> = vec![Vec::new(); rows.len()];
     for setting in SETTINGS.iter().filter(|setting| !is_seed(setting.key)) {
         let all: Vec<Said<'_>> = rows.iter().map(|row| said(row, setting)).collect();
-        if is_different(setting, &all) {
+        if is_different(rows, setting, &all) {
             for ((label, said), row) in labels.iter_mut().zip(&all).zip(rows) {
                 label.extend(in_words(setting, said, row));
             }

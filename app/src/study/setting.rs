@@ -3,14 +3,28 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use engine::config::MethodConfig;
 use engine::config::schema::{Kind, SETTINGS, Setting, at, default_if_left_out};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::store::RunRow;
 
 /// Defaults of the settings that a configuration has only where they are another.
 static LEFT_OUT: LazyLock<BTreeMap<&'static str, Value>> = LazyLock::new(|| {
     SETTINGS.iter().filter_map(|setting| Some((setting.key, default_if_left_out(setting)?))).collect()
+});
+
+/// A configuration with the defaults of each method.
+static METHODS: LazyLock<BTreeMap<&'static str, Value>> = LazyLock::new(|| {
+    let types = match Setting::find("method.type").map(|setting| setting.kind) {
+        Some(Kind::Choice(types)) => types,
+        _ => &[],
+    };
+    let tree = |method: &&str| {
+        let config: MethodConfig = serde_json::from_value(json!({ "type": method })).ok()?;
+        Some(json!({ "method": serde_json::to_value(config).ok()? }))
+    };
+    types.iter().filter_map(|method| Some((*method, tree(method)?))).collect()
 });
 
 /// The word of a run on a setting.
@@ -46,9 +60,21 @@ pub(super) fn said<'a>(row: &'a RunRow, setting: &Setting) -> Said<'a> {
         None if !applies(row, setting) => Said::Not,
         None => match LEFT_OUT.get(setting.key) {
             Some(value) => Said::Value(value),
-            None if is_table || setting.optional => Said::Nothing,
+            None if setting.optional => Said::Nothing,
             None => Said::Not,
         },
+    }
+}
+
+/// Whether a run has of a setting of its method what every run of that method has that does not say it: it follows from the
+/// method.
+pub(super) fn follows_from_method(row: &RunRow, setting: &Setting, said: &Said<'_>) -> bool {
+    let method = at(&row.settings, "method.type").and_then(Value::as_str).unwrap_or_default();
+    let usual = METHODS.get(method).and_then(|tree| at(tree, setting.key));
+    match said {
+        Said::Not => true,
+        Said::Value(value) => usual.is_some_and(|usual| Said::Value(usual).is(&Said::Value(value))),
+        Said::On | Said::Nothing => usual.is_some_and(Value::is_object) == (*said == Said::On),
     }
 }
 
