@@ -117,8 +117,14 @@ impl State {
                 self.runs.change(rows, &gone);
                 self.refresh_view();
             }
-            Answer::Curves(_) => todo!(),
+            Answer::Curves(curves) => self.runs.take_curves(curves),
             Answer::Deleted { run, left } => self.forget(&run, left),
+            Answer::TrashEmptied { runs, left } => {
+                self.notices.add(Level::Info, t!("notice.trash_emptied", n = runs), "", self.env.now);
+                if let Some(sentence) = left {
+                    self.notices.add(Level::Warn, tell(&sentence), "", self.env.now);
+                }
+            }
             Answer::Refused(failure) => self.notices.fail(&failure, self.env.now),
             Answer::Notice(text) => self.notices.add(Level::Info, tell(&text), "", self.env.now),
             Answer::Interrupted(n) => {
@@ -167,6 +173,7 @@ impl State {
         }
         self.runs.checkpoints.remove(run);
         self.runs.configs.remove(run);
+        self.runs.curves.remove(run);
         self.runs.tasks.remove(run);
         if self.explored().is_some_and(|view| view.id == *run) {
             self.exploration = Exploration::default();

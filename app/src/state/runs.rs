@@ -8,7 +8,7 @@ use engine::training::Beginning;
 
 use super::request::Request;
 use crate::screens::training::state::RunView;
-use crate::store::{CheckpointRow, RunRow};
+use crate::store::{CheckpointRow, Curve, RunRow};
 use crate::workspace::RunId;
 
 /// The runs as the window knows them.
@@ -22,6 +22,9 @@ pub struct Runs {
     pub checkpoints: BTreeMap<RunId, Vec<CheckpointRow>>,
     /// Settings of the runs that were looked at.
     pub configs: BTreeMap<RunId, Box<RunConfig>>,
+    /// Curves of the runs that were laid over each other, by run and name. A run that goes on has newer ones: who shows it
+    /// asks again when its row changes.
+    pub curves: BTreeMap<RunId, BTreeMap<String, Curve>>,
     /// Tasks of the runs whose prompt serves several.
     pub tasks: BTreeMap<RunId, Request<Vec<String>>>,
     /// Adapters that are being written for others.
@@ -36,10 +39,23 @@ impl Runs {
         self.list.iter().flatten()
     }
 
+    /// The curve of a run that was told last under a name.
+    pub fn curve(&self, run: &RunId, name: &str) -> Option<&Curve> {
+        self.curves.get(run)?.get(name)
+    }
+
+    /// Keeps curves in place of those that were told before.
+    pub(super) fn take_curves(&mut self, curves: Vec<Curve>) {
+        for curve in curves {
+            self.curves.entry(curve.run.clone()).or_default().insert(curve.name.clone(), curve);
+        }
+    }
+
     /// Puts changed rows in their places, newest first; before the store has listed all, there is no place for one.
     pub(super) fn change(&mut self, rows: Vec<RunRow>, gone: &[RunId]) {
         let Some(list) = &mut self.list else { return };
         list.retain(|row| !gone.contains(&row.id));
+        self.curves.retain(|run, _| !gone.contains(run));
         for row in rows {
             match list.iter_mut().find(|known| known.id == row.id) {
                 Some(known) => *known = row,
@@ -77,6 +93,25 @@ mod tests {
 
     fn row((id, name): (&str, &str)) -> RunRow {
         RunRow { id: RunId(id.into()), name: name.into(), ..RunRow::example() }
+    }
+
+    #[test]
+    fn a_curve_is_kept_until_a_newer_one_or_the_end_of_its_run() {
+        use crate::store::CurvePoint;
+
+        let curve = |run: &str, value| Curve {
+            run: RunId(run.into()),
+            name: "loss".into(),
+            points: vec![CurvePoint { value, ..CurvePoint::default() }],
+        };
+        let mut runs = Runs { list: Some(Vec::new()), ..Runs::default() };
+        runs.take_curves(vec![curve("a", 3.0), curve("b", 2.0)]);
+        runs.take_curves(vec![curve("a", 1.0)]);
+        let last = |runs: &Runs, run: &str| runs.curve(&RunId(run.into()), "loss").map(|curve| curve.points[0].value);
+        assert_eq!((last(&runs, "a"), last(&runs, "b")), (Some(1.0), Some(2.0)));
+        assert!(runs.curve(&RunId("a".into()), "accuracy").is_none());
+        runs.change(Vec::new(), &[RunId("a".into())]);
+        assert_eq!((last(&runs, "a"), last(&runs, "b")), (None, Some(2.0)));
     }
 
     #[test]

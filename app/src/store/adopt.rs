@@ -87,7 +87,7 @@ impl StoreThread {
     }
 
     /// The state it was found in, when it had to be read.
-    fn adopt_if_changed(&mut self, run: &RunId) -> Result<Option<RunState>, StoreFailure> {
+    pub(super) fn adopt_if_changed(&mut self, run: &RunId) -> Result<Option<RunState>, StoreFailure> {
         let folder = self.workspace.run_folder(run);
         let known = self.known(run)?;
         let locked = folder::is_locked(&folder);
@@ -157,6 +157,24 @@ impl StoreThread {
         tables::put_summary(db, key, &tables::summarize(db, key)?)?;
         self.followed.insert(run.clone(), Followed { facts, metrics, log });
         Ok(())
+    }
+
+    /// Puts into the folders what people said of runs in earlier versions, or in a database that is no longer used.
+    pub(super) fn keep_marks(&mut self) {
+        let unkept = tables::unkept_marks(&self.index.db).unwrap_or_default();
+        for (run, key) in unkept {
+            let folder = self.workspace.run_folder(&run);
+            if self.live.contains_key(&run) || !folder.is_dir() || folder::is_locked(&folder) {
+                continue;
+            }
+            let kept = self.keep_in_folder(&run, key).and_then(|()| {
+                tables::put_synced(&self.index.db, key, Some(&folder::fingerprint(&folder)))?;
+                Ok(tables::put_kept_marks(&self.index.db, key)?)
+            });
+            if let Err(failure) = kept {
+                tracing::warn!("what was said of the run {run} is in the database alone: {failure}");
+            }
+        }
     }
 
     /// Runs that this program computes, into an index that does not have them yet: the files have all that was told before.
@@ -254,6 +272,7 @@ fn state_of(folder: &Path, config: &RunConfig, locked: bool) -> RunFile {
         started: None,
         ended: None,
         failure: None,
+        marks: None,
     });
     file.state = match (file.state.is_live(), locked) {
         (true, false) => RunState::Interrupted,

@@ -1,8 +1,10 @@
 //! Changes that people make to runs, models and datasets.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use engine::error::io_reason;
 use engine::models::ModelSummary;
@@ -10,11 +12,12 @@ use engine::{Sentence, sentence};
 use rusqlite::params;
 
 use super::Answer;
-use super::folder::{self, RunFile};
+use super::folder::{self, Marks, RunFile};
 use super::index::Right;
 use super::record::unknown;
 use super::tables::{self, Key};
 use super::thread::{StoreFailure, StoreThread};
+use super::trash;
 use crate::workspace::{RunId, now};
 
 impl StoreThread {
@@ -78,10 +81,58 @@ impl StoreThread {
         };
         change(&mut file);
         file.write(&folder)?;
+        self.begin_transaction()?;
         tables::put_state(&self.index.db, key, &file)?;
         tables::put_synced(&self.index.db, key, Some(&folder::fingerprint(&folder)))?;
         self.changed.insert(run.clone());
         Ok(())
+    }
+
+    /// Changes what people say of a run: in `run.json` too, where there is a folder.
+    fn change_marks(&mut self, run: &RunId, change: impl FnOnce(&mut Marks)) -> Result<(), StoreFailure> {
+        let key = self.key(run)?;
+        let mut marks = tables::marks_of(&self.index.db, key)?;
+        if self.live.contains_key(run) || RunFile::read(&self.workspace.run_folder(run)).is_some() {
+            return self.change_file(run, |file| change(file.marks.get_or_insert(marks)));
+        }
+        self.lasting()?;
+        change(&mut marks);
+        self.begin_transaction()?;
+        tables::put_marks(&self.index.db, key, &marks)?;
+        self.changed.insert(run.clone());
+        Ok(())
+    }
+
+    pub(super) fn star(&mut self, run: &RunId, starred: bool) -> Result<(), StoreFailure> {
+        self.change_marks(run, |marks| marks.starred = starred)
+    }
+
+    pub(super) fn archive(&mut self, run: &RunId, archived: bool) -> Result<(), StoreFailure> {
+        self.change_marks(run, |marks| marks.archived = archived)
+    }
+
+    pub(super) fn tags(&mut self, run: &RunId, tags: &[String]) -> Result<(), StoreFailure> {
+        // In alphabetical order, each once.
+        let tags: BTreeSet<&str> = tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()).collect();
+        self.change_marks(run, |marks| marks.tags = tags.into_iter().map(str::to_owned).collect())
+    }
+
+    pub(super) fn notes(&mut self, run: &RunId, text: &str) -> Result<(), StoreFailure> {
+        self.change_marks(run, |marks| text.clone_into(&mut marks.notes))
+    }
+
+    /// `run.json` has all that its row knows of a run and its other files do not.
+    pub(super) fn keep_in_folder(&self, run: &RunId, key: Key) -> Result<(), StoreFailure> {
+        let folder = self.workspace.run_folder(run);
+        let before = RunFile::read(&folder);
+        let marks = tables::marks_of(&self.index.db, key)?;
+        let has_all = |file: &RunFile| file.marks.clone().unwrap_or_default() == marks;
+        // A full disk need not keep anybody from deleting.
+        if before.as_ref().is_some_and(has_all) {
+            return Ok(());
+        }
+        let file = before.map_or_else(|| tables::file_of(&self.index.db, key), Ok)?;
+        Ok(RunFile { marks: Some(marks), ..file }.write(&folder)?)
     }
 
     pub(super) fn delete(&mut self, run: &RunId) -> Result<(), StoreFailure> {
@@ -93,19 +144,12 @@ impl StoreThread {
                 sentence!("Stop it first, then delete it"),
             ));
         }
-        // Out of sight first: a folder that is half deleted must not come back as a run.
-        let grave = self.workspace.runs().join(format!(".deleted-{run}"));
-        forget_grave(&grave)?;
-        if folder.exists() {
-            fs::rename(&folder, &grave)?;
-        }
-        let left = match forget_grave(&grave) {
-            Ok(()) => None,
-            Err(error) => Some(sentence!(
-                "Some files could not be removed ({reason}): {path}",
-                reason = io_reason(&error),
-                path = grave
-            )),
+        let left = if folder.exists() {
+            self.keep_in_folder(run, key)?;
+            trash::put(&self.workspace, run)?;
+            None
+        } else {
+            Some(sentence!("Its files were not there, so that this deletion cannot be taken back"))
         };
         self.index.db.execute("DELETE FROM runs WHERE key = ?1", [key])?;
         // There may be room for the database now, which still has the row.
@@ -118,34 +162,32 @@ impl StoreThread {
         Ok(())
     }
 
-    pub(super) fn star(&mut self, run: &RunId, starred: bool) -> Result<(), StoreFailure> {
-        self.lasting()?;
-        let key = self.key(run)?;
-        self.index.db.execute("UPDATE runs SET starred = ?2 WHERE key = ?1", params![key, starred])?;
-        self.changed.insert(run.clone());
-        Ok(())
-    }
-
-    pub(super) fn tags(&mut self, run: &RunId, tags: &[String]) -> Result<(), StoreFailure> {
-        self.lasting()?;
-        let key = self.key(run)?;
-        self.begin_transaction()?;
-        self.index.db.execute("DELETE FROM tags WHERE run = ?1", [key])?;
-        for tag in tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()) {
-            self.index.db.execute("INSERT OR IGNORE INTO tags (run, tag) VALUES (?1, ?2)", params![key, tag])?;
+    pub(super) fn undelete(&mut self, run: &RunId) -> Result<(), StoreFailure> {
+        self.writable()?;
+        if self.workspace.run_folder(run).exists() {
+            return Err(StoreFailure::No(
+                sentence!("the run {run} is there, so it need not be brought back", run = run.0),
+                sentence!("Look at the list of runs for its id"),
+            ));
         }
+        if !trash::take_out(&self.workspace, run)? {
+            return Err(StoreFailure::No(
+                sentence!("no run {run} that was deleted is kept", run = run.0),
+                sentence!("Deleted runs are kept for seven days; prefix-workbench runs undelete lists them"),
+            ));
+        }
+        self.adopt_if_changed(run)?;
         self.changed.insert(run.clone());
         Ok(())
     }
 
-    pub(super) fn notes(&mut self, run: &RunId, text: &str) -> Result<(), StoreFailure> {
-        self.lasting()?;
-        let key = self.key(run)?;
-        self.index.db.execute(
-            "INSERT INTO notes (run, text) VALUES (?1, ?2) ON CONFLICT (run) DO UPDATE SET text = excluded.text",
-            params![key, text],
-        )?;
-        self.changed.insert(run.clone());
+    pub(super) fn empty_trash(&mut self) -> Result<(), StoreFailure> {
+        self.writable()?;
+        let (runs, hindered) = trash::empty(&self.workspace, Duration::ZERO);
+        let left = hindered.map(|(path, error)| {
+            sentence!("Some files could not be removed ({reason}): {path}", reason = io_reason(&error), path)
+        });
+        self.answer(Answer::TrashEmptied { runs, left });
         Ok(())
     }
 
@@ -186,7 +228,7 @@ impl StoreThread {
     }
 }
 
-/// Removes what is to be deleted, or what is left of it from a time when that was interrupted.
+/// Removes what was to be deleted when that was interrupted.
 pub(super) fn forget_grave(grave: &Path) -> io::Result<()> {
     match fs::remove_dir_all(grave) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

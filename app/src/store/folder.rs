@@ -18,6 +18,16 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{LogLine, RunState};
 
+/// Star, tags, notes and place of a run, which outlive the database here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Marks {
+    pub(super) starred: bool,
+    pub(super) archived: bool,
+    pub(super) tags: Vec<String>,
+    pub(super) notes: String,
+}
+
 /// `run.json`: what the engine does not know about a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RunFile {
@@ -32,6 +42,9 @@ pub(super) struct RunFile {
     pub(super) ended: Option<i64>,
     #[serde(default)]
     pub(super) failure: Option<Failure>,
+    /// `None` where the database alone has them, as those of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) marks: Option<Marks>,
 }
 
 impl RunFile {

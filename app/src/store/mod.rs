@@ -4,7 +4,9 @@
 //! run folders outlive it: when the database is missing or broken, it is read from them again.
 
 mod adopt;
+mod curves;
 mod edit;
+mod figures;
 mod folder;
 mod index;
 mod query;
@@ -12,9 +14,11 @@ mod record;
 mod rows;
 mod salvage;
 mod schema;
+mod shared;
 mod sparkline;
 mod tables;
 mod thread;
+mod trash;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -33,6 +37,7 @@ pub use self::rows::{
     RunRow, RunState, Series,
 };
 use self::thread::StoreThread;
+pub use self::trash::{TrashedRun, trashed_runs};
 use crate::workspace::{RunId, Workspace};
 
 /// A request to the store. Requests are done in the order in which they are sent.
@@ -81,10 +86,12 @@ pub enum Request {
         /// Not empty.
         name: String,
     },
-    /// Delete a run, its row and its files: answered by [`Answer::Deleted`] or [`Answer::Refused`].
+    /// Delete a run: its row, and its files into the trash. Answered by [`Answer::Deleted`] or [`Answer::Refused`].
     Delete(RunId),
-    /// Take back the deletion of a run, as long as its files are kept.
+    /// Take back the deletion of a run, as long as its files are kept: it is told by [`Answer::RunsChanged`].
     Undelete(RunId),
+    /// Remove what was deleted for good: answered by [`Answer::TrashEmptied`].
+    EmptyTrash,
     /// Put a run away, or take it out again.
     Archive {
         /// The run.
@@ -172,10 +179,17 @@ pub enum Answer {
         /// Those that are no longer in the list.
         gone: Vec<RunId>,
     },
-    /// A run is gone. `left` says which files could not be removed, and why.
+    /// A run is gone. `left` says why that cannot be taken back, where it cannot.
     Deleted {
         /// The run that is gone.
         run: RunId,
+        /// A sentence.
+        left: Option<Sentence>,
+    },
+    /// What was deleted is gone for good. `left` says which files could not be removed, and why.
+    TrashEmptied {
+        /// Runs that were in the trash.
+        runs: usize,
         /// A sentence.
         left: Option<Sentence>,
     },
@@ -243,8 +257,7 @@ impl StoreError {
     pub fn advice(&self) -> Sentence {
         match self {
             Self::Newer { aside, .. } => sentence!(
-                "Update the program, or set the database aside and read the runs from their folders (notes and tags \
-                 stay in the file): {aside}",
+                "Update the program, or set the database aside and read the runs from their folders: {aside}",
                 aside
             ),
             Self::Unusable { .. } => sentence!("Check that the folder can be written and that the disk is not full"),

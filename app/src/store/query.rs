@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use engine::Sentence;
 use engine::error::Failure;
 use engine::evaluation::FOLDER;
 use engine::training::{EvaluationReport, SampleReport};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row, params};
+use serde_json::Value;
 
 use super::Answer;
+use super::figures::{self, Figures};
 use super::record::unknown;
 use super::rows::{
     CheckpointRow, Cursor, DatasetRow, KeptEvaluation, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
@@ -25,12 +28,14 @@ const FIGURES: i64 = 6;
 
 const RUN: &str = "SELECT runs.*, models.name AS model_name, models.folder AS model_folder,
         datasets.name AS dataset_name, experiments.name AS experiment_name,
-        (SELECT group_concat(tag, char(31) ORDER BY tag) FROM tags WHERE tags.run = runs.key) AS tag_list
+        (SELECT group_concat(tag, char(31) ORDER BY tag) FROM tags WHERE tags.run = runs.key) AS tag_list,
+        (SELECT text FROM notes WHERE notes.run = runs.key) AS note
     FROM runs JOIN models ON models.key = runs.model JOIN datasets ON datasets.key = runs.dataset
         LEFT JOIN experiments ON experiments.key = runs.experiment";
 
 impl StoreThread {
     pub(super) fn list_runs(&mut self) -> Result<(), StoreFailure> {
+        self.find_figures();
         let runs = self
             .index
             .db
@@ -44,6 +49,7 @@ impl StoreThread {
 
     /// Tells the rows of the runs that have news.
     pub(super) fn tell_changes(&mut self) -> Result<(), StoreFailure> {
+        self.find_figures();
         let (mut rows, mut gone) = (Vec::new(), Vec::new());
         for run in std::mem::take(&mut self.changed).into_iter().rev() {
             match self.row_of(&run)? {
@@ -51,7 +57,10 @@ impl StoreThread {
                     self.listed.insert(run, row.files_missing);
                     rows.push(row);
                 }
-                None => gone.extend(self.listed.remove(&run).map(|_| run)),
+                None => {
+                    self.shared.get_mut().remove(&run);
+                    gone.extend(self.listed.remove(&run).map(|_| run));
+                }
             }
         }
         if !rows.is_empty() || !gone.is_empty() {
@@ -71,6 +80,7 @@ impl StoreThread {
         let tags: Option<String> = row.get("tag_list")?;
         let what: Option<String> = row.get("failure_what")?;
         let sparkline: String = row.get("sparkline")?;
+        let (settings, figures) = self.settings_and_figures(&id, row)?;
         Ok(RunRow {
             phase: self.live.get(&id).and_then(|live| live.phase),
             name: row.get("name")?,
@@ -96,10 +106,10 @@ impl StoreThread {
             duration_secs: row.get("duration_secs")?,
             sparkline: serde_json::from_str(&sparkline).unwrap_or_default(),
             files_missing: self.workspace.misses_files(&id),
-            archived: false,
-            notes: String::new(),
-            settings: Default::default(),
-            figures: Default::default(),
+            archived: row.get("archived")?,
+            notes: row.get::<_, Option<String>>("note")?.unwrap_or_default(),
+            settings,
+            figures,
             folder,
             failure: match what {
                 Some(what) => Some(Failure {
@@ -110,6 +120,35 @@ impl StoreThread {
             },
             id,
         })
+    }
+
+    /// Read from the row where it says something else than before.
+    fn settings_and_figures(&self, run: &RunId, row: &Row) -> Result<(Arc<Value>, Arc<Figures>)> {
+        let mut all = self.shared.borrow_mut();
+        let shared = all.entry(run.clone()).or_default();
+        let settings = shared.settings(row.get_ref("config")?.as_str()?);
+        let figures = match row.get_ref("figures")?.as_str_or_null()? {
+            Some(text) => shared.figures(text),
+            // Another program writes the database, and has not looked for them yet.
+            None => Arc::new(figures::of_run(&self.index.db, row.get("key")?)?),
+        };
+        Ok((settings, figures))
+    }
+
+    /// Figures that are still to be found are written with the rows; where that fails they are found for each question.
+    fn find_figures(&mut self) {
+        if !self.keeps_rows() {
+            return;
+        }
+        let missing = figures::missing(&self.index.db).unwrap_or_default();
+        if missing.is_empty() {
+            return;
+        }
+        let found = self.begin_transaction().and_then(|()| Ok(figures::find(&self.index.db, &missing)?));
+        if let Err(failure) = found.and_then(|()| self.try_to_commit()) {
+            tracing::debug!("{failure}");
+            self.roll_back();
+        }
     }
 
     pub(super) fn detail(&mut self, run: &RunId, since: Cursor) -> Result<(), StoreFailure> {
@@ -134,13 +173,7 @@ impl StoreThread {
             log: self.log_lines(key, &mut cursor)?,
             checkpoints: self.checkpoints(key, &row.folder)?,
             kept: self.kept(key, &row.folder)?,
-            notes: self
-                .index
-                .db
-                .prepare_cached("SELECT text FROM notes WHERE run = ?1")?
-                .query_row([key], |row| row.get(0))
-                .optional()?
-                .unwrap_or_default(),
+            notes: row.notes.clone(),
             config: serde_json::from_str(&config).ok(),
             facts: facts.and_then(|facts| serde_json::from_str(&facts).ok()),
             row,
@@ -176,7 +209,7 @@ impl StoreThread {
         Ok((series, read == limit))
     }
 
-    fn evaluations(&self, key: Key, cursor: &mut Cursor) -> Result<Vec<EvaluationReport>> {
+    pub(super) fn evaluations(&self, key: Key, cursor: &mut Cursor) -> Result<Vec<EvaluationReport>> {
         let sql = "SELECT key, step, loss, best, elapsed_secs, figures, metric FROM evaluations
             WHERE run = ?1 AND key > ?2 ORDER BY key";
         collect(self.index.db.prepare_cached(sql)?, key, &mut cursor.evaluation, |row| {

@@ -43,6 +43,13 @@ impl Live {
         (self.key, self.summary) = (Some(key), summary);
     }
 
+    /// Reads again what people say of the run: they may have said it through another program.
+    fn heed_others(&mut self) {
+        if let Some(file) = RunFile::read(&self.folder) {
+            (self.file.name, self.file.experiment, self.file.marks) = (file.name, file.experiment, file.marks);
+        }
+    }
+
     /// The content of `run.json`.
     pub(super) fn file(&self) -> &RunFile {
         &self.file
@@ -67,6 +74,7 @@ impl StoreThread {
             started: None,
             ended: None,
             failure: None,
+            marks: None,
         });
         file.state = RunState::Queued;
         file.experiment = experiment.or(file.experiment);
@@ -311,8 +319,16 @@ impl StoreThread {
         written
     }
 
-    /// `run.json` and the row say what `live.file` says. A folder that was deleted is not made again.
+    /// `run.json` and the row say what `live.file` says of the computation.
     fn put_state(&mut self, run: &RunId) -> Result<(), StoreFailure> {
+        if let Some(live) = self.live.get_mut(run) {
+            live.heed_others();
+        }
+        self.put_file(run)
+    }
+
+    /// `run.json` and the row say what `live.file` says. A folder that was deleted is not made again.
+    fn put_file(&mut self, run: &RunId) -> Result<(), StoreFailure> {
         let Some(live) = self.live.get(run) else { return Ok(()) };
         self.changed.insert(run.clone());
         if let Some(key) = live.key {
@@ -341,11 +357,12 @@ impl StoreThread {
         Ok(())
     }
 
-    /// Gives a run that this program computes another name or group.
+    /// Changes what people say of a run that this program computes.
     pub(super) fn change_live(&mut self, run: &RunId, change: impl FnOnce(&mut RunFile)) -> Result<bool, StoreFailure> {
         let Some(live) = self.live.get_mut(run) else { return Ok(false) };
+        live.heed_others();
         change(&mut live.file);
-        self.put_state(run).map(|()| true)
+        self.put_file(run).map(|()| true)
     }
 }
 

@@ -1,18 +1,20 @@
-//! Stars, tags, notes and library of a database that is no longer used, brought into one read from the run folders.
+//! Stars, tags, notes and library of a database that is no longer used, brought into one read from the run folders. Of runs
+//! whose `run.json` has what people said of them, that stands.
 
 use std::path::Path;
 
 use rusqlite::Connection;
 
 /// Each alone, so that a table which cannot be read costs no other. Values of another type are none of ours.
-const SALVAGED: [&str; 5] = [
+const SALVAGED: [&str; 6] = [
     "INSERT OR IGNORE INTO tags (run, tag) SELECT runs.key, old.tags.tag FROM old.tags
          JOIN old.runs AS before ON before.key = old.tags.run JOIN main.runs AS runs ON runs.id = before.id
-         WHERE typeof(old.tags.tag) = 'text'",
+         WHERE typeof(old.tags.tag) = 'text' AND NOT runs.marks_kept",
     "INSERT OR IGNORE INTO notes (run, text) SELECT runs.key, old.notes.text FROM old.notes
          JOIN old.runs AS before ON before.key = old.notes.run JOIN main.runs AS runs ON runs.id = before.id
-         WHERE typeof(old.notes.text) = 'text'",
-    "UPDATE main.runs SET starred = 1 WHERE id IN (SELECT id FROM old.runs WHERE starred = 1)",
+         WHERE typeof(old.notes.text) = 'text' AND NOT runs.marks_kept",
+    "UPDATE main.runs SET starred = 1 WHERE NOT marks_kept AND id IN (SELECT id FROM old.runs WHERE starred = 1)",
+    "UPDATE main.runs SET archived = 1 WHERE NOT marks_kept AND id IN (SELECT id FROM old.runs WHERE archived = 1)",
     "INSERT OR IGNORE INTO models (folder, name, last_used) SELECT folder, name, last_used FROM old.models
          WHERE typeof(folder) = 'text' AND typeof(name) = 'text' AND typeof(last_used) = 'integer'",
     "INSERT OR IGNORE INTO datasets (train, name, last_used) SELECT train, name, last_used FROM old.datasets

@@ -12,11 +12,12 @@ use super::StoreError;
 use crate::workspace::Workspace;
 
 /// One script per version, oldest first; a script that was released never changes.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
+    include_str!("migrations/5.sql"),
 ];
 
 /// The version this program writes.

@@ -7,8 +7,9 @@ use engine::evaluation::kept_evaluations;
 use engine::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::folder::RunFile;
-use super::rows::LogLine;
+use super::figures;
+use super::folder::{Marks, RunFile};
+use super::rows::{LogLine, RunState};
 use super::sparkline::Sparkline;
 use crate::workspace::{RunId, dataset_name, method_summary, model_name};
 
@@ -55,13 +56,13 @@ pub(super) fn put_run(db: &Connection, run: &RunId, config: &RunConfig, file: &R
     Ok(key)
 }
 
-/// Writes the columns that `run.json` has too: name, state, times, group, failure.
+/// Writes the columns that `run.json` has too: name, state, times, group, failure, and what people said where it has that.
 pub(super) fn put_state(db: &Connection, key: Key, file: &RunFile) -> Result<()> {
     put_experiment(db, key, file.experiment.as_deref())?;
     let failure = file.failure.as_ref();
     db.prepare_cached(
         "UPDATE runs SET name = ?2, state = ?3, created = ?4, started = ?5, ended = ?6, failure_what = ?7,
-             failure_advice = ?8 WHERE key = ?1",
+             failure_advice = ?8, marks_kept = ?9 WHERE key = ?1",
     )?
     .execute(params![
         key,
@@ -71,9 +72,70 @@ pub(super) fn put_state(db: &Connection, key: Key, file: &RunFile) -> Result<()>
         file.started,
         file.ended,
         failure.map(|f| f.what.kept()),
-        failure.map(|f| f.advice.kept())
+        failure.map(|f| f.advice.kept()),
+        file.marks.is_some()
     ])?;
+    file.marks.as_ref().map_or(Ok(()), |marks| put_marks(db, key, marks))
+}
+
+/// Writes what people said of a run.
+pub(super) fn put_marks(db: &Connection, key: Key, marks: &Marks) -> Result<()> {
+    db.prepare_cached("UPDATE runs SET starred = ?2, archived = ?3 WHERE key = ?1")?.execute(params![
+        key,
+        marks.starred,
+        marks.archived
+    ])?;
+    db.prepare_cached("DELETE FROM tags WHERE run = ?1")?.execute([key])?;
+    for tag in marks.tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()) {
+        db.prepare_cached("INSERT OR IGNORE INTO tags (run, tag) VALUES (?1, ?2)")?.execute(params![key, tag])?;
+    }
+    db.prepare_cached("DELETE FROM notes WHERE run = ?1")?.execute([key])?;
+    if !marks.notes.is_empty() {
+        db.prepare_cached("INSERT INTO notes (run, text) VALUES (?1, ?2)")?.execute(params![key, marks.notes])?;
+    }
     Ok(())
+}
+
+/// Star, tags, notes and place of a run.
+pub(super) fn marks_of(db: &Connection, key: Key) -> Result<Marks> {
+    let mut find = db.prepare_cached("SELECT tag FROM tags WHERE run = ?1 ORDER BY tag")?;
+    let tags = find.query_map([key], |row| row.get(0))?.collect::<Result<_>>()?;
+    db.prepare_cached("SELECT starred, archived, (SELECT text FROM notes WHERE run = key) FROM runs WHERE key = ?1")?
+        .query_row([key], |row| {
+            let notes: Option<String> = row.get(2)?;
+            Ok(Marks { starred: row.get(0)?, archived: row.get(1)?, tags, notes: notes.unwrap_or_default() })
+        })
+}
+
+/// The content of `run.json` for a run that has none, by its row.
+pub(super) fn file_of(db: &Connection, key: Key) -> Result<RunFile> {
+    let sql = "SELECT name, state, created, started, ended,
+            (SELECT name FROM experiments WHERE experiments.key = runs.experiment) FROM runs WHERE key = ?1";
+    db.prepare_cached(sql)?.query_row([key], |row| {
+        Ok(RunFile {
+            name: row.get(0)?,
+            state: RunState::from_name(row.get_ref(1)?.as_str()?),
+            experiment: row.get(5)?,
+            created: row.get(2)?,
+            started: row.get(3)?,
+            ended: row.get(4)?,
+            failure: None,
+            marks: None,
+        })
+    })
+}
+
+/// `run.json` has what people said of the run.
+pub(super) fn put_kept_marks(db: &Connection, key: Key) -> Result<()> {
+    db.prepare_cached("UPDATE runs SET marks_kept = 1 WHERE key = ?1")?.execute([key])?;
+    Ok(())
+}
+
+/// Runs of which people said something that no `run.json` has.
+pub(super) fn unkept_marks(db: &Connection) -> Result<Vec<(RunId, Key)>> {
+    let sql = "SELECT id, key FROM runs WHERE NOT marks_kept AND (starred OR archived
+            OR EXISTS (SELECT 1 FROM tags WHERE run = runs.key) OR EXISTS (SELECT 1 FROM notes WHERE run = runs.key))";
+    db.prepare_cached(sql)?.query_map([], |row| Ok((RunId(row.get(0)?), row.get(1)?)))?.collect()
 }
 
 fn put_experiment(db: &Connection, key: Key, name: Option<&str>) -> Result<()> {
@@ -109,7 +171,8 @@ pub(super) fn put_dataset(db: &Connection, train: &Path, validation: Option<&Pat
 pub(super) fn put_facts(db: &Connection, key: Key, facts: &RunFacts) -> Result<()> {
     let text = serde_json::to_string(facts).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     db.prepare_cached(
-        "UPDATE runs SET facts = ?2, trained_parameters = ?3, stored_parameters = ?4, total_steps = ?5 WHERE key = ?1",
+        "UPDATE runs SET facts = ?2, trained_parameters = ?3, stored_parameters = ?4, total_steps = ?5, figures = NULL
+             WHERE key = ?1",
     )?
     .execute(params![
         key,
@@ -172,7 +235,7 @@ fn put_best(db: &Connection, key: Key) -> Result<()> {
              AS best WHERE key = ?1",
     )?
     .execute([key])?;
-    Ok(())
+    figures::forget(db, key)
 }
 
 pub(super) fn add_sample(db: &Connection, key: Key, sample: &SampleReport) -> Result<()> {
@@ -222,7 +285,7 @@ pub(super) fn put_kept(db: &Connection, key: Key, folder: &Path) -> Result<()> {
             insert.execute(params![key, name, record])?;
         }
     }
-    Ok(())
+    figures::forget(db, key)
 }
 
 pub(super) fn add_log(db: &Connection, key: Key, line: &LogLine) -> Result<()> {

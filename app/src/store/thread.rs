@@ -1,5 +1,6 @@
 //! The store's thread: takes requests in order, writes what came together in one transaction, answers, looks around.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -11,7 +12,8 @@ use engine::{Sentence, sentence};
 
 use super::index::{Index, Right, damage_notice, made_again, memory_notice};
 use super::record::Live;
-use super::{Answer, Request, StoreError, adopt, salvage, schema};
+use super::shared::Shared;
+use super::{Answer, Request, StoreError, adopt, salvage, schema, trash};
 use crate::workspace::{RunId, Workspace};
 
 /// Between two looks at the run folders, for runs that another program computes.
@@ -71,6 +73,8 @@ pub(super) struct StoreThread {
     pub(super) changed: BTreeSet<RunId>,
     /// Runs that were told of, and whether their files were missing then.
     pub(super) listed: BTreeMap<RunId, bool>,
+    /// Settings and figures of runs, shared with those who were told of them.
+    pub(super) shared: RefCell<BTreeMap<RunId, Shared>>,
     outbox: Sender<Answer>,
     wake: Box<dyn Fn() + Send>,
     in_transaction: bool,
@@ -91,6 +95,7 @@ impl StoreThread {
             left_out: BTreeMap::new(),
             changed: BTreeSet::new(),
             listed: BTreeMap::new(),
+            shared: RefCell::default(),
             outbox,
             wake,
             in_transaction: false,
@@ -193,7 +198,10 @@ impl StoreThread {
             Request::Detail { run, since } => self.detail(&run, since),
             Request::Rename { run, name } => self.rename(&run, &name),
             Request::Delete(run) => self.delete(&run),
-            Request::Undelete(_) | Request::Archive { .. } | Request::Curves { .. } => todo!(),
+            Request::Undelete(run) => self.undelete(&run),
+            Request::EmptyTrash => self.empty_trash(),
+            Request::Archive { run, archived } => self.archive(&run, archived),
+            Request::Curves { runs, name } => self.curves(&runs, &name),
             Request::Star { run, starred } => self.star(&run, starred),
             Request::Tags { run, tags } => self.tags(&run, &tags),
             Request::Notes { run, text } => self.notes(&run, &text),
@@ -312,6 +320,17 @@ impl StoreThread {
         if matches!(self.index.right, Right::Ours { .. }) {
             adopt::forget_leavings(&self.workspace.runs());
         }
+        self.read_what_there_is();
+        if matches!(self.index.right, Right::Ours { .. }) {
+            self.keep_marks();
+            let (_, hindered) = trash::empty(&self.workspace, trash::KEPT);
+            if let Some((path, error)) = hindered {
+                tracing::warn!("{}: {error}", path.display());
+            }
+        }
+    }
+
+    fn read_what_there_is(&mut self) {
         let checked = self.index.fresh || schema::was_closed(&self.workspace) || schema::is_sound(&self.index.db);
         if !checked && self.make_again() {
             return;

@@ -1,4 +1,4 @@
-//! The workspace folder: `experiments.db`, `runs/<id>/`, `experiments/<id>/`, `cache/`, `settings.toml`.
+//! The workspace folder: `experiments.db`, `runs/<id>/`, `experiments/<id>/`, `trash/<id>/`, `cache/`, `settings.toml`.
 //!
 //! In order: what `--workspace` says, what the environment says, the checkout when the program is started in one, the
 //! platform's data folder.
@@ -19,7 +19,7 @@ use engine::device::Trials;
 
 pub use self::assets::{ASSETS_VARIABLE, Assets};
 use self::clock::stamp;
-pub use self::clock::{date_and_time, now};
+pub use self::clock::{date_and_time, now, start_of_day};
 pub use self::error::WorkspaceError;
 pub use self::imported::imported_config;
 pub use self::names::{dataset_name, default_name, last_name, method_summary, model_name};
@@ -63,7 +63,7 @@ impl Workspace {
         &self.root
     }
 
-    /// The database: an index of the runs, plus notes and tags.
+    /// The database: an index of the runs.
     pub fn database(&self) -> PathBuf {
         self.root.join("experiments.db")
     }
@@ -96,6 +96,11 @@ impl Workspace {
     /// The folder of one experiment.
     pub fn experiment_folder(&self, experiment: &ExperimentId) -> PathBuf {
         self.experiments().join(&experiment.0)
+    }
+
+    /// The folder of runs that were deleted, for as long as that can be taken back.
+    pub fn trash(&self) -> PathBuf {
+        self.root.join("trash")
     }
 
     /// Whether the folder of a run, or what it was set up with, is not there.

@@ -355,3 +355,62 @@ fn rows_that_do_not_belong_together_and_unknown_metrics_are_refused() {
     assert!(error.to_string().contains("3 predictions, and 2"), "{error}");
     assert!(is_usage(&refused(&[])), "predictions are named");
 }
+
+/// What the program prints for a line, in a process of its own, and on standard error.
+fn printed(workspace: &Path, words: &[&str]) -> (String, String) {
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_workbench-under-test"))
+        .arg("--workspace")
+        .arg(workspace)
+        .args(words)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "{words:?}: {said}");
+    (String::from_utf8(out.stdout).unwrap(), said)
+}
+
+#[test]
+fn runs_are_marked_found_put_away_deleted_and_brought_back_on_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (one, other) = (stopped_run(folder, "one"), stopped_run(folder, "other"));
+    for words in [
+        &["runs", "tag", "one", "paper", "length"][..],
+        &["runs", "tag", "one", "length", "--remove"],
+        &["runs", "note", "one", "two words"],
+        &["runs", "star", "one"],
+        &["runs", "archive", "other"],
+    ] {
+        line(folder, words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    }
+    let row = runs(folder).into_iter().find(|row| row.id == one).unwrap();
+    assert_eq!((row.tags.as_slice(), row.notes.as_str(), row.starred), (&["paper".to_owned()][..], "two words", true));
+
+    let (listed, said) = printed(folder, &["runs"]);
+    assert!(listed.contains(&one.0) && !listed.contains(&other.0) && said.contains("--all"), "{listed}{said}");
+    let columns = ["--columns", "name,state,n_virtual,tag", "--sort=-name", "--all"];
+    let (listed, _) = printed(folder, &[&["runs", "list", "--csv"][..], &columns].concat());
+    assert_eq!(listed, "name,state,n_virtual,tag\nother,stopped,20,\none,stopped,20,paper\n");
+    let (listed, _) = printed(folder, &["runs", "list", "--filter", "state:stopped n_virtual>10 -tag:paper", "--all"]);
+    assert!(listed.contains("other") && !listed.contains(&one.0), "{listed}");
+    let (listed, _) = printed(folder, &["--json", "runs", "list", "--filter", "starred:yes"]);
+    let row: serde_json::Value = serde_json::from_str(listed.trim()).unwrap();
+    assert_eq!((&row["settings"]["method"]["n_virtual"], &row["notes"]), (&20.into(), &"two words".into()));
+    for wrong in [&["--sort", "lsos"][..], &["--columns", "nme"], &["--filter", "n_virtul>3"]] {
+        let error = line(folder, &[&["runs", "list"][..], wrong].concat()).unwrap_err();
+        assert!(is_usage(&error), "{wrong:?}: {error}");
+    }
+
+    let (_, said) = printed(folder, &["runs", "delete", "one", "--yes"]);
+    assert!(said.contains(&format!("runs undelete {one}")), "{said}");
+    let (listed, _) = printed(folder, &["runs", "undelete"]);
+    assert!(listed.contains(&one.0) && listed.trim().ends_with("one"), "{listed}");
+    assert!(is_usage(&line(folder, &["runs", "undelete", "other"]).unwrap_err()));
+    line(folder, &["runs", "undelete", "one"]).unwrap();
+    assert_eq!(runs(folder).iter().filter(|row| row.starred && row.notes == "two words").count(), 1);
+    line(folder, &["runs", "archive", "other", "--off"]).unwrap();
+    line(folder, &["runs", "delete", "other", "--yes"]).unwrap();
+    line(folder, &["runs", "empty-trash", "--yes"]).unwrap();
+    assert_eq!(runs(folder).len(), 1);
+    assert!(is_usage(&line(folder, &["runs", "undelete", "other"]).unwrap_err()));
+}

@@ -3,6 +3,7 @@
 
 mod cli;
 mod experiment;
+mod filter;
 mod old_runs;
 mod sentences;
 mod store;

@@ -147,6 +147,41 @@ fn rows_settings_and_curves_of_earlier_versions_are_all_there() {
 }
 
 #[test]
+fn what_people_said_in_earlier_versions_is_in_the_folders_now_and_figures_are_found() {
+    let folder = old();
+    let database = Connection::open(folder.path().join("experiments.db")).unwrap();
+    let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert!(version < 5, "of an earlier version: {version}");
+    database
+        .execute_batch(
+            "UPDATE runs SET starred = 1 WHERE name = 'head';
+             INSERT INTO tags (run, tag) SELECT key, 'paper' FROM runs WHERE name IN ('head', 'lora');
+             INSERT INTO notes (run, text) SELECT key, 'mine' FROM runs WHERE name = 'lora'",
+        )
+        .unwrap();
+    drop(database);
+    let with = rows_and_details(folder.path());
+    fs::remove_file(folder.path().join("experiments.db")).unwrap();
+    let without = rows_and_details(folder.path());
+    for all in [&with, &without] {
+        let (head, lora, prefix) = (&all["head"].0, &all["lora"].0, &all["prefix"].0);
+        assert!(head.starred && !lora.starred && head.tags == ["paper"] && lora.tags == ["paper"]);
+        assert_eq!((lora.notes.as_str(), all["lora"].1.notes.as_str(), head.notes.as_str()), ("mine", "mine", ""));
+        assert!(!head.archived && prefix.tags.is_empty());
+        assert!(
+            head.figures.contains_key("accuracy") && !head.figures.contains_key("perplexity"),
+            "{:?}",
+            head.figures
+        );
+        let perplexity = prefix.best_loss.unwrap().exp();
+        assert_eq!(prefix.figures.get("perplexity"), Some(&perplexity));
+        assert_eq!(prefix.settings["training"]["gradient_accumulation"], 2, "by the name of today");
+    }
+    let text = fs::read_to_string(with["prefix"].0.folder.join("run.json")).unwrap();
+    assert!(!text.contains("marks"), "nothing was said of it: {text}");
+}
+
+#[test]
 fn folders_of_earlier_versions_make_the_same_rows_without_a_database() {
     let folder = old();
     let with = rows_and_details(folder.path());

@@ -1,7 +1,6 @@
 //! The screen *Runs*: all runs in a table, with what can be done with them. Without runs: where to begin.
 
 pub mod action;
-mod filter;
 mod send;
 pub mod table;
 mod ui;

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::action::RunAction;
 use super::table::{Sort, SortBy};
-use super::{filter, send, table, welcome};
+use super::{send, table, welcome};
 use crate::action::{Action, Screen};
 use crate::state::State;
 use crate::store::{RunRow, RunState};
+use crate::study::{filter, names};
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
@@ -153,9 +154,11 @@ impl Runs {
             }
         });
         self.toolbar_ui(ui, state, out);
-        let mut rows: Vec<&RunRow> = runs.iter().filter(|row| filter::passes(row, &self.kept.filter)).collect();
+        let filter = filter::parse(&self.kept.filter);
+        let mut rows: Vec<&RunRow> = runs.iter().filter(|row| filter::passes(row, &filter)).collect();
         self.kept.sort.apply(&mut rows);
-        let trouble = filter::trouble(&self.kept.filter);
+        let trouble =
+            (!filter.is_empty()).then(|| filter::trouble(&filter, &names(&runs.iter().collect::<Vec<_>>()))).flatten();
         if let Some(sentence) = &trouble {
             ui.add(egui::Label::new(RichText::new(sentence).small().color(tokens(ui).warn)).wrap());
         }

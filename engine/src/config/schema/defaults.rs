@@ -21,6 +21,14 @@ pub fn default_value(setting: &Setting) -> Option<Value> {
     written.or_else(|| left_out(setting, &runs)).filter(|_| setting.kind != Kind::Table)
 }
 
+/// The default of a setting that a run's `config.json` has only where it is another; `None` for those that are always
+/// written, and for those that are nothing where they are not said.
+pub fn default_if_left_out(setting: &Setting) -> Option<Value> {
+    let runs = new_runs();
+    let is_written = runs.iter().any(|tree| at(tree, setting.key).is_some());
+    if is_written { None } else { left_out(setting, &runs) }
+}
+
 /// The default of a setting that is written only where it is another: what is not written when it is said.
 fn left_out(setting: &Setting, runs: &[Value]) -> Option<Value> {
     let said: Vec<Value> = match setting.kind {

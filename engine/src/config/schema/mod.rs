@@ -19,7 +19,7 @@ use std::fmt;
 use std::ops::Bound;
 
 pub use self::alias::{Alias, Given, Literal, Reading, UNMATCHED, Unmatched, Why, Word};
-pub use self::defaults::default_value;
+pub use self::defaults::{default_if_left_out, default_value};
 pub use self::list::SETTINGS;
 pub use self::names::{Names, current, method_of, say};
 pub use self::nearest::nearest;

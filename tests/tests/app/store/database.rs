@@ -12,8 +12,14 @@ fn a_lost_database_is_made_again_from_the_folders() {
     bench.train(&stopped, 1, 13, 30);
     finish(&bench, Outcome::Stopped);
     bench.send(Request::Rename { run: stopped.clone(), name: "mine".into() });
+    bench.send(Request::Star { run: stopped.clone(), starred: true });
+    bench.send(Request::Tags { run: stopped.clone(), tags: vec!["paper".into(), "首选".into()] });
+    bench.send(Request::Notes { run: stopped.clone(), text: "two\nlines".into() });
+    bench.send(Request::Archive { run: finished.clone(), archived: true });
     bench.send(Request::Experiment { run: stopped.clone(), name: Some("lengths".into()) });
     let rows = bench.runs();
+    assert!(rows[0].starred && rows[0].tags.len() == 2 && rows[0].notes.ends_with("lines") && rows[1].archived);
+    assert!(rows[0].settings["data"].is_object() && rows[0].figures.contains_key("perplexity"), "{rows:?}");
     let details = [&finished, &stopped].map(|run| bench.detail(run, Cursor::default()));
     bench.store.close();
     fs::remove_file(bench.workspace.database()).unwrap();
@@ -97,8 +103,10 @@ fn without_a_database_runs_can_be_looked_at_and_deleted() {
     assert!(notice(&bench).contains("kept in memory only"));
     assert_eq!(bench.runs().len(), 2);
     assert_eq!(bench.detail(&run, Cursor::default()).evaluations.len(), 1);
-    bench.send(Request::Star { run: run.clone(), starred: true });
+    bench.send(Request::RememberDataset { train: "/sets/other.csv".into(), validation: None });
     assert!(bench.refusal().what.to_string().contains("kept nowhere else"));
+    bench.send(Request::Star { run: other.clone(), starred: true });
+    assert!(bench.runs().iter().any(|row| row.id == other && row.starred), "the folder keeps it");
     bench.send(Request::Delete(run.clone()));
     assert_eq!(bench.runs().remove(0).id, other);
     assert!(!bench.workspace.run_folder(&run).exists());
@@ -141,9 +149,7 @@ fn a_database_whose_tables_are_wrong_is_made_again_with_what_people_wrote() {
         let detail = bench.detail(&run, Cursor::default());
         assert_eq!(detail.series[0].points.len(), 10, "{sql}");
         assert!(bench.workspace.root().join("experiments.db.broken").exists(), "{sql}");
-        if !sql.contains("SET id") {
-            assert_eq!(detail.notes, "mine", "{sql}");
-        }
+        assert_eq!(detail.notes, "mine", "{sql}");
         assert!(victim.exists());
     }
 }

@@ -55,6 +55,32 @@ fn a_run_of_a_second_instance_reaches_the_first() {
     assert_eq!(first.runs()[0].step, 11);
 }
 
+#[test]
+fn what_is_said_of_a_run_that_another_instance_computes_outlives_its_end() {
+    let first = Bench::new();
+    let (store, answers) = Store::open(&first.workspace, || {}).unwrap();
+    let second = Bench { _folder: tempfile::tempdir().unwrap(), workspace: first.workspace.clone(), store, answers };
+    let run = second.begin(10);
+    second.train(&run, 1, 5, 10);
+    second.store.flush();
+    first.send(Request::Rescan);
+    first.send(Request::Star { run: run.clone(), starred: true });
+    first.send(Request::Rename { run: run.clone(), name: "Aurora".into() });
+    first.send(Request::Notes { run: run.clone(), text: "mine".into() });
+    first.store.flush();
+    second.train(&run, 6, 10, 10);
+    finish(&second, Outcome::Completed);
+    second.store.close();
+    first.send(Request::Rescan);
+    let row = first.runs().remove(0);
+    assert_eq!(
+        (row.state, row.starred, row.name.as_str(), row.notes.as_str()),
+        (RunState::Finished, true, "Aurora", "mine")
+    );
+    let text = fs::read_to_string(first.workspace.run_folder(&run).join("run.json")).unwrap();
+    assert!(text.contains("Aurora") && text.contains("mine"), "{text}");
+}
+
 /// Not a test by itself: the process that is killed below.
 #[test]
 #[ignore = "started by killed_in_mid_transaction_loses_nothing_committed"]

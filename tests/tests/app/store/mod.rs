@@ -2,9 +2,12 @@
 
 mod changes;
 mod database;
+mod figures;
 mod instances;
+mod many;
 mod recorded;
 mod shelf;
+mod trash;
 
 use std::fs;
 use std::io::Write;

@@ -31,7 +31,14 @@ fn a_run_without_files_stays_until_it_is_forgotten() {
     bench.store.flush();
     fs::remove_dir_all(bench.workspace.run_folder(&run)).unwrap();
     assert!(bench.runs()[0].files_missing);
+    bench.send(Request::Star { run: run.clone(), starred: true });
+    assert!(bench.runs()[0].starred, "the row keeps it");
     bench.send(Request::Delete(run));
+    let left = bench.answer(|answer| match answer {
+        Answer::Deleted { left, .. } => Some(left),
+        _ => None,
+    });
+    assert!(left.is_some_and(|why| why.to_string().contains("cannot be taken back")));
     assert!(bench.runs().is_empty());
 }
 
@@ -52,6 +59,7 @@ fn stars_tags_and_notes_stay() {
     let row = &bench.runs()[0];
     assert_eq!((row.starred, row.name.as_str()), (true, "Aurora"));
     assert_eq!(row.tags, ["paper", "首选"]);
+    assert_eq!(row.notes, "two lines\nof notes");
     assert_eq!(bench.detail(&run, Cursor::default()).notes, "two lines\nof notes");
 }
 
