@@ -12,7 +12,7 @@ use crate::screens::experiment::action::{ExperimentAction, NewExperiment};
 use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{primary_ui, quiet_ui};
+use crate::widgets::button::{link_ui, primary_ui, quiet_ui};
 use crate::widgets::containers::{fact_ui, modal_frame};
 
 /// More runs than these are started after a question only.
@@ -44,7 +44,7 @@ impl NewRun {
     }
 
     /// The runs of the experiment, and what the fewest and the most train.
-    pub(super) fn runs_ui(&self, ui: &mut Ui) {
+    pub(super) fn runs_ui(&mut self, ui: &mut Ui) {
         let Some(varied) = &self.checked.varied else { return };
         fact_ui(ui, t!("vary.runs"), &format::count(varied.runs.len()));
         if let Some((fewest, most)) = varied.costs.trained {
@@ -57,6 +57,12 @@ impl NewRun {
         let more = if varied.runs.len() > NAMED { " · …" } else { "" };
         let label = egui::Label::new(RichText::new(format!("{shown}{more}")).small().color(tokens(ui).muted)).wrap();
         ui.add(label).on_hover_text(names.take(HOVERED).collect::<Vec<_>>().join("\n"));
+        self.clear_ui(ui);
+    }
+
+    /// The way back to a single run.
+    fn clear_ui(&mut self, ui: &mut Ui) {
+        self.clears |= link_ui(ui, t!("vary.clear")).on_hover_text(t!("vary.clear_help")).clicked();
     }
 
     /// The question, if it is asked.

@@ -45,6 +45,8 @@ pub struct NewRun {
     touched: bool,
     /// The form as it was typed before it was filled from a run.
     replaced: Option<Box<RunForm>>,
+    /// What varies is to be taken back.
+    pub(super) clears: bool,
     /// It is asked whether so many runs are meant.
     pub(super) asks: bool,
 }
@@ -175,6 +177,9 @@ impl NewRun {
         });
         self.init_comparison.ui(ui, &mut form, ready.as_deref(), state, out);
         self.many_ui(ui, state, out);
+        if std::mem::take(&mut self.clears) {
+            form.vary_nothing();
+        }
         if rows_before != form.text.train {
             self.left_rows.follow(&rows_before, &mut form, state);
         }

@@ -79,3 +79,6 @@ pub enum StrategyKind {
     /// All begin, the best part goes on.
     Halving,
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,9 +13,10 @@ use super::super::check::{Field, Issue};
 use super::super::form::RunForm;
 use super::axes::{combinations, too_many, tree_of};
 use super::cost::Costs;
-use super::{StrategyKind, names};
+use super::{StrategyKind, Vary, names};
 use crate::i18n::tell;
 use crate::t;
+use crate::widgets::field::list_of;
 
 /// At most so many combinations make an experiment.
 pub const MOST_RUNS: usize = 1000;
@@ -96,6 +97,14 @@ impl RunForm {
         comparable(&experiment.strategy, &runs)?;
         let costs = Costs::of(&runs, known);
         Ok(Some(Variation { experiment, runs, costs }))
+    }
+
+    /// A single run again: of a list of rates the first stays, of other lists the number that was there before.
+    pub fn vary_nothing(&mut self) {
+        if let Some(rate) = self.first_rate().filter(|_| list_of(&self.text.learning_rate).is_some()) {
+            self.text.learning_rate = crate::format::scientific(rate);
+        }
+        self.vary = Vary::default();
     }
 
     fn strategy(&self, all: usize) -> Strategy {
