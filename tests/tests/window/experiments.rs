@@ -111,6 +111,7 @@ fn a_list_that_becomes_one_number_is_a_number_again() {
     type_into(&mut bench, LENGTH, "5, 10");
     bench.harness.get_by_label("Start 2 runs");
     bench.harness.get_by_label(LENGTH).focus();
+    bench.settle();
     bench.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
     bench.settle();
     type_into(&mut bench, LENGTH, "7");
@@ -246,8 +247,9 @@ fn what_is_not_done_is_offered_at_the_start_and_nothing_begins_by_itself() {
     for language in [Language::English, Language::Chinese] {
         let plan = begun().world.borrow().plans[0].clone();
         let start = Start { settings: Settings { language, ..settings() }, ..Start::default() };
-        let mut bench = Bench::with_runs(start, vec![row(&plan.runs[0].run.0, "first", RunState::Interrupted)]);
+        let mut bench = Bench::new(start);
         bench.hear(BackendEvent::Experiments(vec![plan.clone()], Vec::new()));
+        bench.answer(Answer::Runs(vec![row(&plan.runs[0].run.0, "first", RunState::Interrupted)]));
         assert_eq!(sent_so_far(&bench), 0);
         bench.harness.check_accessibility();
         click(&mut bench, if language == Language::English { "Go on" } else { "继续" });
