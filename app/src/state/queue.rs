@@ -1,6 +1,6 @@
 //! Runs that wait for their turn: one is computed at a time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engine::config::RunConfig;
 use engine::config::schema::{SETTINGS, Setting, at};
@@ -15,7 +15,7 @@ use super::notices::{Level, Offer};
 use crate::action::Screen;
 use crate::store::Request;
 use crate::t;
-use crate::workspace::{RunId, default_name};
+use crate::workspace::{RunId, default_name, model_name};
 
 impl State {
     /// Puts a run into the queue; it begins at once if nothing else is computed. One that has to wait leaves the screen as
@@ -128,6 +128,7 @@ fn difference(config: &RunConfig, others: &Value) -> Option<String> {
         !passed_over(setting.key) && a.is_some_and(|a| !a.is_object() && b != Some(a))
     };
     let said = |setting: &Setting| match at(&mine, setting.key)? {
+        Value::String(folder) if setting.key == "model" => Some(model_name(Path::new(folder))),
         Value::String(word) if !word.contains(['/', '\\', '{', '\n']) => Some(format!("{} {word}", setting.name())),
         Value::Number(number) => {
             let is_whole = number.as_u64().is_some();
@@ -163,6 +164,7 @@ mod tests {
         assert_eq!(said(&|run| run.seed = 7).as_deref(), Some("seed 7"));
         let both = said(&|run| (run.seed, run.training.learning_rate) = (7, 1e-3));
         assert_eq!(both.as_deref(), Some("seed 7, learning_rate 1e-3"));
+        assert_eq!(said(&|run| run.model = "/models/gpt2".into()).as_deref(), Some("gpt2"));
         assert_eq!(said(&|run| run.data.train = "/other.jsonl".into()), None, "a path is no name");
         assert_eq!(difference(&config, &Value::Null), None, "nothing is known of the other");
     }

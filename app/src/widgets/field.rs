@@ -175,7 +175,8 @@ pub fn listable_ui<N: Numeric>(
     };
     let edit = TextEdit::singleline(text).id(id).desired_width(ui.available_width());
     let response = ui.add(edit);
-    let text = text.trim();
+    // A comma behind it, a space: still one number.
+    let text = text.trim_matches(|c: char| c.is_whitespace() || plain(c) == ',' || c == '.');
     let number = number_of(text);
     if let Some(number) = number {
         *value = N::from_f64(number.clamp(range.start().to_f64(), range.end().to_f64()));

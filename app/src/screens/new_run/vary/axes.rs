@@ -1,7 +1,7 @@
 //! The axes of an experiment: of lists that are in force, and of choices of which there are several.
 
-use engine::config::RunConfig;
 use engine::config::schema::{Setting, at, put};
+use engine::config::{RunConfig, Task};
 use engine::experiment::{Axis, typed};
 use serde_json::{Map, Value, json};
 
@@ -42,13 +42,14 @@ impl RunForm {
     }
 
     /// Several methods are held against each other.
-    pub fn varies_method(&self) -> bool {
+    fn varies_method(&self) -> bool {
         self.vary.methods.iter().any(|kind| *kind != self.tuning.kind)
     }
 
-    /// The methods that are held against each other, in the order of the form.
-    pub fn methods(&self) -> impl Iterator<Item = MethodKind> {
-        MethodKind::ALL.into_iter().filter(|kind| *kind == self.tuning.kind || self.vary.methods.contains(kind))
+    /// The methods that are held against each other, in the order of the form: those that are of use for the task.
+    fn methods(&self, task: Task) -> impl Iterator<Item = MethodKind> {
+        let is_chosen = move |kind: &MethodKind| *kind == self.tuning.kind || self.vary.methods.contains(kind);
+        MethodKind::ALL.into_iter().filter(move |kind| is_chosen(kind) && kind.why_not(task).is_none())
     }
 
     /// The first of the rates, or the one; `None` where it is no rate.
@@ -77,7 +78,7 @@ impl RunForm {
             return self.lists_of_method(tree);
         }
         let mut trees = Vec::new();
-        for kind in self.methods() {
+        for kind in self.methods(self.shown_task(known.model)) {
             let mut form = self.clone();
             form.tuning.kind = kind;
             let mut whole = Value::Object(Map::new());
@@ -146,7 +147,17 @@ impl RunForm {
         if !has_table {
             return Ok(None);
         }
-        let Some(axis) = axis_of(setting.key, &list)? else { return Ok(None) };
+        let Some(mut axis) = axis_of(setting.key, &list)? else { return Ok(None) };
+        let mut seen: Vec<Vec<Value>> = Vec::new();
+        axis.points.retain(|point| {
+            !seen.contains(point) && {
+                seen.push(point.clone());
+                true
+            }
+        });
+        if axis.points.len() < 2 {
+            return Err(Issue { field: Field::List(setting.key), sentence: t!("vary.alike").to_owned() });
+        }
         // Another optimizer, another schedule: it has no such setting.
         let fits = axis
             .points

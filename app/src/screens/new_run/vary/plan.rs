@@ -85,7 +85,7 @@ impl RunForm {
         let refused = |sentence| vec![Issue { field: Field::Epochs, sentence }];
         let members = experiment.members().map_err(|error| refused(tell(&error.sentence())))?;
         if members.len() < 2 {
-            return Ok(None);
+            return Err(refused(t!("vary.alike").to_owned()));
         }
         let mut runs = Vec::new();
         for member in members {

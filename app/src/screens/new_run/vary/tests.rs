@@ -154,6 +154,15 @@ fn some_combinations_are_drawn_and_halving_needs_steps() {
 }
 
 #[test]
+fn values_that_are_alike_are_no_experiment() {
+    for text in ["5, 5", "5 .. 5"] {
+        let issue = &variation(&form(|form| list(form, "method.n_virtual", text))).unwrap_err()[0];
+        assert_eq!(issue.field, Field::List("method.n_virtual"), "{text}");
+    }
+    assert_eq!(runs(&form(|form| list(form, "method.n_virtual", "5, 10, 5"))).len(), 2);
+}
+
+#[test]
 fn too_many_combinations_are_refused_with_their_number() {
     set_language(Language::English);
     let form = form(|form| {
