@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::screens::compare::action::CompareAction;
 use crate::screens::evaluate::action::EvaluateAction;
+use crate::screens::experiment::action::ExperimentAction;
 use crate::screens::explorer::action::ExplorerAction;
 use crate::screens::frame::action::FrameAction;
 use crate::screens::incoming::action::IncomingAction;
@@ -106,6 +107,8 @@ pub enum Action {
     },
     /// Of a run.
     Run(RunAction),
+    /// Of an experiment, or of all that waits.
+    Experiment(ExperimentAction),
     /// Of the form of a new run.
     NewRun(NewRunAction),
     /// Of *Compare*.

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod evaluate;
+pub mod experiment;
 pub mod explorer;
 pub mod frame;
 pub mod incoming;

@@ -29,7 +29,7 @@ impl State {
             || self.on_lookup(&event)
             || self.on_statistics(&event)
             || self.on_export(&event)
-            || self.new_run.on(&event)
+            || self.on_new_run_question(&event)
             || self.on_compare(&event)
             || self.on_evaluate(&event)
             || self.on_explorer(&event)
@@ -47,6 +47,7 @@ impl State {
         self.env.engine_gone = true;
         self.env.devices.engine_gone();
         self.live.running.clear();
+        self.end_experiments();
         self.runs.tasks.values_mut().for_each(|tasks| tasks.engine_gone());
         self.runs.exports.clear();
         self.library.lookups.values_mut().for_each(|lookup| lookup.engine_gone());
@@ -58,6 +59,15 @@ impl State {
         self.incoming.sent = None;
         self.outbox.store(Request::EngineGone);
         self.notices.banner = Some(failure(t!("banner.engine"), t!("banner.engine_advice")));
+    }
+
+    /// The form's questions; steps of several runs are timed one after the other.
+    fn on_new_run_question(&mut self, event: &Event) -> bool {
+        let is_ours = self.new_run.on(event);
+        if is_ours {
+            self.new_run.step_times.go_on(&mut self.outbox);
+        }
+        is_ours
     }
 
     fn on_devices(&mut self, event: &Event) -> bool {
@@ -84,8 +94,11 @@ impl State {
 
     fn run_ended(&mut self, job: JobId, end: Result<Outcome, &Failure>) {
         let Some(live) = self.live.running.remove(&job) else { return };
+        let run = live.run.clone();
         match end {
             Err(failure) => self.notices.fail(failure, self.env.now),
+            // Of many runs it is their end that is worth a notice.
+            Ok(_) if self.experiments.of_run(&run).is_some() => {}
             Ok(outcome) => {
                 let name = self.row(&live.run).map_or_else(|| live.run.to_string(), |row| row.name.clone());
                 let sentence = match outcome {
@@ -97,6 +110,7 @@ impl State {
                 self.notices.offer(level, sentence, Offer::Open(live.run), self.env.now);
             }
         }
+        self.member_ended(&run);
         self.start_next();
         self.end_if_idle();
     }
@@ -104,7 +118,11 @@ impl State {
     /// Takes in what the store tells.
     pub fn on_store(&mut self, answer: Answer) {
         match answer {
-            Answer::Runs(runs) => self.runs.list = Some(runs),
+            Answer::Runs(runs) => {
+                let told: Vec<RunId> = runs.iter().map(|row| row.id.clone()).collect();
+                self.runs.list = Some(runs);
+                self.on_rows(&told);
+            }
             Answer::Detail(detail) => self.on_detail(*detail),
             Answer::Library { models, datasets } => {
                 self.library.models = models;
@@ -114,8 +132,10 @@ impl State {
                 for view in self.shown_views() {
                     view.stale |= rows.iter().any(|row| row.id == view.id);
                 }
+                let told: Vec<RunId> = rows.iter().map(|row| row.id.clone()).chain(gone.iter().cloned()).collect();
                 self.runs.change(rows, &gone);
                 self.refresh_view();
+                self.on_rows(&told);
             }
             Answer::Curves(curves) => self.runs.take_curves(curves),
             Answer::Deleted { run, left } => self.forget(&run, left),
@@ -179,6 +199,7 @@ impl State {
             self.exploration = Exploration::default();
         }
         self.runs.view.take_if(|view| view.id == *run);
+        self.on_rows(std::slice::from_ref(run));
         match left {
             None => self.notices.add(Level::Info, t!("notice.deleted"), "", self.env.now),
             Some(sentence) => self.notices.add(Level::Warn, tell(&sentence), "", self.env.now),

@@ -24,8 +24,12 @@ impl State {
     pub(crate) fn leave(&mut self, leaving: ExitState) {
         self.leaving = leaving;
         if leaving == ExitState::WhenStopped {
+            self.end_experiments();
             while let Some(queued) = self.live.queue.pop_front() {
-                self.outbox.store(Request::Withdraw(queued.run));
+                // Of a run of an experiment the store has not heard yet.
+                if queued.experiment.is_none() {
+                    self.outbox.store(Request::Withdraw(queued.run));
+                }
             }
             let runs: Vec<RunId> = self.live.running.values().map(|live| live.run.clone()).collect();
             runs.iter().for_each(|run| self.stop(run));
@@ -35,7 +39,7 @@ impl State {
 
     /// The end, if it waited for the last run.
     pub(super) fn end_if_idle(&mut self) {
-        if self.live.is_idle() && matches!(self.leaving, ExitState::WhenDone | ExitState::WhenStopped) {
+        if self.is_idle() && matches!(self.leaving, ExitState::WhenDone | ExitState::WhenStopped) {
             self.leaving = ExitState::Now;
         }
     }

@@ -8,6 +8,7 @@ use engine::config::RunConfig;
 use engine::protocol::{JobId, Phase, Report};
 use engine::training::{Beginning, EvaluationReport, RunFacts, StepReport};
 
+use crate::experiments::ExperimentId;
 use crate::workspace::RunId;
 
 /// Runs that are computed or wait.
@@ -17,14 +18,16 @@ pub struct LiveRuns {
     pub running: BTreeMap<JobId, Live>,
     /// Those that wait.
     pub queue: VecDeque<QueuedRun>,
+    /// Nothing of the queue begins until somebody says so.
+    pub held: bool,
     /// A run that was not resumed, and what has changed since it began: somebody may say yes to it.
     pub changed: Option<(RunId, Vec<Sentence>)>,
 }
 
 impl LiveRuns {
-    /// Nothing is computed and nothing waits.
+    /// Nothing is computed, and nothing waits but for a word.
     pub fn is_idle(&self) -> bool {
-        self.running.is_empty() && self.queue.is_empty()
+        self.running.is_empty() && (self.queue.is_empty() || self.held)
     }
 }
 
@@ -39,6 +42,10 @@ pub struct QueuedRun {
     pub config: Box<RunConfig>,
     /// Anew, or from its last checkpoint.
     pub beginning: Beginning,
+    /// The step after which it stops, so that others can be held against it.
+    pub until: Option<usize>,
+    /// The experiment that it belongs to: it stands in the queue for all its runs that follow.
+    pub experiment: Option<ExperimentId>,
 }
 
 /// A run that is being computed.

@@ -4,6 +4,7 @@
 pub mod environment;
 mod events;
 pub mod exit;
+pub mod experiments;
 pub mod hub;
 pub mod library;
 pub mod live;
@@ -27,11 +28,12 @@ use engine::protocol::{Ask, JobId};
 
 use self::environment::Environment;
 use self::exit::ExitState;
+use self::experiments::Experiments;
 use self::hub::HubState;
 use self::library::Library;
 use self::live::{Live, LiveRuns};
 use self::notices::Notices;
-use self::outbox::Outbox;
+use self::outbox::{Effect, Outbox};
 use self::runs::Runs;
 use crate::action::Screen;
 use crate::screens::compare::state::Comparison;
@@ -57,6 +59,8 @@ pub struct State {
     pub runs: Runs,
     /// Runs that this program computes, and those that wait.
     pub live: LiveRuns,
+    /// Experiments, and those of them that are under way.
+    pub experiments: Experiments,
     /// Models and datasets that were used.
     pub library: Library,
     /// Models of the hub.
@@ -88,6 +92,7 @@ impl State {
             env: Environment::new(workspace, access, starter),
             runs: Runs::default(),
             live: LiveRuns::default(),
+            experiments: Experiments::default(),
             library: Library::default(),
             hub: HubState::default(),
             notices: Notices::default(),
@@ -101,6 +106,7 @@ impl State {
         };
         state.outbox.store(StoreRequest::ListRuns);
         state.outbox.store(StoreRequest::ListLibrary);
+        state.outbox.push(Effect::ListExperiments);
         state.list_devices();
         state.describe_hub();
         state

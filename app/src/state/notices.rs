@@ -4,7 +4,9 @@ use engine::error::Failure;
 
 use super::State;
 use crate::action::{Action, Screen};
+use crate::experiments::ExperimentId;
 use crate::i18n::{tell, told};
+use crate::screens::experiment::action::ExperimentAction;
 use crate::screens::runs::action::RunAction;
 use crate::store::RunState;
 use crate::t;
@@ -19,6 +21,10 @@ pub enum Offer {
     Interrupted,
     /// Show the library.
     Library,
+    /// Go on with an experiment.
+    GoOn(ExperimentId),
+    /// Show the runs, where experiments are groups.
+    Experiments,
 }
 
 impl Offer {
@@ -29,6 +35,12 @@ impl Offer {
                 state.row(run).map(|row| (t!("notice.open"), Action::Open(row.id.clone(), Screen::Training)))
             }
             Self::Library => Some((t!("notice.show_library"), Action::Show(Screen::Library))),
+            Self::GoOn(id) => {
+                let plan = state.experiments.plan(id).filter(|plan| state.can_go_on(plan))?;
+                let action = ExperimentAction::GoOn(plan.id.clone());
+                Some((t!("experiment.go_on"), Action::Experiment(action)))
+            }
+            Self::Experiments => Some((t!("notice.show_runs"), Action::Show(Screen::Runs))),
             Self::Interrupted => {
                 let mut rows = state.runs.rows().filter(|row| row.state == RunState::Interrupted);
                 let first = rows.next()?;
@@ -126,7 +138,8 @@ impl Notices {
     /// Those that are still on the screen, newest first; errors and what asks for a press stay twice as long.
     pub fn shown(&self, now: f64) -> impl Iterator<Item = &Notice> {
         self.newest().take(4).filter(move |notice| {
-            let stays = if notice.level == Level::Bad || notice.offer == Some(Offer::Interrupted) { 2.0 } else { 1.0 };
+            let waits = matches!(notice.offer, Some(Offer::Interrupted | Offer::GoOn(_)));
+            let stays = if notice.level == Level::Bad || waits { 2.0 } else { 1.0 };
             !notice.away && now - notice.at < stays * SHOWN_SECS
         })
     }

@@ -7,6 +7,7 @@ use engine::hub::HubCommand;
 use engine::protocol::{Ask, Command, JobId};
 
 use crate::action::Pick;
+use crate::screens::experiment::action::NewExperiment;
 use crate::store::Request as StoreRequest;
 
 /// Something for the window to ship, which decides nothing.
@@ -21,6 +22,10 @@ pub enum Effect {
     Hub(HubCommand),
     /// An id and a folder for a run: [`State::on_new_run`](super::State::on_new_run) takes them.
     NewRun(NewRun),
+    /// All experiments of the workspace: [`State::on_experiments`](super::State::on_experiments) takes them.
+    ListExperiments,
+    /// A folder for an experiment: [`State::on_experiment_made`](super::State::on_experiment_made) takes it.
+    NewExperiment(Box<NewExperiment>),
     /// A dialog for a path.
     Browse(Pick),
     /// A look at what lies at these paths, whatever it is.

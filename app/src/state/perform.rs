@@ -15,6 +15,7 @@ impl State {
             Action::OpenPaths(paths) => self.outbox.push(Effect::Open(paths)),
             Action::Write { path, text } => self.outbox.push(Effect::Write { path, text }),
             Action::Run(action) => self.perform_run(action),
+            Action::Experiment(action) => self.perform_experiment(action),
             Action::NewRun(action) => self.perform_new_run(action),
             Action::Compare(action) => self.perform_compare(action),
             Action::Evaluate(action) => self.perform_evaluate(action),

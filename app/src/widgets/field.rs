@@ -152,6 +152,54 @@ pub fn seed_ui(ui: &mut Ui, value: &mut u64) -> bool {
     drag_ui(ui, value, 0..=u64::MAX, |drag| drag.speed(1.0))
 }
 
+/// A field whose number may be several: the text of a list takes the number's place while it holds one.
+///
+/// Both are edited under one id, so that the caret stays where it is when the first comma is typed.
+pub fn listable_ui<N: Numeric>(
+    ui: &mut Ui,
+    value: &mut N,
+    range: RangeInclusive<N>,
+    list: &mut Option<String>,
+    number_ui: impl FnOnce(&mut Ui, &mut N, RangeInclusive<N>) -> bool,
+) -> bool {
+    let id = ui.next_auto_id();
+    let Some(text) = list else {
+        let changed = number_ui(ui, value, range);
+        let place = id.with("typed list");
+        *list = ui.data_mut(|data| data.remove_temp::<String>(place));
+        if list.is_some() {
+            ui.data_mut(|data| data.remove::<String>(id.with("refused")));
+            ui.ctx().request_repaint();
+        }
+        return changed || list.is_some();
+    };
+    let edit = TextEdit::singleline(text).id(id).desired_width(ui.available_width());
+    let response = ui.add(edit);
+    // A comma behind it, a space: still one number.
+    let text = text.trim_matches(|c: char| c.is_whitespace() || plain(c) == ',' || c == '.');
+    let number = number_of(text);
+    if let Some(number) = number {
+        *value = N::from_f64(number.clamp(range.start().to_f64(), range.end().to_f64()));
+    }
+    // One that has become a single number, or nothing, is a number again once it is left.
+    if !response.has_focus() && (text.is_empty() || number.is_some()) {
+        *list = None;
+        return true;
+    }
+    response.changed()
+}
+
+/// The text of a list, written plainly: `5, 10`, `1 .. 9 / 3`; `None` where a text is no list.
+pub fn list_of(typed: &str) -> Option<String> {
+    let plain: String = typed.trim().chars().map(plain).collect();
+    let parts = plain.split_whitespace();
+    if plain.contains(',') || plain.contains("..") {
+        return Some(plain);
+    }
+    let several = parts.clone().count() > 1 && parts.clone().all(|part| number_of(part).is_some());
+    several.then(|| parts.collect::<Vec<_>>().join(", "))
+}
+
 /// A number over the whole width. What is typed and cannot be taken as it stands is said below, until something else is.
 fn drag_ui<N: Numeric>(
     ui: &mut Ui,
@@ -161,13 +209,19 @@ fn drag_ui<N: Numeric>(
 ) -> bool {
     let (width, limits) = (ui.available_width(), range.start().to_f64()..=range.end().to_f64());
     let refused: RefCell<Option<Option<String>>> = RefCell::new(None);
+    let listed: RefCell<Option<String>> = RefCell::new(None);
     let parse = |typed: &str| {
         let number = number_of(typed);
         *refused.borrow_mut() = Some(trouble(typed, number, &limits));
+        *listed.borrow_mut() = list_of(typed).map(|_| typed.to_owned());
         number
     };
     let drag = looks(DragValue::new(value).range(range)).custom_parser(parse).min_size(egui::vec2(width, 0.0));
     let response = ui.add(drag);
+    if let Some(list) = listed.into_inner() {
+        // Taken out by [`listable_ui`], if the field may hold one.
+        ui.data_mut(|data| data.insert_temp(response.id.with("typed list"), list));
+    }
     let place = response.id.with("refused");
     match refused.into_inner() {
         Some(Some(sentence)) => {
@@ -186,13 +240,20 @@ fn drag_ui<N: Numeric>(
 
 /// A number as people write it: spaces around it, another minus sign, digits of full width.
 fn number_of(typed: &str) -> Option<f64> {
-    let plain = |c: char| match c {
+    typed.trim().chars().map(plain).collect::<String>().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// A letter as a number is written with it: not of full width, no other minus sign, a comma between numbers.
+fn plain(c: char) -> char {
+    match c {
         '−' | '－' => '-',
         '．' => '.',
+        '，' | '、' | '；' | ';' => ',',
+        '／' => '/',
+        '\u{3000}' => ' ',
         '０'..='９' => char::from_u32(c as u32 - '０' as u32 + '0' as u32).unwrap_or(c),
         other => other,
-    };
-    typed.trim().chars().map(plain).collect::<String>().parse().ok().filter(|number: &f64| number.is_finite())
+    }
 }
 
 /// Why what is typed is not what is taken.
@@ -202,14 +263,10 @@ fn trouble(typed: &str, number: Option<f64>, limits: &RangeInclusive<f64>) -> Op
         Some(number) if limits.contains(&number) => None,
         Some(_) => Some(crate::t!("field.out_of_range", low = low, high = high)),
         None if typed.trim().is_empty() => None,
-        None => {
-            let parts = typed.split([',', ';', ' ', '，', '、']).filter(|part| !part.trim().is_empty());
-            let several = parts.clone().count() > 1 && parts.clone().all(|part| number_of(part).is_some());
-            Some(match several {
-                true => crate::t!("field.one_number").to_owned(),
-                false => crate::t!("field.no_number", typed = typed.trim()),
-            })
-        }
+        None => Some(match list_of(typed) {
+            Some(_) => crate::t!("field.one_number").to_owned(),
+            None => crate::t!("field.no_number", typed = typed.trim()),
+        }),
     }
 }
 
@@ -262,6 +319,9 @@ mod tests {
         let several = said("5, 10, 20").unwrap();
         assert!(several.contains("one") || several.contains("One"), "{several}");
         assert_eq!(said("5，10"), Some(several));
+        assert_eq!(list_of("５， 10；20").as_deref(), Some("5, 10,20"));
+        assert_eq!(list_of("1e-4 .. 1e-2 / 5 log").as_deref(), Some("1e-4 .. 1e-2 / 5 log"));
+        assert_eq!((list_of("1 2 3").as_deref(), list_of("1 two"), list_of("12")), (Some("1, 2, 3"), None, None));
         assert!(said("twenty").is_some_and(|sentence| sentence.contains("twenty")));
         assert!(said("0").is_some_and(|sentence| sentence.contains("4096")), "nothing is clamped without a word");
         assert!(said("inf").is_some());

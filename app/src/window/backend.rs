@@ -8,7 +8,9 @@ use engine::hub::{HubCommand, HubEvent};
 use engine::protocol::{Command, Event};
 
 use crate::action::Pick;
+use crate::experiments::Plan;
 use crate::opening::{Opened, PathKind};
+use crate::screens::experiment::action::NewExperiment;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, Request};
 use crate::workspace::RunId;
@@ -32,6 +34,10 @@ pub enum BackendEvent {
     Opened(Opened),
     /// The paths that somebody holds over the window were looked at.
     Hovered(Vec<PathBuf>, PathKind),
+    /// All experiments of the workspace, and folders that cannot be read.
+    Experiments(Vec<Plan>, Vec<PathBuf>),
+    /// An experiment has its folder, or it cannot be made.
+    ExperimentMade(Result<Box<Plan>, Failure>),
     /// A file was written.
     Written(PathBuf),
     /// A file could not be written.
@@ -56,6 +62,10 @@ pub trait Backend {
     /// # Errors
     /// The folder cannot be made.
     fn new_run(&mut self) -> Result<(RunId, PathBuf), Failure>;
+    /// Reads the experiments of the workspace; the answer comes as an event.
+    fn list_experiments(&mut self);
+    /// Makes the folder of an experiment; the answer comes as an event.
+    fn new_experiment(&mut self, new: NewExperiment);
     /// Opens a dialog; the answer comes as an event.
     fn browse(&mut self, pick: Pick);
     /// Opens what lies at these paths, whatever it is; the answer comes as an event.

@@ -189,6 +189,8 @@ impl Workbench {
                         hovered.kind = Some(kind);
                     }
                 }
+                BackendEvent::Experiments(plans, unread) => self.state.on_experiments(plans, &unread),
+                BackendEvent::ExperimentMade(made) => self.state.on_experiment_made(made),
                 BackendEvent::Written(path) => {
                     let sentence = t!("notice.written", path = path.display());
                     self.state.notices.add(Level::Good, sentence, "", self.state.env.now);
@@ -229,6 +231,8 @@ impl Workbench {
                 let made = self.backend.new_run();
                 self.state.on_new_run(what, made);
             }
+            Effect::ListExperiments => self.backend.list_experiments(),
+            Effect::NewExperiment(new) => self.backend.new_experiment(*new),
             Effect::Browse(pick) => self.backend.browse(pick),
             Effect::Open(paths) => self.backend.open_paths(paths),
             Effect::Write { path, text } => self.backend.write(path, text),
@@ -261,7 +265,7 @@ impl Workbench {
     /// Closing the window while something is computed asks first.
     fn leave(&mut self, ctx: &Context) {
         let asked = ctx.input(|input| input.viewport().close_requested());
-        let busy = !self.state.live.is_idle();
+        let busy = !self.state.is_idle();
         if asked && busy && self.state.leaving != ExitState::Now {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             if self.state.leaving != ExitState::WhenStopped {

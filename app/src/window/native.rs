@@ -20,8 +20,10 @@ use super::backend::{Backend, BackendEvent};
 use crate::action::Pick;
 use crate::cli::WindowOptions;
 use crate::desk::Desk;
+use crate::experiments::Plan;
 use crate::i18n;
 use crate::opening;
+use crate::screens::experiment::action::NewExperiment;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, Request, Store};
 use crate::t;
@@ -223,6 +225,22 @@ impl Backend for NativeBackend {
             }
             Err(error) => Err(Failure::from(&error)),
         }
+    }
+
+    fn list_experiments(&mut self) {
+        let workspace = self.workspace.clone();
+        self.aside("experiments", move || {
+            let (plans, unread) = Plan::list(&workspace);
+            Some(BackendEvent::Experiments(plans, unread))
+        });
+    }
+
+    fn new_experiment(&mut self, new: NewExperiment) {
+        let workspace = self.workspace.clone();
+        self.aside("experiment", move || {
+            let made = Plan::create(&workspace, new.experiment, new.runs);
+            Some(BackendEvent::ExperimentMade(made.map(Box::new).map_err(|error| Failure::from(&error))))
+        });
     }
 
     fn browse(&mut self, pick: Pick) {

@@ -127,12 +127,12 @@ fn a_number_that_cannot_be_taken_is_said() {
     let field = "Prefix length (virtual tokens)";
     bench.harness.get_by_label(field).click();
     bench.settle();
-    bench.harness.get_by_label(field).type_text("5, 10, 20");
+    bench.harness.get_by_label(field).type_text("twenty");
     bench.settle();
-    bench.harness.get_by_label_contains("One number at a time");
+    bench.harness.get_by_label_contains("“twenty” is no number");
     bench.harness.key_press(egui::Key::Enter);
     bench.settle();
-    bench.harness.get_by_label_contains("One number at a time");
+    bench.harness.get_by_label_contains("“twenty” is no number");
     let MethodConfig::Prefix(prefix) = started(&mut bench).method else { panic!("a prefix") };
     assert_eq!(prefix.n_virtual, 20);
 }

@@ -2,6 +2,7 @@
 
 mod choices;
 mod evaluate;
+mod experiments;
 mod explorer;
 mod fixtures;
 mod init_comparison;

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use app::action::Pick;
+use app::experiments::{ExperimentId, Plan, PlannedRun};
 use app::opening::{Opened, PathKind};
+use app::screens::experiment::action::NewExperiment;
 use app::settings::Settings;
 use app::store::{Access, Answer, Request, RunRow};
 use app::window::Workbench;
@@ -41,6 +43,8 @@ pub(crate) struct World {
     /// The kind of what is held over the window.
     pub(crate) kind: Option<PathKind>,
     pub(crate) desks: Vec<String>,
+    /// Experiments of the workspace, newest first.
+    pub(crate) plans: Vec<Plan>,
 }
 
 #[derive(Clone, Default)]
@@ -62,6 +66,24 @@ impl Backend for FakeBackend {
     }
     fn new_run(&mut self) -> Result<(RunId, PathBuf), Failure> {
         Ok((RunId("20261121-031502-beef".into()), PathBuf::from("/workspace/runs/20261121-031502-beef")))
+    }
+    fn list_experiments(&mut self) {
+        let mut world = self.0.borrow_mut();
+        let plans = world.plans.clone();
+        world.news.push_back(BackendEvent::Experiments(plans, Vec::new()));
+    }
+    fn new_experiment(&mut self, new: NewExperiment) {
+        let mut world = self.0.borrow_mut();
+        let id = ExperimentId(format!("20261121-0400{:02}-cafe", world.plans.len()));
+        let runs = new.runs.into_iter().enumerate().map(|(n, (member, config))| PlannedRun {
+            run: RunId(format!("{}-{}", id.0, n + 1)),
+            name: member.name,
+            values: member.values,
+            config: Box::new(config),
+        });
+        let plan = Plan { id: id.clone(), experiment: new.experiment, runs: runs.collect() };
+        world.plans.insert(0, plan.clone());
+        world.news.push_back(BackendEvent::ExperimentMade(Ok(Box::new(plan))));
     }
     fn browse(&mut self, pick: Pick) {
         self.0.borrow_mut().browsed.push(pick);

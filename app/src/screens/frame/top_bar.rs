@@ -6,15 +6,14 @@ use super::action::FrameAction;
 use super::rail;
 use crate::action::{Action, Screen};
 use crate::format;
-use crate::screens::runs::action::RunAction;
+use crate::screens::experiment;
 use crate::state::State;
 use crate::state::notices::Level;
 use crate::t;
-use crate::theme::{self, tokens};
+use crate::theme::tokens;
 use crate::widgets::button::small_ui;
-use crate::widgets::containers::{chip_ui, plain_chip_ui};
+use crate::widgets::containers::chip_ui;
 use crate::widgets::icon::{self, Icon};
-use crate::workspace::RunId;
 
 /// Draws the bar.
 pub fn top_bar_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
@@ -51,48 +50,14 @@ fn queue_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let (running, waiting) = (state.live.running.len(), state.live.queue.len());
     let text = match (running, waiting) {
         (0, 0) => t!("frame.idle").to_owned(),
+        (_, waiting) if state.live.held => t!("queue.held_n", n = waiting),
         (running, 0) => t!("frame.running", n = running),
         (running, waiting) => t!("frame.running_queued", n = running, m = waiting),
     };
     let ink = if running > 0 { tokens(ui).good } else { tokens(ui).muted };
     let button = ui.button(RichText::new(text).small().color(ink)).on_hover_text(t!("frame.queue_help"));
-    Popup::menu(&button).width(400.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
-        if running + waiting == 0 {
-            ui.label(t!("frame.queue_empty"));
-        }
-        for live in state.live.running.values() {
-            queue_row_ui(ui, state, &live.run, Some(live.share()), out);
-        }
-        for waiting in &state.live.queue {
-            queue_row_ui(ui, state, &waiting.run, None, out);
-        }
-    });
-}
-
-fn queue_row_ui(ui: &mut Ui, state: &State, run: &RunId, share: Option<f32>, out: &mut Vec<Action>) {
-    let name = state.row(run).map_or_else(|| run.to_string(), |row| row.name.clone());
-    let size = egui::vec2(ui.available_width(), theme::CONTROL_HEIGHT);
-    // What has to be there first: the name takes what is left.
-    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-        match share {
-            Some(share) => {
-                plain_chip_ui(ui, &format!("{:.0} %", share * 100.0));
-            }
-            None => {
-                if small_ui(ui, t!("frame.take_out")).clicked() {
-                    out.push(Action::Run(RunAction::Withdraw(run.clone())));
-                }
-                plain_chip_ui(ui, t!("state.queued"));
-            }
-        }
-        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            let link = egui::Label::new(RichText::new(&name).color(tokens(ui).accent)).truncate();
-            let link = ui.add(link.sense(egui::Sense::click()));
-            link.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Link, true, &name));
-            if link.clicked() {
-                out.push(Action::Open(run.clone(), Screen::Training));
-            }
-        });
+    Popup::menu(&button).width(440.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
+        ScrollArea::vertical().max_height(480.0).show(ui, |ui| experiment::queue_ui(ui, state, out));
     });
 }
 

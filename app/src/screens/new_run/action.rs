@@ -31,6 +31,10 @@ pub enum NewRunAction {
     CompareStarts(Box<RunConfig>, Box<InitComparisonPlan>),
     /// End that comparison, or take its table away.
     EndInitComparison,
+    /// Time a few steps of these runs, one after the other.
+    TimeSteps(Vec<RunConfig>),
+    /// End that.
+    EndTimeSteps,
 }
 
 impl State {
@@ -69,6 +73,8 @@ impl State {
                     *comparison = InitComparison::default();
                 }
             }
+            NewRunAction::TimeSteps(runs) => self.new_run.step_times.start(runs, &mut self.outbox),
+            NewRunAction::EndTimeSteps => self.new_run.step_times.stop(&mut self.outbox),
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Field {
     LearningRate,
     Epochs,
     Precision,
+    /// A list in the field of this setting.
+    List(&'static str),
 }
 
 /// A sentence under a field.
@@ -98,9 +100,11 @@ impl RunForm {
         }
         issues.extend(self.check_method(facts.model));
         let mut issue = |field, sentence: String| issues.push(Issue { field, sentence });
-        let rate = self.text.learning_rate.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);
+        let rate = self.first_rate().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);
+        // What is wrong with a list of rates is said where its values are.
         if rate.is_none() {
-            issue(Field::LearningRate, t!("issue.rate").to_owned());
+            let sentence = self.trouble_of_rates().unwrap_or_else(|| t!("issue.rate").to_owned());
+            issue(Field::LearningRate, sentence);
         }
         if let Some(reason) = facts.no_precision {
             issue(Field::Precision, reason.to_owned());

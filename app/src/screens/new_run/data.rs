@@ -11,6 +11,7 @@ use super::check::{Field, Issue};
 use super::datasets::{self, Shown};
 use super::error_of;
 use super::form::RunForm;
+use super::vary::{field as listed, several};
 use crate::action::{Action, Pick};
 use crate::format;
 use crate::i18n::{self, help_of};
@@ -80,6 +81,7 @@ fn files_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], ou
         out.push(Action::Browse(Pick::Train));
     }
     known_datasets_ui(ui, form, state);
+    several::datasets_ui(ui, form, state);
     let error = error_of(issues, Field::Validation);
     let before = form.text.validation.clone();
     let validation = field::field_ui(ui, t!("data.validation"), &help_of("data.validation"), error, |ui| {
@@ -215,12 +217,14 @@ fn limits_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
             });
         });
         field::field_ui(&mut sides[1], t!("data.validation_rows"), &help_of("data.validation_rows"), None, |ui| {
-            field::count_ui(ui, &mut form.config.data.validation_rows, 1..=100_000)
+            let (lists, rows) = (&mut form.vary.lists, &mut form.config.data.validation_rows);
+            listed::count_ui(ui, (lists, "data.validation_rows"), rows, 1..=100_000)
         });
         let error = error_of(issues, Field::MaxTokens);
         field::field_ui(&mut sides[2], t!("data.max_tokens"), &help_of("data.max_tokens"), error, |ui| {
             if form.memory.max_tokens.on {
-                field::count_ui(ui, &mut form.memory.max_tokens.value, 1..=1_000_000);
+                let (lists, most) = (&mut form.vary.lists, &mut form.memory.max_tokens.value);
+                listed::count_ui(ui, (lists, "data.max_tokens"), most, 1..=1_000_000);
             } else {
                 let model = state.model_asked(&form.text.model);
                 let mut room =
@@ -230,16 +234,16 @@ fn limits_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
         });
     });
     ui.columns(2, |sides| {
-        let data = &mut form.config.data;
+        let (lists, data) = (&mut form.vary.lists, &mut form.config.data);
         field::field_ui(&mut sides[0], t!("data.split_seed"), &help_of("data.split_seed"), None, |ui| {
             let mut seed = data.split_seed.unwrap_or(form.config.seed);
-            if field::seed_ui(ui, &mut seed) {
+            if listed::seed_ui(ui, (lists, "data.split_seed"), &mut seed) {
                 data.split_seed = Some(seed);
             }
         });
         field::field_ui(&mut sides[1], t!("data.fewer_rows"), &help_of("data.train_rows"), None, |ui| {
             let mut rows = data.train_rows.unwrap_or_default();
-            if field::number_ui(ui, &mut rows, 0.0..=1e9, 1.0) {
+            if listed::number_ui(ui, (lists, "data.train_rows"), &mut rows, 0.0..=1e9, 1.0) {
                 data.train_rows = (rows > 0.0).then_some(if rows < 1.0 { rows } else { rows.round() });
             }
         });

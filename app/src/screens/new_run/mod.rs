@@ -7,6 +7,7 @@ mod candidates;
 pub mod check;
 mod data;
 mod datasets;
+mod experiment_card;
 pub mod form;
 mod init_comparison;
 mod lr_range_test;
@@ -18,8 +19,10 @@ mod rows;
 mod schedule;
 mod start;
 pub mod state;
+mod timing;
 pub mod tuning;
 mod ui;
+pub mod vary;
 
 pub use self::ui::NewRun;
 use self::ui::{LengthCache, error_of};

@@ -11,6 +11,7 @@ use engine::models::PretrainedHead;
 use super::check::{Field, Issue};
 use super::error_of;
 use super::form::RunForm;
+use super::vary::several;
 use crate::action::{Action, Pick};
 use crate::format;
 use crate::home::typed;
@@ -39,6 +40,7 @@ pub(super) fn model_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
             out.push(Action::Browse(Pick::Model));
         }
         known_models_ui(ui, form, state);
+        several::models_ui(ui, form, state);
         let folder = state.model_folder(&form.text.model);
         match state.library.lookups.get(&folder) {
             Some(lookup) if lookup.is_open() => {

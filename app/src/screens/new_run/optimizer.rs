@@ -4,6 +4,7 @@ use egui::{CollapsingHeader, RichText, Ui};
 use engine::config::{AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule, SgdConfig};
 
 use super::form::{RunForm, WarmUp};
+use super::vary::{Lists, field as listed};
 use crate::i18n::{help_of, zero_help_of};
 use crate::t;
 use crate::theme::tokens;
@@ -14,7 +15,7 @@ use crate::widgets::field;
 pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
     ui.columns(2, |sides| {
         field::field_ui(&mut sides[0], t!("schedule.schedule"), "", None, |ui| rate_schedule_ui(ui, form));
-        schedule_numbers_ui(&mut sides[0], &mut form.config.training.schedule);
+        schedule_numbers_ui(&mut sides[0], &mut form.config.training.schedule, &mut form.vary.lists);
         field::field_ui(&mut sides[1], t!("schedule.loss"), &help_of("training.loss"), None, |ui| {
             let names = [
                 (LossReduction::TokenMean, t!("schedule.token_mean")),
@@ -25,14 +26,17 @@ pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
     });
     ui.columns(2, |sides| {
         warm_up_ui(&mut sides[0], form);
-        let t = &mut form.config.training;
+        let (lists, t) = (&mut form.vary.lists, &mut form.config.training);
         let effective = t.batch_size * t.gradient_accumulation;
         field::field_ui(
             &mut sides[1],
             t!("schedule.accumulation"),
             &help_of("training.gradient_accumulation"),
             None,
-            |ui| field::count_ui(ui, &mut t.gradient_accumulation, 1..=1024),
+            |ui| {
+                let key = "training.gradient_accumulation";
+                listed::count_ui(ui, (lists, key), &mut t.gradient_accumulation, 1..=1024)
+            },
         );
         let note = RichText::new(t!("schedule.effective", n = effective)).small().color(tokens(&sides[1]).muted);
         sides[1].label(note);
@@ -49,14 +53,15 @@ pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
             }
         });
         field::field_ui(&mut sides[1], t!("schedule.decay"), &help_of("training.optimizer.weight_decay"), None, |ui| {
-            field::number_ui(ui, form.config.training.optimizer.weight_decay_mut(), 0.0..=10.0, 0.005)
+            let (lists, decay) = (&mut form.vary.lists, form.config.training.optimizer.weight_decay_mut());
+            listed::number_ui(ui, (lists, "training.optimizer.weight_decay"), decay, 0.0..=10.0, 0.005)
         });
     });
     let constants = CollapsingHeader::new(t!("schedule.constants")).id_salt("constants");
     constants.show(ui, |ui| match &mut form.config.training.optimizer {
-        OptimizerConfig::AdamW(adam) | OptimizerConfig::Adam(adam) => adam_ui(ui, adam),
-        OptimizerConfig::Adafactor(adafactor) => adafactor_ui(ui, adafactor),
-        OptimizerConfig::Sgd(sgd) => sgd_ui(ui, sgd),
+        OptimizerConfig::AdamW(adam) | OptimizerConfig::Adam(adam) => adam_ui(ui, adam, &mut form.vary.lists),
+        OptimizerConfig::Adafactor(adafactor) => adafactor_ui(ui, adafactor, &mut form.vary.lists),
+        OptimizerConfig::Sgd(sgd) => sgd_ui(ui, sgd, &mut form.vary.lists),
     });
 }
 
@@ -89,37 +94,41 @@ fn rate_schedule_ui(ui: &mut Ui, form: &mut RunForm) {
 }
 
 /// The numbers of a schedule that has some.
-fn schedule_numbers_ui(ui: &mut Ui, schedule: &mut Schedule) {
+fn schedule_numbers_ui(ui: &mut Ui, schedule: &mut Schedule, lists: &mut Lists) {
     match schedule {
         Schedule::Linear | Schedule::Cosine | Schedule::Constant => {}
         Schedule::Polynomial { power, end_rate } => {
             field::field_ui(ui, t!("schedule.power"), &help_of("training.schedule.power"), None, |ui| {
-                field::number_ui(ui, power, 0.01..=100.0, 0.05)
+                listed::number_ui(ui, (lists, "training.schedule.power"), power, 0.01..=100.0, 0.05)
             });
-            field::field_ui(ui, t!("schedule.end_rate"), "", None, |ui| field::small_ui(ui, end_rate, 0.0..=1e3));
+            field::field_ui(ui, t!("schedule.end_rate"), "", None, |ui| {
+                listed::small_ui(ui, (lists, "training.schedule.end_rate"), end_rate, 0.0..=1e3)
+            });
         }
         Schedule::InverseSqrt { timescale } => {
             let mut steps = timescale.unwrap_or(0);
             field::field_ui(ui, t!("schedule.timescale"), &zero_help_of("training.schedule.timescale"), None, |ui| {
-                field::count_ui(ui, &mut steps, 0..=100_000_000)
+                listed::count_ui(ui, (lists, "training.schedule.timescale"), &mut steps, 0..=100_000_000)
             });
             *timescale = Some(steps).filter(|steps| *steps > 0);
         }
         Schedule::CosineWithRestarts { cycles } => {
-            field::field_ui(ui, t!("schedule.cycles"), "", None, |ui| field::count_ui(ui, cycles, 1..=10_000));
+            field::field_ui(ui, t!("schedule.cycles"), "", None, |ui| {
+                listed::count_ui(ui, (lists, "training.schedule.cycles"), cycles, 1..=10_000)
+            });
         }
     }
 }
 
 fn warm_up_ui(ui: &mut Ui, form: &mut RunForm) {
-    let t = &mut form.config.training;
+    let (lists, t) = (&mut form.vary.lists, &mut form.config.training);
     match form.memory.warm_up {
         WarmUp::Steps => field::field_ui(ui, t!("schedule.warmup"), &help_of("training.warmup_steps"), None, |ui| {
-            field::count_ui(ui, &mut t.warmup_steps, 0..=1_000_000)
+            listed::count_ui(ui, (lists, "training.warmup_steps"), &mut t.warmup_steps, 0..=1_000_000)
         }),
         WarmUp::Share => {
             field::field_ui(ui, t!("schedule.warmup_ratio"), &help_of("training.warmup_ratio"), None, |ui| {
-                field::number_ui(ui, &mut t.warmup_ratio, 0.0..=1.0, 0.002)
+                listed::number_ui(ui, (lists, "training.warmup_ratio"), &mut t.warmup_ratio, 0.0..=1.0, 0.002)
             })
         }
     };
@@ -127,60 +136,67 @@ fn warm_up_ui(ui: &mut Ui, form: &mut RunForm) {
     segmented_ui(ui, &mut form.memory.warm_up, &names);
 }
 
-fn adam_ui(ui: &mut Ui, adam: &mut AdamConfig) {
+fn adam_ui(ui: &mut Ui, adam: &mut AdamConfig, lists: &mut Lists) {
     ui.columns(3, |sides| {
         field::field_ui(&mut sides[0], t!("schedule.beta1"), &help_of("training.optimizer.beta1"), None, |ui| {
-            field::number_ui(ui, &mut adam.beta1, 0.0..=0.9999, 0.001)
+            listed::number_ui(ui, (lists, "training.optimizer.beta1"), &mut adam.beta1, 0.0..=0.9999, 0.001)
         });
         field::field_ui(&mut sides[1], t!("schedule.beta2"), &help_of("training.optimizer.beta2"), None, |ui| {
-            field::number_ui(ui, &mut adam.beta2, 0.0..=0.9999, 0.0005)
+            listed::number_ui(ui, (lists, "training.optimizer.beta2"), &mut adam.beta2, 0.0..=0.9999, 0.0005)
         });
         field::field_ui(&mut sides[2], t!("schedule.epsilon"), "", None, |ui| {
-            field::small_ui(ui, &mut adam.epsilon, 1e-30..=1.0)
+            listed::small_ui(ui, (lists, "training.optimizer.epsilon"), &mut adam.epsilon, 1e-30..=1.0)
         });
     });
 }
 
-fn adafactor_ui(ui: &mut Ui, adafactor: &mut AdafactorConfig) {
+fn adafactor_ui(ui: &mut Ui, adafactor: &mut AdafactorConfig, lists: &mut Lists) {
     ui.columns(3, |sides| {
         field::field_ui(
             &mut sides[0],
             t!("schedule.decay_rate"),
             &help_of("training.optimizer.decay_rate"),
             None,
-            |ui| field::number_ui(ui, &mut adafactor.decay_rate, -10.0..=0.0, 0.01),
+            |ui| {
+                let key = "training.optimizer.decay_rate";
+                listed::number_ui(ui, (lists, key), &mut adafactor.decay_rate, -10.0..=0.0, 0.01)
+            },
         );
         field::field_ui(
             &mut sides[1],
             t!("schedule.threshold"),
             &help_of("training.optimizer.clip_threshold"),
             None,
-            |ui| field::number_ui(ui, &mut adafactor.clip_threshold, 0.001..=1000.0, 0.05),
+            |ui| {
+                let key = "training.optimizer.clip_threshold";
+                listed::number_ui(ui, (lists, key), &mut adafactor.clip_threshold, 0.001..=1000.0, 0.05)
+            },
         );
         field::field_ui(&mut sides[2], t!("schedule.epsilon"), "", None, |ui| {
-            field::small_ui(ui, &mut adafactor.epsilon, 1e-37..=1.0)
+            listed::small_ui(ui, (lists, "training.optimizer.epsilon"), &mut adafactor.epsilon, 1e-37..=1.0)
         });
     });
     ui.columns(3, |sides| {
         let mut beta1 = adafactor.beta1.unwrap_or(0.0);
         field::field_ui(&mut sides[0], t!("schedule.beta1"), &zero_help_of("training.optimizer.beta1"), None, |ui| {
-            field::number_ui(ui, &mut beta1, 0.0..=0.9999, 0.005)
+            listed::number_ui(ui, (lists, "training.optimizer.beta1"), &mut beta1, 0.0..=0.9999, 0.005)
         });
         adafactor.beta1 = Some(beta1).filter(|beta1| *beta1 > 0.0);
         let scale = sides[1].checkbox(&mut adafactor.scale_parameter, t!("schedule.scale"));
         scale.on_hover_text(help_of("training.optimizer.scale_parameter"));
         if adafactor.scale_parameter {
             field::field_ui(&mut sides[2], t!("schedule.epsilon_scale"), "", None, |ui| {
-                field::small_ui(ui, &mut adafactor.epsilon_scale, 1e-30..=1.0)
+                let key = "training.optimizer.epsilon_scale";
+                listed::small_ui(ui, (lists, key), &mut adafactor.epsilon_scale, 1e-30..=1.0)
             });
         }
     });
 }
 
-fn sgd_ui(ui: &mut Ui, sgd: &mut SgdConfig) {
+fn sgd_ui(ui: &mut Ui, sgd: &mut SgdConfig, lists: &mut Lists) {
     ui.columns(2, |sides| {
         field::field_ui(&mut sides[0], t!("schedule.momentum"), &help_of("training.optimizer.momentum"), None, |ui| {
-            field::number_ui(ui, &mut sgd.momentum, 0.0..=0.9999, 0.005)
+            listed::number_ui(ui, (lists, "training.optimizer.momentum"), &mut sgd.momentum, 0.0..=0.9999, 0.005)
         });
         sgd.nesterov &= sgd.momentum > 0.0;
         sides[1].add_enabled_ui(sgd.momentum > 0.0, |ui| {

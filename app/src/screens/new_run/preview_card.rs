@@ -4,7 +4,6 @@ use egui::{RichText, Ui};
 use engine::models::ModelSummary;
 use engine::nn::Precision;
 
-use super::action::NewRunAction;
 use super::form::RunForm;
 use super::tuning::MethodKind;
 use super::{NewRun, budget};
@@ -23,7 +22,7 @@ impl NewRun {
         card_ui(ui, "", |ui| {
             let missing = self.missing(state);
             ui.horizontal(|ui| {
-                ui.label(RichText::new(t!("new_run.this_run")).text_style(theme::title()));
+                ui.label(RichText::new(self.title()).text_style(theme::title()));
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| match &missing {
                     None => chip_ui(ui, Level::Good, t!("new_run.ready")),
                     Some(_) => chip_ui(ui, Level::Warn, t!("new_run.not_ready")),
@@ -36,11 +35,15 @@ impl NewRun {
                 ui.add(egui::Label::new(RichText::new(sentence).color(tokens(ui).warn)).wrap());
             }
             ui.add_space(4.0);
-            let pressed = primary_wide_ui(ui, missing.is_none(), start_label(state)).clicked();
+            let pressed = primary_wide_ui(ui, missing.is_none(), &self.start_label(state)).clicked();
             out.extend(self.start(pressed));
             ui.add_space(6.0);
-            self.costs_or_why_ui(ui, form, state);
+            self.costs_or_why_ui(ui, form, state, out);
         });
+    }
+
+    fn title(&self) -> &'static str {
+        if self.checked.varied.is_some() { t!("vary.this") } else { t!("new_run.this_run") }
     }
 
     /// The same in one line, for a window that has little room: the costs stand behind the form.
@@ -50,7 +53,7 @@ impl NewRun {
         card_frame(ui).inner_margin(egui::Margin::symmetric(14, 8)).show(ui, |ui| {
             let room = egui::vec2(ui.available_width(), theme::CONTROL_HEIGHT + 4.0);
             ui.allocate_ui_with_layout(room, egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                let pressed = primary_ui(ui, missing.is_none(), start_label(state)).clicked();
+                let pressed = primary_ui(ui, missing.is_none(), &self.start_label(state)).clicked();
                 out.extend(self.start(pressed));
                 ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                     match &missing {
@@ -70,19 +73,26 @@ impl NewRun {
     }
 
     /// Costs of the run, as a card of their own.
-    pub(super) fn costs_card_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State) {
-        card_ui(ui, t!("new_run.this_run"), |ui| self.costs_or_why_ui(ui, form, state));
+    pub(super) fn costs_card_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State, out: &mut Vec<Action>) {
+        card_ui(ui, self.title(), |ui| self.costs_or_why_ui(ui, form, state, out));
     }
 
     /// Trained parameters and memory of training, in a few words.
     fn costs_line(&mut self, form: &RunForm, state: &State) -> String {
         self.sum_up_lengths(state);
+        let largest = self.checked.varied.as_ref().and_then(|varied| varied.costs.largest.clone());
+        let form = largest.as_deref().unwrap_or(form);
         let Some(model) = state.model_asked(&form.text.model) else { return t!("new_run.no_model_yet").to_owned() };
         let n_classes = state.new_run.preview.known().map_or(0, |preview| preview.classes.len());
         let counts = budget::parameters(form, model, n_classes);
         let need = counts.map(|counts| (counts, budget::training(form, counts, model, self.usual_length(model))));
         need.map_or_else(String::new, |(counts, need)| {
-            t!("new_run.line", trained = format::short_count(counts.trained), memory = format::bytes(need.total()))
+            let line =
+                t!("new_run.line", trained = format::short_count(counts.trained), memory = format::bytes(need.total()));
+            match self.expected_secs(state) {
+                Some(secs) => format!("{line} · {}", t!("timing.about", time = format::duration(secs))),
+                None => line,
+            }
         })
     }
 
@@ -94,17 +104,17 @@ impl NewRun {
                 Some(t!("new_run.read_only").to_owned())
             }
             _ if state.env.engine_gone => Some(t!("banner.engine").to_owned()),
+            _ if state.experiments.is_being_made() => Some(t!("vary.being_made").to_owned()),
             _ => None,
         }
     }
 
-    /// The run, if its button was pressed.
-    fn start(&self, pressed: bool) -> Option<Action> {
-        let ready = self.checked.answer.as_ref().filter(|_| pressed)?.as_ref().ok()?;
-        Some(Action::NewRun(NewRunAction::Start(ready.clone())))
-    }
-
-    fn costs_or_why_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State) {
+    fn costs_or_why_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State, out: &mut Vec<Action>) {
+        self.runs_ui(ui);
+        self.time_ui(ui, state, out);
+        // Of several runs it is the largest that has to fit.
+        let largest = self.checked.varied.as_ref().and_then(|varied| varied.costs.largest.clone());
+        let form = largest.as_deref().unwrap_or(form);
         match state.model_asked(&form.text.model) {
             None => {
                 ui.add(egui::Label::new(RichText::new(t!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap());
@@ -117,7 +127,8 @@ impl NewRun {
         self.sum_up_lengths(state);
         let n_classes = state.new_run.preview.known().map_or(0, |preview| preview.classes.len());
         if let Some(counts) = budget::parameters(form, model, n_classes) {
-            section_ui(ui, t!("new_run.parameters"));
+            let is_one_of_many = self.checked.varied.is_some();
+            section_ui(ui, if is_one_of_many { t!("vary.largest") } else { t!("new_run.parameters") });
             fact_ui(ui, t!("new_run.trained"), &format::count(counts.trained));
             let percent = counts.trained_percent(model.parameters);
             fact_ui(ui, t!("new_run.trained_share"), &format!("{percent:.4} %"));
@@ -222,10 +233,6 @@ impl NewRun {
 /// Tokens of a row, as long as nothing is known of the rows.
 const ASSUMED_TOKENS: usize = 128;
 
-fn start_label(state: &State) -> &'static str {
-    if state.live.running.is_empty() { t!("new_run.start") } else { t!("new_run.queue") }
-}
-
 /// The parts of training and of generating side by side.
 fn memory_table_ui(ui: &mut Ui, needs: &[(&str, budget::Memory)]) {
     type Part = (&'static str, fn(&budget::Memory) -> u64);
@@ -283,7 +290,7 @@ fn fit_ui(ui: &mut Ui, name: &str, need: u64, limit: u64, device: &str) {
     ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
 }
 
-fn section_ui(ui: &mut Ui, name: &str) {
+pub(super) fn section_ui(ui: &mut Ui, name: &str) {
     ui.add_space(8.0);
     ui.label(RichText::new(name).small().color(tokens(ui).accent));
 }

@@ -9,6 +9,7 @@ use engine::recipes::Recipe;
 use super::check::{Field, Issue};
 use super::form::{LengthUnit, RunForm};
 use super::tuning::MethodKind;
+use super::vary::{StrategyKind, field as listed, strategy};
 use super::{error_of, lr_range_test, optimizer};
 use crate::action::Action;
 use crate::i18n::{help_of, tell};
@@ -24,7 +25,7 @@ pub(super) fn schedule_ui(
     ui: &mut Ui,
     form: &mut RunForm,
     state: &State,
-    (issues, ready): (&[Issue], Option<&RunConfig>),
+    (issues, ready, experiment): (&[Issue], Option<&RunConfig>, Option<&str>),
     out: &mut Vec<Action>,
 ) {
     card_ui(ui, t!("schedule.title"), |ui| {
@@ -41,15 +42,22 @@ pub(super) fn schedule_ui(
                 precision_ui(ui, form, state)
             });
         });
-        field::field_ui(ui, t!("schedule.name"), "", None, |ui| {
-            field::text_ui(ui, &mut form.config.name, t!("schedule.name_hint"))
-        });
+        let (name, hint) = match experiment {
+            Some(name) => (t!("vary.name"), name),
+            None => (t!("schedule.name"), t!("schedule.name_hint")),
+        };
+        field::field_ui(ui, name, "", None, |ui| field::text_ui(ui, &mut form.config.name, hint));
         let title = match form.changed_advanced(&usual_training(state)) {
             0 => t!("schedule.advanced").to_owned(),
             n => t!("schedule.advanced_changed", n = n),
         };
         if trains {
-            CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, form));
+            CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| {
+                if experiment.is_some() || form.vary.strategy.kind != StrategyKind::All {
+                    strategy::strategy_ui(ui, form);
+                }
+                advanced_ui(ui, form);
+            });
             lr_range_test::lr_range_test_ui(ui, form, ready, state, out);
         }
     });
@@ -77,18 +85,20 @@ fn pace_ui(
         });
         let right = &mut sides[1];
         let error = error_of(issues, Field::Epochs);
+        let (lists, training) = (&mut form.vary.lists, &mut form.config.training);
         match form.memory.length_unit {
             LengthUnit::Epochs => field::field_ui(right, t!("schedule.n_epochs"), "", error, |ui| {
-                field::number_ui(ui, &mut form.config.training.epochs, 0.01..=10_000.0, 0.1)
+                listed::number_ui(ui, (lists, "training.epochs"), &mut training.epochs, 0.01..=10_000.0, 0.1)
             }),
             LengthUnit::Steps => field::field_ui(right, t!("schedule.n_steps"), "", error, |ui| {
-                field::count_ui(ui, &mut form.config.training.steps, 1..=100_000_000)
+                listed::count_ui(ui, (lists, "training.steps"), &mut training.steps, 1..=100_000_000)
             }),
         };
     });
     ui.columns(2, |sides| {
         field::field_ui(&mut sides[0], t!("schedule.batch"), &help_of("training.batch_size"), None, |ui| {
-            field::count_ui(ui, &mut form.config.training.batch_size, 1..=4096)
+            let (lists, size) = (&mut form.vary.lists, &mut form.config.training.batch_size);
+            listed::count_ui(ui, (lists, "training.batch_size"), size, 1..=4096)
         });
         rate_ui(&mut sides[1], form, issues);
         sides[1].horizontal(|ui| lr_range_test::button_ui(ui, ready, state, out));
@@ -119,6 +129,7 @@ fn rate_ui(ui: &mut Ui, form: &mut RunForm, issues: &[Issue]) {
     let error = error_of(issues, Field::LearningRate);
     field::field_ui(ui, t!("schedule.rate"), t!("schedule.rate_help"), error, |ui| {
         form.rate_edited |= field::text_ui(ui, &mut form.text.learning_rate, "5e-3");
+        listed::said_ui(ui, "training.learning_rate", &form.text.learning_rate, error.is_none());
     });
     if form.rate_edited {
         let label = t!("schedule.rate_reset", rate = crate::format::scientific(form.usual_rate()));
@@ -169,9 +180,9 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
     ui.add_space(6.0);
     optimizer::optimizer_ui(ui, form);
     ui.columns(3, |sides| {
-        let t = &mut form.config.training;
+        let (lists, t) = (&mut form.vary.lists, &mut form.config.training);
         field::field_ui(&mut sides[0], t!("schedule.eval_every"), &help_of("training.eval_every"), None, |ui| {
-            field::count_ui(ui, &mut t.eval_every, 0..=10_000_000)
+            listed::count_ui(ui, (lists, "training.eval_every"), &mut t.eval_every, 0..=10_000_000)
         });
         field::field_ui(&mut sides[1], t!("schedule.sample_rows"), &help_of("training.sample_rows"), None, |ui| {
             field::count_ui(ui, &mut t.sample_rows, 0..=50)
@@ -181,20 +192,22 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
         });
     });
     ui.columns(3, |sides| {
+        let lists = &mut form.vary.lists;
         sides[0].checkbox(&mut form.memory.patience.on, t!("schedule.early"));
         if form.memory.patience.on {
             field::field_ui(&mut sides[0], t!("schedule.patience"), &help_of("training.patience"), None, |ui| {
-                field::count_ui(ui, &mut form.memory.patience.value, 1..=1000)
+                listed::count_ui(ui, (lists, "training.patience"), &mut form.memory.patience.value, 1..=1000)
             });
         }
         sides[1].checkbox(&mut form.memory.max_grad_norm.on, t!("schedule.clip"));
         if form.memory.max_grad_norm.on {
             field::field_ui(&mut sides[1], t!("schedule.max_grad_norm"), "", None, |ui| {
-                field::number_ui(ui, &mut form.memory.max_grad_norm.value, 0.001..=1000.0, 0.05)
+                let norm = &mut form.memory.max_grad_norm.value;
+                listed::number_ui(ui, (lists, "training.max_grad_norm"), norm, 0.001..=1000.0, 0.05)
             });
         }
         field::field_ui(&mut sides[2], t!("schedule.seed"), &help_of("seed"), None, |ui| {
-            field::seed_ui(ui, &mut form.config.seed)
+            listed::seed_ui(ui, (lists, "seed"), &mut form.config.seed)
         });
     });
     let recompute = &mut form.config.training.gradient_checkpointing;

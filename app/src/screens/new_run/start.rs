@@ -1,12 +1,13 @@
 //! Initial values in the card *Method*: their kinds, what each means, and the text or folder that some need.
 
 use egui::{RichText, Ui};
-use engine::config::PrefixInit;
+use engine::config::{PrefixInit, PromptInit};
 
 use super::check::{Field, Issue};
 use super::error_of;
 use super::form::{InitKind, RunForm};
 use super::tuning::MethodKind;
+use super::vary::several;
 use crate::home::typed;
 use crate::i18n::help_of;
 use crate::state::State;
@@ -43,6 +44,12 @@ impl InitKind {
             PrefixInit::Adapter { path } => return (Self::Adapter, path.display().to_string()),
         };
         (kind, String::new())
+    }
+
+    /// The kind of a soft prompt's; `None` where a prefix has none like them.
+    pub(super) fn of_prompt(init: &PromptInit) -> Option<Self> {
+        let init: PrefixInit = serde_json::to_value(init).and_then(serde_json::from_value).ok()?;
+        Some(Self::of(&init).0)
     }
 
     /// Initial values of this kind, with the text or folder where it needs one.
@@ -120,6 +127,8 @@ pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
     field::field_ui(ui, t!("method.init"), &help_of("method.init.type"), None, |ui| {
         field::choice_ui(ui, "init", &mut form.tuning.prefix.init, &choices)
     });
+    let present = form.tuning.prefix.init;
+    several::inits_ui(ui, &mut form.vary.inits, present, (MethodKind::Prefix, has_names));
     let note = match form.tuning.prefix.init {
         // The network gives values of its own; those sizes are the flat prefix's.
         InitKind::Random if form.tuning.prefix.network.on => t!("method.random_network_note"),

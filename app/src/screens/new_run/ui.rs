@@ -12,6 +12,7 @@ use super::check::{Facts, Field, Issue};
 use super::datasets::Shown;
 use super::form::RunForm;
 use super::state::preview::{PreviewOf, PreviewQuestion};
+use super::vary::{Known, Variation};
 use super::{data, init_comparison, method, model, rows, schedule};
 use crate::action::{Action, Pick};
 use crate::i18n::{Language, tell};
@@ -44,6 +45,10 @@ pub struct NewRun {
     touched: bool,
     /// The form as it was typed before it was filled from a run.
     replaced: Option<Box<RunForm>>,
+    /// What varies is to be taken back.
+    pub(super) clears: bool,
+    /// It is asked whether so many runs are meant.
+    pub(super) asks: bool,
 }
 
 /// Lengths of the rows, summed up once for each preview.
@@ -55,14 +60,17 @@ pub(super) struct LengthCache {
     pub(super) longest: usize,
 }
 
-/// The form, the language, whether model and rows are known, and what is wrong with them and with the precision.
-type Judged = (RunForm, Language, [bool; 2], [Option<String>; 2]);
+/// The form, the language, whether models and rows are known, what is wrong with them and with the precision, and how many
+/// experiments there are.
+type Judged = (RunForm, Language, Vec<bool>, [Option<String>; 2], usize);
 
 /// The last answer of [`RunForm::check`]: kept because the form is drawn far more often than it is typed in.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     key: Option<Judged>,
     pub(super) answer: Option<Result<Box<RunConfig>, Vec<Issue>>>,
+    /// The experiment that the form is, where something varies.
+    pub(super) varied: Option<Box<Variation>>,
 }
 
 /// A preview is asked for once typing has paused this long.
@@ -159,14 +167,19 @@ impl NewRun {
             ui.add_space(4.0);
             method::method_ui(ui, &mut form, state, &issues, &mut self.init_comparison);
             ui.add_space(4.0);
-            schedule::schedule_ui(ui, &mut form, state, (&issues, ready.as_deref()), out);
+            let named = self.checked.varied.as_ref().map(|varied| varied.experiment.name.as_str());
+            schedule::schedule_ui(ui, &mut form, state, (&issues, ready.as_deref(), named), out);
             if narrow {
                 ui.add_space(4.0);
-                self.costs_card_ui(ui, &form, state);
+                self.costs_card_ui(ui, &form, state, out);
             }
             ui.add_space(theme::GAP);
         });
         self.init_comparison.ui(ui, &mut form, ready.as_deref(), state, out);
+        self.many_ui(ui, state, out);
+        if std::mem::take(&mut self.clears) {
+            form.vary_nothing();
+        }
         if rows_before != form.text.train {
             self.left_rows.follow(&rows_before, &mut form, state);
         }
@@ -208,17 +221,40 @@ impl NewRun {
             data_failure: data_failure.as_deref(),
             no_precision: no_precision.as_deref(),
         };
+        let others = form.vary.models.iter().filter(|other| **other != form.text.model);
+        let others = others.map(|other| state.model_folder(other)).map(|folder| {
+            let model = state.model(&folder);
+            (folder, model)
+        });
+        let known = Known {
+            model: facts.model,
+            others: others.collect(),
+            encoder_layers: facts.model.map_or(0, |model| model.encoder_layers),
+            n_classes: facts.preview.map_or(0, |preview| preview.classes.len()),
+            taken: state.experiments.names().collect(),
+        };
+        let mut are_known = vec![
+            facts.model.is_some() || model_failure.is_some(),
+            facts.preview.is_some_and(|preview| preview.train_rows > 0),
+        ];
+        are_known.extend(known.others.iter().map(|(_, model)| model.is_some()));
         let key = (
             form.clone(),
             crate::i18n::language(),
-            [
-                facts.model.is_some() || model_failure.is_some(),
-                facts.preview.is_some_and(|preview| preview.train_rows > 0),
-            ],
+            are_known,
             [facts.data_failure.or(facts.model_failure), facts.no_precision].map(|reason| reason.map(str::to_owned)),
+            known.taken.len(),
         );
         if self.checked.key.as_ref() != Some(&key) {
-            self.checked = Checked { key: Some(key), answer: Some(form.check(facts).map(Box::new)) };
+            let checked = form.check(facts).and_then(|config| {
+                let varied = form.variation(&config, &known)?;
+                Ok((Box::new(config), varied.map(Box::new)))
+            });
+            let (answer, varied) = match checked {
+                Ok((config, varied)) => (Ok(config), varied),
+                Err(issues) => (Err(issues), None),
+            };
+            self.checked = Checked { key: Some(key), answer: Some(answer), varied };
         }
     }
 
@@ -251,8 +287,11 @@ impl NewRun {
         if model.as_os_str().is_empty() {
             return;
         }
-        if !state.library.lookups.contains_key(&model) {
-            out.push(Action::Library(LibraryAction::Describe(model.clone())));
+        let others = form.vary.models.iter().map(|other| state.model_folder(other));
+        for folder in std::iter::once(model.clone()).chain(others) {
+            if !state.library.lookups.contains_key(&folder) {
+                out.push(Action::Library(LibraryAction::Describe(folder)));
+            }
         }
         let data = form.data_config();
         if let Some(beside) = self.shown.beside(&data) {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::choices::{InitKind, LengthUnit, Switched, WarmUp};
 use super::check::{Field, Issue};
 use super::tuning::{MethodKind, Tuning};
+use super::vary::Vary;
 use crate::home::typed;
 use crate::i18n::tell;
 use crate::workspace::default_name;
@@ -36,6 +37,8 @@ pub struct RunForm {
     pub rate_edited: bool,
     /// Size class of the model, once that is known.
     pub scale: Option<Scale>,
+    /// What varies, where the form is an experiment.
+    pub vary: Vary,
 }
 
 /// Paths and numbers as they are typed.
@@ -111,6 +114,7 @@ impl From<&RunConfig> for RunForm {
             validation_chosen: false,
             rate_edited: !Scale::ALL.into_iter().any(is_usual),
             scale: None,
+            vary: Vary::default(),
         }
     }
 }

@@ -9,7 +9,9 @@ use engine::models::lora_targets;
 
 use super::super::check::{Field, Issue};
 use super::super::error_of;
-use super::super::tuning::{LoraForm, Targets, names_of};
+use super::super::form::RunForm;
+use super::super::tuning::{LoraForm, MethodKind, Targets, names_of};
+use super::super::vary::field as listed;
 use super::note_ui;
 use crate::i18n::help_of;
 use crate::t;
@@ -18,17 +20,23 @@ use crate::widgets::containers::{chips_ui, plain_chip_ui};
 use crate::widgets::field;
 
 /// Draws them.
-pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraForm, model: Option<&ModelSummary>, issues: &[Issue]) {
+pub(super) fn lora_ui(ui: &mut Ui, form: &mut RunForm, model: Option<&ModelSummary>, issues: &[Issue]) {
+    // Alone they are the method, beside one they are not.
+    let keys = match form.tuning.kind {
+        MethodKind::Lora => ["method.rank", "method.alpha", "method.dropout"],
+        _ => ["lora.rank", "lora.alpha", "lora.dropout"],
+    };
+    let (lists, lora) = (&mut form.vary.lists, &mut form.tuning.lora);
     ui.columns(3, |sides| {
         let config = &mut lora.config;
         field::field_ui(&mut sides[0], t!("method.rank"), &help_of("lora.rank"), None, |ui| {
-            field::count_ui(ui, &mut config.rank, 1..=4096)
+            listed::count_ui(ui, (lists, keys[0]), &mut config.rank, 1..=4096)
         });
         field::field_ui(&mut sides[1], t!("method.alpha"), &help_of("lora.alpha"), None, |ui| {
-            field::number_ui(ui, &mut config.alpha, 0.001..=65_536.0, 0.5)
+            listed::number_ui(ui, (lists, keys[1]), &mut config.alpha, 0.001..=65_536.0, 0.5)
         });
         field::field_ui(&mut sides[2], t!("method.lora_dropout"), &help_of("lora.dropout"), None, |ui| {
-            field::number_ui(ui, &mut config.dropout, 0.0..=0.95, 0.005)
+            listed::number_ui(ui, (lists, keys[2]), &mut config.dropout, 0.0..=0.95, 0.005)
         });
     });
     targets_ui(ui, lora, model, issues);

@@ -12,6 +12,7 @@ use super::error_of;
 use super::form::RunForm;
 use super::init_comparison::InitComparisonForm;
 use super::tuning::{Beside, MethodKind};
+use super::vary::{Lists, field as listed, several};
 use crate::i18n::{help_of, zero_help_of};
 use crate::state::State;
 use crate::t;
@@ -32,6 +33,7 @@ pub(super) fn method_ui(
     let model = state.model_asked(&form.text.model);
     card_ui(ui, t!("method.title"), |ui| {
         chooser_ui(ui, form, model);
+        several::methods_ui(ui, form, state);
         if let Some(error) = error_of(issues, Field::Method) {
             ui.add(egui::Label::new(RichText::new(error).small().color(tokens(ui).bad)).wrap());
         }
@@ -40,9 +42,9 @@ pub(super) fn method_ui(
             MethodKind::Prefix => prefix::prefix_ui(ui, form, state, issues),
             MethodKind::Prompt | MethodKind::PTuning => {
                 let has_names = form.has_class_names(model);
-                prompt::prompt_ui(ui, &mut form.tuning, has_names, issues);
+                prompt::prompt_ui(ui, form, has_names, issues);
             }
-            MethodKind::Lora => lora::lora_ui(ui, &mut form.tuning.lora, model, issues),
+            MethodKind::Lora => lora::lora_ui(ui, form, model, issues),
             MethodKind::TopLayers => top_layers_ui(ui, form, model),
             MethodKind::Text => text_ui(ui, form, issues),
             MethodKind::Full => note_ui(ui, t!("method.full_note")),
@@ -70,7 +72,7 @@ fn chooser_ui(ui: &mut Ui, form: &mut RunForm, model: Option<&ModelSummary>) {
     }
 }
 
-fn words(kind: MethodKind) -> (&'static str, &'static str) {
+pub(super) fn words(kind: MethodKind) -> (&'static str, &'static str) {
     match kind {
         MethodKind::Prefix => (t!("method.prefix"), t!("method.prefix_is")),
         MethodKind::Prompt => (t!("method.prompt"), t!("method.prompt_is")),
@@ -86,19 +88,20 @@ fn words(kind: MethodKind) -> (&'static str, &'static str) {
 fn top_layers_ui(ui: &mut Ui, form: &mut RunForm, model: Option<&ModelSummary>) {
     let most = model.map_or(1000, |model| model.n_layers.max(1));
     field::field_ui(ui, t!("method.top_layers"), &help_of("method.top_layers"), None, |ui| {
-        field::count_ui(ui, &mut form.tuning.top_layers, 1..=most)
+        let (lists, layers) = (&mut form.vary.lists, &mut form.tuning.top_layers);
+        listed::count_ui(ui, (lists, "method.top_layers"), layers, 1..=most)
     });
     note_ui(ui, t!("method.full_note"));
 }
 
 fn text_ui(ui: &mut Ui, form: &mut RunForm, issues: &[Issue]) {
-    let text = &mut form.tuning.text;
+    let (lists, text) = (&mut form.vary.lists, &mut form.tuning.text);
     let error = error_of(issues, Field::Text);
     field::field_ui(ui, t!("method.instruction"), &help_of("method.instruction"), error, |ui| {
         field::code_ui(ui, &mut text.instruction, 4)
     });
     field::field_ui(ui, t!("method.shots"), &help_of("method.shots"), None, |ui| {
-        field::count_ui(ui, &mut text.shots, 0..=1000)
+        listed::count_ui(ui, (lists, "method.shots"), &mut text.shots, 0..=1000)
     });
     note_ui(ui, t!("method.text_note"));
 }
@@ -122,31 +125,31 @@ fn beside_ui(ui: &mut Ui, form: &mut RunForm, model: Option<&ModelSummary>, issu
             return;
         }
         ui.columns(2, |sides| {
-            let tuning = &mut form.tuning;
+            let (lists, tuning) = (&mut form.vary.lists, &mut form.tuning);
             let (rate, key) = match tuning.beside {
                 Beside::Lora => (&mut tuning.lora.config.learning_rate, "lora.learning_rate"),
                 _ => (&mut tuning.weights.learning_rate, "weights.learning_rate"),
             };
-            rate_ui(&mut sides[0], rate, key);
+            rate_ui(&mut sides[0], rate, (lists, key));
             if tuning.beside == Beside::TopLayers {
                 let most = model.map_or(1000, |model| model.n_layers.max(1));
                 field::field_ui(&mut sides[1], t!("method.top_layers"), &help_of("weights.top_layers"), None, |ui| {
-                    field::count_ui(ui, &mut tuning.top_layers, 1..=most)
+                    listed::count_ui(ui, (lists, "weights.top_layers"), &mut tuning.top_layers, 1..=most)
                 });
             }
         });
         match form.tuning.beside {
-            Beside::Lora => lora::lora_ui(ui, &mut form.tuning.lora, model, issues),
+            Beside::Lora => lora::lora_ui(ui, form, model, issues),
             _ => note_ui(ui, t!("method.beside_note")),
         }
     });
 }
 
 /// A learning rate of its own; 0 is that of the run.
-fn rate_ui(ui: &mut Ui, rate: &mut Option<f64>, key: &str) {
+fn rate_ui(ui: &mut Ui, rate: &mut Option<f64>, (lists, key): (&mut Lists, &'static str)) {
     let mut shown = rate.unwrap_or(0.0);
     field::field_ui(ui, t!("method.own_rate"), &zero_help_of(key), None, |ui| {
-        field::small_ui(ui, &mut shown, 0.0..=999.0)
+        listed::small_ui(ui, (lists, key), &mut shown, 0.0..=999.0)
     });
     *rate = Some(shown).filter(|rate| *rate > 0.0);
 }

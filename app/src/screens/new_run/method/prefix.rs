@@ -6,6 +6,7 @@ use engine::models::Site;
 
 use super::super::check::{Field, Issue};
 use super::super::form::RunForm;
+use super::super::vary::field as listed;
 use super::super::{error_of, start};
 use crate::i18n::{help_of, zero_help_of};
 use crate::state::State;
@@ -34,20 +35,18 @@ pub(super) fn prefix_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: 
     prefix_drawing_ui(ui, drawing, captions);
     ui.columns(3, |sides| {
         let error = error_of(issues, Field::Prefix);
+        let (lists, prefix) = (&mut form.vary.lists, &mut form.tuning.prefix);
         field::field_ui(&mut sides[0], t!("method.length"), &help_of("method.n_virtual"), error, |ui| {
-            field::count_ui(ui, &mut form.tuning.prefix.config.n_virtual, 1..=4096)
+            listed::count_ui(ui, (lists, "method.n_virtual"), &mut prefix.config.n_virtual, 1..=4096)
         });
         field::field_ui(&mut sides[1], t!("method.dropout"), &help_of("method.dropout"), None, |ui| {
-            field::number_ui(ui, &mut form.tuning.prefix.config.dropout, 0.0..=0.95, 0.005)
+            listed::number_ui(ui, (lists, "method.dropout"), &mut prefix.config.dropout, 0.0..=0.95, 0.005)
         });
         // A network gives all virtual tokens or none.
-        sides[2].add_enabled_ui(!form.tuning.prefix.network.on, |ui| {
+        sides[2].add_enabled_ui(!prefix.network.on, |ui| {
             field::field_ui(ui, t!("method.frozen_virtual"), &help_of("method.n_frozen"), None, |ui| {
-                field::count_ui(
-                    ui,
-                    &mut form.tuning.prefix.config.n_frozen,
-                    0..=form.tuning.prefix.config.n_virtual.saturating_sub(1),
-                )
+                let most = prefix.config.n_virtual.saturating_sub(1);
+                listed::count_ui(ui, (lists, "method.n_frozen"), &mut prefix.config.n_frozen, 0..=most)
             });
         });
     });
@@ -116,7 +115,8 @@ fn network_ui(ui: &mut Ui, form: &mut RunForm) {
         let mut width = form.tuning.prefix.network.value.width.unwrap_or(0);
         let help = zero_help_of("method.reparameterization.width");
         field::field_ui(&mut sides[0], t!("method.width"), &help, None, |ui| {
-            field::count_ui(ui, &mut width, 0..=65_536)
+            let key = "method.reparameterization.width";
+            listed::count_ui(ui, (&mut form.vary.lists, key), &mut width, 0..=65_536)
         });
         form.tuning.prefix.network.value.width = Some(width).filter(|width| *width > 0);
         field::field_ui(&mut sides[1], t!("method.activation"), "", None, |ui| {

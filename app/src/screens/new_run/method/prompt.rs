@@ -5,7 +5,9 @@ use engine::config::{PromptEncoder, PromptEncoderKind, PromptInit};
 
 use super::super::check::{Field, Issue};
 use super::super::error_of;
+use super::super::form::{InitKind, RunForm};
 use super::super::tuning::{MethodKind, Tuning};
+use super::super::vary::{Lists, Vary, field as listed, several};
 use super::note_ui;
 use crate::i18n::{help_of, zero_help_of};
 use crate::t;
@@ -14,24 +16,25 @@ use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
 
 /// Draws them.
-pub(super) fn prompt_ui(ui: &mut Ui, tuning: &mut Tuning, has_names: bool, issues: &[Issue]) {
+pub(super) fn prompt_ui(ui: &mut Ui, form: &mut RunForm, has_names: bool, issues: &[Issue]) {
+    let (tuning, vary) = (&mut form.tuning, &mut form.vary);
     let error = error_of(issues, Field::Prefix);
     if tuning.kind == MethodKind::PTuning {
         ui.columns(2, |sides| {
-            length_ui(&mut sides[0], tuning, error);
+            length_ui(&mut sides[0], tuning, &mut vary.lists, error);
             network_ui(&mut sides[1], &mut tuning.encoder);
         });
-        sizes_ui(ui, &mut tuning.encoder);
+        sizes_ui(ui, &mut tuning.encoder, &mut vary.lists);
         note_ui(ui, t!("method.p_tuning_note"));
     } else {
-        length_ui(ui, tuning, error);
-        init_ui(ui, tuning, has_names, issues);
+        length_ui(ui, tuning, &mut vary.lists, error);
+        init_ui(ui, tuning, vary, has_names, issues);
     }
 }
 
-fn length_ui(ui: &mut Ui, tuning: &mut Tuning, error: Option<&str>) {
+fn length_ui(ui: &mut Ui, tuning: &mut Tuning, lists: &mut Lists, error: Option<&str>) {
     field::field_ui(ui, t!("method.prompt_length"), &help_of("method.n_virtual"), error, |ui| {
-        field::count_ui(ui, &mut tuning.prompt.n_virtual, 1..=4096)
+        listed::count_ui(ui, (lists, "method.n_virtual"), &mut tuning.prompt.n_virtual, 1..=4096)
     });
 }
 
@@ -47,22 +50,22 @@ fn network_ui(ui: &mut Ui, encoder: &mut PromptEncoder) {
 }
 
 /// Width 0 is that of the embeddings.
-fn sizes_ui(ui: &mut Ui, encoder: &mut PromptEncoder) {
+fn sizes_ui(ui: &mut Ui, encoder: &mut PromptEncoder, lists: &mut Lists) {
     ui.columns(2, |sides| {
         let mut width = encoder.width.unwrap_or(0);
         field::field_ui(&mut sides[0], t!("method.encoder_width"), &zero_help_of("method.encoder.width"), None, |ui| {
-            field::count_ui(ui, &mut width, 0..=65_536)
+            listed::count_ui(ui, (lists, "method.encoder.width"), &mut width, 0..=65_536)
         });
         encoder.width = Some(width).filter(|width| *width > 0);
         if encoder.kind == PromptEncoderKind::Lstm {
             field::field_ui(&mut sides[1], t!("method.encoder_layers"), "", None, |ui| {
-                field::count_ui(ui, &mut encoder.layers, 1..=8)
+                listed::count_ui(ui, (lists, "method.encoder.layers"), &mut encoder.layers, 1..=8)
             });
         }
     });
 }
 
-fn init_ui(ui: &mut Ui, tuning: &mut Tuning, has_names: bool, issues: &[Issue]) {
+fn init_ui(ui: &mut Ui, tuning: &mut Tuning, vary: &mut Vary, has_names: bool, issues: &[Issue]) {
     let words = PromptInit::Words { text: tuning.prompt_words.clone() };
     // A run file can say other numbers; the form keeps them while they hold.
     let uniform = match &tuning.prompt.init {
@@ -94,6 +97,9 @@ fn init_ui(ui: &mut Ui, tuning: &mut Tuning, has_names: bool, issues: &[Issue]) 
     field::field_ui(ui, t!("method.init"), &help_of("method.init.type"), None, |ui| {
         field::choice_ui(ui, "prompt_init", &mut tuning.prompt.init, &choices)
     });
+    if let Some(present) = InitKind::of_prompt(&tuning.prompt.init) {
+        several::inits_ui(ui, &mut vary.inits, present, (MethodKind::Prompt, has_names));
+    }
     let note = match &tuning.prompt.init {
         PromptInit::Adapter { .. } => t!("method.adapter_note"),
         PromptInit::ScaledRandom => t!("method.prompt_scaled_note"),
@@ -110,12 +116,12 @@ fn init_ui(ui: &mut Ui, tuning: &mut Tuning, has_names: bool, issues: &[Issue]) 
     match &mut tuning.prompt.init {
         PromptInit::Uniform { bound } => {
             field::field_ui(ui, t!("method.bound"), &help_of("method.init.bound"), None, |ui| {
-                field::number_ui(ui, bound, 0.001..=100.0, 0.01)
+                listed::number_ui(ui, (&mut vary.lists, "method.init.bound"), bound, 0.001..=100.0, 0.01)
             });
         }
         PromptInit::Common { first } => {
             field::field_ui(ui, t!("method.first_tokens"), &help_of("method.init.first"), None, |ui| {
-                field::count_ui(ui, first, 1..=1_000_000)
+                listed::count_ui(ui, (&mut vary.lists, "method.init.first"), first, 1..=1_000_000)
             });
         }
         _ => {}

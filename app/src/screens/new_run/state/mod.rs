@@ -1,14 +1,16 @@
-//! Questions of the form *New run* to the engine: rows as tokens, a range test, an init comparison.
+//! Questions of the form *New run* to the engine: rows as tokens, a range test, an init comparison, the time of a step.
 
 pub mod init_comparison;
 pub mod lr_range_test;
 pub mod preview;
+pub mod step_times;
 
 use engine::protocol::Event;
 
 use self::init_comparison::InitComparison;
 use self::lr_range_test::LrRangeTest;
 use self::preview::{Preview, PreviewOf};
+use self::step_times::StepTimes;
 
 /// The screen *New run*.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub struct NewRunState {
     pub lr_range_test: LrRangeTest,
     /// The last init comparison of the form.
     pub init_comparison: InitComparison,
+    /// The steps that were timed last.
+    pub step_times: StepTimes,
 }
 
 impl NewRunState {
@@ -33,6 +37,7 @@ impl NewRunState {
             || self.preview_validation.on(event)
             || self.lr_range_test.on(event)
             || self.init_comparison.on(event)
+            || self.step_times.on(event)
     }
 
     /// There will be no answers.
@@ -40,6 +45,7 @@ impl NewRunState {
         PreviewOf::ALL.into_iter().for_each(|of| self.preview_of(of).engine_gone());
         self.lr_range_test.request.engine_gone();
         self.init_comparison.request.engine_gone();
+        self.step_times.engine_gone();
     }
 
     /// One of the previews.
