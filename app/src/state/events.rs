@@ -104,7 +104,7 @@ impl State {
     /// Takes in what the store tells.
     pub fn on_store(&mut self, answer: Answer) {
         match answer {
-            Answer::Runs(runs) => self.runs.list = Some(runs),
+            Answer::Runs(runs) => self.runs.listed(runs),
             Answer::Detail(detail) => self.on_detail(*detail),
             Answer::Library { models, datasets } => {
                 self.library.models = models;
@@ -160,7 +160,7 @@ impl State {
     }
 
     fn forget(&mut self, run: &RunId, left: Option<Sentence>) {
-        self.runs.list.iter_mut().for_each(|runs| runs.retain(|row| row.id != *run));
+        let name = self.runs.take_out(run).unwrap_or_else(|| run.to_string());
         if self.comparison.runs().any(|known| known == run) {
             self.stop_generating();
             self.comparison.toggle(run);
@@ -173,7 +173,7 @@ impl State {
         }
         self.runs.view.take_if(|view| view.id == *run);
         match left {
-            None => self.notices.add(Level::Info, t!("notice.deleted"), "", self.env.now),
+            None => self.notices.deleted(run.clone(), &name, self.env.now),
             Some(sentence) => self.notices.add(Level::Warn, tell(&sentence), "", self.env.now),
         }
     }

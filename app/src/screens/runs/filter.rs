@@ -1,11 +1,29 @@
 //! The line that filters the table of runs: words, and conditions such as `state:failed prefix>10 loss<2.5`.
 
 use crate::store::RunRow;
+use crate::study::Name;
 use crate::t;
 
+/// A line, to be asked of many runs.
+pub(super) struct Filter {
+    terms: Vec<String>,
+}
+
+/// A line as typed.
+pub(super) fn parse(line: &str) -> Filter {
+    Filter { terms: line.split_whitespace().map(str::to_lowercase).collect() }
+}
+
+impl Filter {
+    /// Whether a condition on that name is among its terms.
+    pub(super) fn asks_for(&self, name: &str) -> bool {
+        self.terms.iter().any(|term| term.split_once(':').is_some_and(|(key, _)| key == name))
+    }
+}
+
 /// Whether a run passes a line. What cannot be understood is looked for in the name.
-pub(super) fn passes(row: &RunRow, line: &str) -> bool {
-    line.split_whitespace().all(|term| term_passes(row, &term.to_lowercase()))
+pub(super) fn passes(row: &RunRow, filter: &Filter) -> bool {
+    filter.terms.iter().all(|term| term_passes(row, term))
 }
 
 fn term_passes(row: &RunRow, term: &str) -> bool {
@@ -50,10 +68,9 @@ const WORDS: [&str; 6] = ["state", "name", "method", "model", "data", "tag"];
 const FIGURES: [&str; 5] = ["loss", "last", "prefix", "step", "minutes"];
 
 /// Sentence about the first fault in a line: a word that no run has, or a bound that is no number.
-pub(super) fn trouble(line: &str) -> Option<String> {
-    line.split_whitespace().find_map(|term| {
-        let term = term.to_lowercase();
-        if let Some((key, _, bound)) = comparison(&term) {
+pub(super) fn trouble(filter: &Filter, _names: &[Name]) -> Option<String> {
+    filter.terms.iter().find_map(|term| {
+        if let Some((key, _, bound)) = comparison(term) {
             if !is_figure(key) {
                 return Some(t!("runs.unknown_figure", word = key, known = FIGURES.join(", ")));
             }
@@ -65,6 +82,57 @@ pub(super) fn trouble(line: &str) -> Option<String> {
         let is_unknown = is_word && !WORDS.contains(&key);
         is_unknown.then(|| t!("runs.unknown_word", word = key, known = WORDS.map(|word| format!("{word}:")).join(", ")))
     })
+}
+
+/// One way to go on.
+pub(super) struct Completion {
+    /// In the list.
+    pub(super) shown: String,
+    /// The whole line with it.
+    pub(super) line: String,
+    /// Where the cursor then stands, counted in letters.
+    pub(super) cursor: usize,
+}
+
+/// What can follow where the cursor stands, which is counted in letters.
+pub(super) fn complete(
+    line: &str,
+    cursor: usize,
+    _names: &[Name],
+    values_of: &dyn Fn(&str) -> Vec<String>,
+) -> Vec<Completion> {
+    let at = line.char_indices().nth(cursor).map_or(line.len(), |(at, _)| at);
+    let is_space = |c: char| c.is_whitespace();
+    let start = line[..at].char_indices().rev().find(|(_, c)| is_space(*c)).map_or(0, |(at, c)| at + c.len_utf8());
+    let end = line[at..].find(is_space).map_or(line.len(), |more| at + more);
+    let typed = line[start..at].to_lowercase();
+    let words: Vec<String> = match typed.split_once(':') {
+        Some((key, _)) => values_of(key).into_iter().map(|value| format!("{key}:{value}")).collect(),
+        None => WORDS.map(|word| format!("{word}:")).into_iter().chain(FIGURES.map(str::to_owned)).collect(),
+    };
+    let fits = |word: &String| word.to_lowercase().starts_with(&typed) && word.to_lowercase() != typed;
+    let put = |shown: String| {
+        let head = format!("{}{shown}", &line[..start]);
+        Completion { cursor: head.chars().count(), line: format!("{head}{}", &line[end..]), shown }
+    };
+    words.into_iter().filter(fits).map(put).collect()
+}
+
+/// What runs have under a word, as far as it can be typed without a space.
+pub(super) fn values(rows: &[&RunRow], name: &str) -> Vec<String> {
+    let of_row = |row: &&RunRow| match name {
+        "state" => vec![row.state.name().to_owned()],
+        "method" => vec![row.method.clone()],
+        "model" => vec![row.model.clone()],
+        "data" => vec![row.dataset.clone()],
+        "tag" => row.tags.clone(),
+        _ => Vec::new(),
+    };
+    let first = |value: String| value.split_whitespace().next().map(str::to_lowercase);
+    let mut values: Vec<String> = rows.iter().flat_map(of_row).filter_map(first).collect();
+    values.sort_unstable();
+    values.dedup();
+    values
 }
 
 fn is_figure(key: &str) -> bool {
@@ -91,16 +159,29 @@ mod tests {
     #[test]
     fn a_word_that_no_run_has_is_named_with_those_that_they_have() {
         for (line, word) in [("paper rank>4", "rank"), ("lr<1e-3", "lr"), ("rank:8", "rank"), ("loss<small", "loss")] {
-            let said = trouble(line).unwrap_or_default();
+            let said = trouble(&parse(line), &[]).unwrap_or_default();
             assert!(said.contains(word), "{line}: {said}");
         }
-        assert!(trouble("rank>4").unwrap().contains("prefix"), "what is known is named");
+        assert!(trouble(&parse("rank>4"), &[]).unwrap().contains("prefix"), "what is known is named");
         for line in ["", "paper", "state:failed", "loss<=2.5 prefix>=10", "http://a", "val<2 p>3 minutes<1"] {
-            assert_eq!(trouble(line), None, "{line}");
+            assert_eq!(trouble(&parse(line), &[]), None, "{line}");
         }
         for name in FIGURES {
             assert!(number(&RunRow::example(), name).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn words_and_what_runs_have_under_them_are_completed() {
+        let row = RunRow::example();
+        let offered = |line: &str, cursor| {
+            let all = complete(line, cursor, &[], &|name| values(&[&row], name));
+            all.into_iter().map(|one| (one.shown, one.line, one.cursor)).collect::<Vec<_>>()
+        };
+        assert_eq!(offered("长度 st", 5)[0], ("state:".to_owned(), "长度 state:".to_owned(), 9));
+        let tag = ("tag:paper".to_owned(), "x tag:paper loss<2".to_owned(), 11);
+        assert_eq!(offered("x tag:p loss<2", 7), [tag]);
+        assert!(offered("tag:paper", 9).is_empty(), "it is whole");
     }
 
     #[test]
@@ -117,10 +198,10 @@ mod tests {
             "prefix>=10",
             "loss<=2.25",
         ] {
-            assert!(passes(&row, line), "{line}");
+            assert!(passes(&row, &parse(line)), "{line}");
         }
         for line in ["other", "state:failed", "loss<2", "prefix>10", "paper tag:none", "last<9"] {
-            assert!(!passes(&row, line), "{line}");
+            assert!(!passes(&row, &parse(line)), "{line}");
         }
     }
 }
