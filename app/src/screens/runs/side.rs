@@ -31,11 +31,13 @@ pub(super) struct Side {
     pub(super) width: f32,
     /// Below, where there is no room at the right.
     pub(super) height: f32,
+    /// Below, with the pictures of several runs.
+    pub(super) pictures: f32,
 }
 
 impl Default for Side {
     fn default() -> Self {
-        Self { open: true, width: 330.0, height: 230.0 }
+        Self { open: true, width: 330.0, height: 230.0, pictures: 380.0 }
     }
 }
 
@@ -106,33 +108,37 @@ impl Runs {
         }
         let room = ui.available_size();
         let is_wide = room.x >= WIDE;
-        let frame = egui::Frame::new().inner_margin(if is_wide {
-            egui::Margin { left: 14, right: 2, top: 4, bottom: 4 }
-        } else {
-            egui::Margin { left: 2, right: 2, top: 8, bottom: 4 }
-        });
-        let panel = if is_wide {
-            let most = (room.x - 420.0).max(240.0);
-            Panel::right("chosen runs").default_size(self.kept.side.width.min(most)).size_range(240.0..=most)
-        } else {
-            let most = (room.y - 150.0).max(120.0);
-            Panel::bottom("chosen runs below").default_size(self.kept.side.height.min(most)).size_range(120.0..=most)
+        let (across, down) = ((room.x - 420.0).max(240.0), (room.y - 130.0).max(120.0));
+        let below = egui::Margin { left: 0, right: 0, top: 10, bottom: 6 };
+        let beside = egui::Margin { left: 14, right: 2, top: 4, bottom: 6 };
+        let side = &self.kept.side;
+        let (panel, margin) = match chosen.as_slice() {
+            [_] if is_wide => {
+                (Panel::right("chosen run").default_size(side.width.min(across)).size_range(240.0..=across), beside)
+            }
+            [_] => {
+                (Panel::bottom("chosen run below").default_size(side.height.min(down)).size_range(120.0..=down), below)
+            }
+            _ => (Panel::bottom("chosen runs").default_size(side.pictures.min(down)).size_range(120.0..=down), below),
         };
-        let shown = panel.resizable(true).frame(frame).show(ui, |ui| {
-            ScrollArea::vertical().id_salt("chosen").auto_shrink(false).show(ui, |ui| match chosen.as_slice() {
-                [row] => one_ui(ui, row, &mut self.notes, state, out),
-                rows => {
-                    self.notes.send(out);
-                    views::selection_ui(ui, rows, &mut self.kept.views, state, out);
-                }
-            });
+        let panel = panel.resizable(true).frame(egui::Frame::new().inner_margin(margin));
+        let shown = panel.show(ui, |ui| match chosen.as_slice() {
+            [row] => {
+                let inside = |ui: &mut Ui| one_ui(ui, row, &mut self.notes, state, out);
+                ScrollArea::vertical().id_salt("chosen").auto_shrink(false).show(ui, inside);
+            }
+            rows => {
+                self.notes.send(out);
+                views::selection_ui(ui, rows, &mut self.kept.views, state, out);
+            }
         });
         // Whole points, so that the desk is not kept anew for a hair.
         let size = shown.response.rect.size().round();
-        if is_wide {
-            self.kept.side.width = size.x;
-        } else {
-            self.kept.side.height = size.y;
+        let side = &mut self.kept.side;
+        match chosen.len() {
+            1 if is_wide => side.width = size.x,
+            1 => side.height = size.y,
+            _ => side.pictures = size.y,
         }
     }
 }
