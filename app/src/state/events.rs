@@ -120,7 +120,7 @@ impl State {
         match answer {
             Answer::Runs(runs) => {
                 let told: Vec<RunId> = runs.iter().map(|row| row.id.clone()).collect();
-                self.runs.list = Some(runs);
+                self.runs.listed(runs);
                 self.on_rows(&told);
             }
             Answer::Detail(detail) => self.on_detail(*detail),
@@ -186,7 +186,7 @@ impl State {
     }
 
     fn forget(&mut self, run: &RunId, left: Option<Sentence>) {
-        self.runs.list.iter_mut().for_each(|runs| runs.retain(|row| row.id != *run));
+        let name = self.runs.take_out(run).unwrap_or_else(|| run.to_string());
         if self.comparison.runs().any(|known| known == run) {
             self.stop_generating();
             self.comparison.toggle(run);
@@ -201,7 +201,7 @@ impl State {
         self.runs.view.take_if(|view| view.id == *run);
         self.on_rows(std::slice::from_ref(run));
         match left {
-            None => self.notices.add(Level::Info, t!("notice.deleted"), "", self.env.now),
+            None => self.notices.deleted(run.clone(), &name, self.env.now),
             Some(sentence) => self.notices.add(Level::Warn, tell(&sentence), "", self.env.now),
         }
     }

@@ -25,6 +25,10 @@ pub enum Offer {
     GoOn(ExperimentId),
     /// Show the runs, where experiments are groups.
     Experiments,
+    /// Take back the deletion of runs.
+    Undelete(Vec<RunId>),
+    /// Take out runs that were put away.
+    Unarchive(Vec<RunId>),
 }
 
 impl Offer {
@@ -41,6 +45,16 @@ impl Offer {
                 Some((t!("experiment.go_on"), Action::Experiment(action)))
             }
             Self::Experiments => Some((t!("notice.show_runs"), Action::Show(Screen::Runs))),
+            Self::Undelete(runs) => {
+                let gone: Vec<RunId> = runs.iter().filter(|run| state.row(run).is_none()).cloned().collect();
+                (!gone.is_empty()).then(|| (t!("notice.undo"), Action::Run(RunAction::Undelete(gone))))
+            }
+            Self::Unarchive(runs) => {
+                let is_away = |run: &&RunId| state.row(run).is_some_and(|row| row.archived);
+                let runs: Vec<RunId> = runs.iter().filter(is_away).cloned().collect();
+                let action = || Action::Run(RunAction::Archive { runs: runs.clone(), archived: false });
+                (!runs.is_empty()).then(|| (t!("notice.undo"), action()))
+            }
             Self::Interrupted => {
                 let mut rows = state.runs.rows().filter(|row| row.state == RunState::Interrupted);
                 let first = rows.next()?;
@@ -87,6 +101,8 @@ pub struct Notice {
 
 /// Time on the screen; errors stay twice as long.
 pub const SHOWN_SECS: f64 = 6.0;
+/// Deletions within so many seconds were asked for together.
+const TOGETHER_SECS: f64 = 2.0;
 const KEPT: usize = 200;
 
 /// The list behind the bell, and the banner.
@@ -125,6 +141,19 @@ impl Notices {
         self.add(Level::Bad, told(&failure.what), tell(&failure.advice), at);
     }
 
+    /// A run was deleted: what can be taken back. Those that go together are told together.
+    pub fn deleted(&mut self, run: RunId, name: &str, at: f64) {
+        if let Some(Notice { what, offer: Some(Offer::Undelete(runs)), at: before, away: false, .. }) =
+            self.list.last_mut()
+            && at - *before < TOGETHER_SECS
+        {
+            runs.push(run);
+            *what = t!("notice.deleted_several", n = runs.len());
+            return;
+        }
+        self.offer(Level::Info, t!("notice.deleted", name = name), Offer::Undelete(vec![run]), at);
+    }
+
     /// Takes one from the screen; it stays in the list.
     pub fn put_away(&mut self, id: u64) {
         self.list.iter_mut().filter(|notice| notice.id == id).for_each(|notice| notice.away = true);
@@ -138,7 +167,10 @@ impl Notices {
     /// Those that are still on the screen, newest first; errors and what asks for a press stay twice as long.
     pub fn shown(&self, now: f64) -> impl Iterator<Item = &Notice> {
         self.newest().take(4).filter(move |notice| {
-            let waits = matches!(notice.offer, Some(Offer::Interrupted | Offer::GoOn(_)));
+            let waits = matches!(
+                notice.offer,
+                Some(Offer::Interrupted | Offer::GoOn(_) | Offer::Undelete(_) | Offer::Unarchive(_))
+            );
             let stays = if notice.level == Level::Bad || waits { 2.0 } else { 1.0 };
             !notice.away && now - notice.at < stays * SHOWN_SECS
         })
@@ -152,5 +184,23 @@ impl Notices {
     /// Empties the list.
     pub fn clear(&mut self) {
         *self = Self { last_id: self.last_id, banner: self.banner.take(), ..Self::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_deleted_together_is_taken_back_together() {
+        let mut notices = Notices::default();
+        let run = |id: &str| RunId(id.into());
+        notices.deleted(run("a"), "First", 10.0);
+        notices.deleted(run("b"), "Second", 10.5);
+        notices.deleted(run("c"), "Third", 20.0);
+        let told: Vec<(&str, Option<&Offer>)> =
+            notices.newest().map(|notice| (notice.what.as_str(), notice.offer.as_ref())).collect();
+        let (last, both) = (Offer::Undelete(vec![run("c")]), Offer::Undelete(vec![run("a"), run("b")]));
+        assert_eq!(told, [("Third is deleted", Some(&last)), ("2 runs are deleted", Some(&both))]);
     }
 }

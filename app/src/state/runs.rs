@@ -16,6 +16,8 @@ use crate::workspace::RunId;
 pub struct Runs {
     /// All runs, newest first; `None` until the store has answered.
     pub list: Option<Vec<RunRow>>,
+    /// Counts the changes of the list: what was made of it is made anew when this is another.
+    pub revision: u64,
     /// The run that *Training* shows, and *Explorer* unless it shows another instead.
     pub view: Option<RunView>,
     /// Checkpoints of the runs that were looked at.
@@ -51,9 +53,24 @@ impl Runs {
         }
     }
 
+    /// Takes the whole list.
+    pub(super) fn listed(&mut self, rows: Vec<RunRow>) {
+        self.revision += 1;
+        self.list = Some(rows);
+    }
+
+    /// Takes a run out of the list. Answers with its name, if it was there.
+    pub(super) fn take_out(&mut self, run: &RunId) -> Option<String> {
+        let list = self.list.as_mut()?;
+        let at = list.iter().position(|row| row.id == *run)?;
+        self.revision += 1;
+        Some(list.remove(at).name)
+    }
+
     /// Puts changed rows in their places, newest first; before the store has listed all, there is no place for one.
     pub(super) fn change(&mut self, rows: Vec<RunRow>, gone: &[RunId]) {
         let Some(list) = &mut self.list else { return };
+        self.revision += 1;
         list.retain(|row| !gone.contains(&row.id));
         self.curves.retain(|run, _| !gone.contains(run));
         for row in rows {
@@ -62,6 +79,15 @@ impl Runs {
                 None => list.insert(list.partition_point(|known| known.id > row.id), row),
             }
         }
+    }
+
+    /// The settings of a run: as they were read in full, or as its row has them.
+    pub(crate) fn config(&self, run: &RunId) -> Option<Box<RunConfig>> {
+        let of_row = || {
+            let row = self.rows().find(|row| row.id == *run)?;
+            serde_json::from_value::<RunConfig>(row.settings.as_ref().clone()).ok().map(Box::new)
+        };
+        self.viewed_config(run).or_else(of_row)
     }
 
     /// The settings of the run on screen, if it is this one.
@@ -119,8 +145,12 @@ mod tests {
         let mut runs = Runs::default();
         runs.change(vec![row(("9", "early"))], &[]);
         assert!(runs.list.is_none(), "nothing was listed yet");
-        runs.list = Some([("7", "c"), ("5", "b"), ("3", "a")].map(row).into());
+        runs.listed([("7", "c"), ("5", "b"), ("3", "a")].map(row).into());
+        let before = runs.revision;
         runs.change([("6", "new"), ("5", "renamed"), ("8", "newest")].map(row).into(), &[RunId("3".into())]);
         assert_eq!(listed(&runs), [("8", "newest"), ("7", "c"), ("6", "new"), ("5", "renamed")]);
+        assert_eq!(runs.take_out(&RunId("6".into())).as_deref(), Some("new"));
+        assert_eq!(runs.take_out(&RunId("6".into())), None);
+        assert_eq!(runs.revision, before + 2, "each change is counted");
     }
 }

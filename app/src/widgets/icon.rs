@@ -20,6 +20,9 @@ pub enum Icon {
     Cross,
     Up,
     Down,
+    Right,
+    Star,
+    StarFull,
 }
 
 /// Draws an icon into a square of about 16 points.
@@ -85,5 +88,25 @@ pub fn paint(painter: &Painter, center: Pos2, icon: Icon, color: Color32) {
         }
         Icon::Up => line(&[(-3.5, 2.0), (0.0, -2.0), (3.5, 2.0)]),
         Icon::Down => line(&[(-3.5, -2.0), (0.0, 2.0), (3.5, -2.0)]),
+        Icon::Right => line(&[(-2.0, -3.5), (2.0, 0.0), (-2.0, 3.5)]),
+        Icon::Star => star(painter, center, color, false),
+        Icon::StarFull => star(painter, center, color, true),
     }
+}
+
+/// A star: its fill is five points around a middle, as it is not convex.
+fn star(painter: &Painter, center: Pos2, color: Color32, full: bool) {
+    let corner = |i: usize| {
+        let (angle, radius) = (PI * (i as f32 / 5.0 - 0.5), if i.is_multiple_of(2) { 6.5 } else { 2.8 });
+        center + vec2(radius * angle.cos(), radius * angle.sin() + 0.5)
+    };
+    if full {
+        let middle = (1..10).step_by(2).map(corner).collect();
+        painter.add(Shape::convex_polygon(middle, color, Stroke::NONE));
+        for tip in (0..10).step_by(2) {
+            let point = [tip + 9, tip, tip + 1].map(|i| corner(i % 10)).to_vec();
+            painter.add(Shape::convex_polygon(point, color, Stroke::NONE));
+        }
+    }
+    painter.add(Shape::closed_line((0..10).map(corner).collect(), Stroke::new(1.2, color)));
 }

@@ -15,6 +15,7 @@ mod rows;
 mod scenes;
 mod sent;
 mod several;
+mod table;
 mod walk;
 mod whole;
 mod world;

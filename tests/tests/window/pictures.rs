@@ -31,9 +31,11 @@ fn runs_in_a_table() {
     let mut bench = Bench::with_runs(Start::default(), runs());
     click(&mut bench, "Paper setting");
     picture(&mut bench, "runs_table");
-    click(&mut bench, "Delete…");
-    bench.harness.get_by_label("Delete with all files");
-    picture(&mut bench, "runs_delete");
+    click(&mut bench, "Delete");
+    let run = runs()[2].id.clone();
+    bench.answer(Answer::Deleted { run, left: None });
+    bench.harness.get_by_label("Paper setting is deleted");
+    picture(&mut bench, "runs_deleted");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use engine::training::Beginning;
 
 use crate::action::Screen;
 use crate::state::State;
-use crate::state::notices::Level;
+use crate::state::notices::{Level, Offer};
 use crate::state::outbox::Fill;
 use crate::state::request::Request;
 use crate::state::runs::AfterDetail;
@@ -34,8 +34,21 @@ pub enum RunAction {
     Withdraw(RunId),
     /// Give it another name.
     Rename(RunId, String),
-    /// Delete it and its files; the question was answered.
+    /// Delete it and its files.
     Delete(RunId),
+    /// Take back the deletion of runs, as long as their files are kept.
+    Undelete(Vec<RunId>),
+    /// Put runs away, or take them out again.
+    Archive {
+        /// The runs.
+        runs: Vec<RunId>,
+        /// Away.
+        archived: bool,
+    },
+    /// Give it these tags and no others.
+    Tags(RunId, Vec<String>),
+    /// Keep what was written about it.
+    Notes(RunId, String),
     /// Mark or unmark it.
     Star(RunId, bool),
     /// Write its adapter in a form in which it can leave.
@@ -87,6 +100,12 @@ impl State {
             RunAction::Withdraw(run) => self.withdraw(&run),
             RunAction::Rename(run, name) => self.outbox.store(StoreRequest::Rename { run, name }),
             RunAction::Delete(run) => self.outbox.store(StoreRequest::Delete(run)),
+            RunAction::Undelete(runs) => {
+                runs.into_iter().for_each(|run| self.outbox.store(StoreRequest::Undelete(run)))
+            }
+            RunAction::Archive { runs, archived } => self.archive(runs, archived),
+            RunAction::Tags(run, tags) => self.outbox.store(StoreRequest::Tags { run, tags }),
+            RunAction::Notes(run, text) => self.outbox.store(StoreRequest::Notes { run, text }),
             RunAction::Star(run, starred) => self.outbox.store(StoreRequest::Star { run, starred }),
             RunAction::Export(export) => self.export(export),
         }
@@ -97,12 +116,26 @@ impl State {
             return self.open(run.clone(), Screen::Training);
         }
         let Some(folder) = self.row(run).map(|row| row.folder.clone()) else { return };
-        match self.runs.viewed_config(run) {
+        match self.runs.config(run) {
             Some(config) => self.enqueue(run.clone(), folder, config, beginning),
             None => {
                 self.runs.after_detail = Some((run.clone(), AfterDetail::Resume(beginning)));
                 self.open(run.clone(), Screen::Training);
             }
+        }
+    }
+
+    /// What is put away can be taken out again with one press.
+    fn archive(&mut self, runs: Vec<RunId>, archived: bool) {
+        for run in runs.iter().cloned() {
+            self.outbox.store(StoreRequest::Archive { run, archived });
+        }
+        if archived {
+            let sentence = match runs.as_slice() {
+                [run] => t!("notice.archived_one", name = self.row(run).map_or("", |row| row.name.as_str())),
+                several => t!("notice.archived", n = several.len()),
+            };
+            self.notices.offer(Level::Info, sentence, Offer::Unarchive(runs), self.env.now);
         }
     }
 

@@ -1,119 +1,111 @@
-//! The screen *Runs*: all runs in a table, with what can be done with them. Without runs: where to begin.
+//! The screen *Runs*: the bar above the table, the table, what is beside it, and the questions that are open.
 
 use std::collections::BTreeSet;
 
-use egui::{Key, RichText, Ui};
+use egui::{CentralPanel, RichText, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::action::RunAction;
-use super::table::{Sort, SortBy};
-use super::{send, table, welcome};
+use super::chooser::{self, Chooser};
+use super::columns::{Column, Shown, default_columns};
+use super::deeds::{Deed, is_writable};
+use super::filter_line::{FilterLine, toggle_term};
+use super::groups::GroupBy;
+use super::header::{moved, sorted_next};
+use super::sheet::Sheet;
+use super::side::{Notes, Side};
+use super::table::{Asked, Sort, Table};
+use super::tags::Tagging;
+use super::views::Views;
+use super::{send, welcome};
 use crate::action::{Action, Screen};
 use crate::state::State;
-use crate::store::{RunRow, RunState};
-use crate::study::{filter, names};
+use crate::store::RunRow;
+use crate::study::{self, Name};
 use crate::t;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
-use crate::widgets::containers::{heading_ui, modal_frame};
+use crate::widgets::button::{primary_ui, quiet_ui, small_ui};
+use crate::widgets::containers::{empty_ui, heading_ui, modal_frame};
 use crate::widgets::field;
 use crate::workspace::RunId;
 
-/// Something that is done with chosen runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// Show its curves.
-    Open,
-    /// Put beside the base.
-    Compare,
-    /// Score what it writes for a file of rows.
-    Evaluate,
-    /// Look into its adapter.
-    Explore,
-    /// Go on from its last checkpoint.
-    Resume,
-    /// Fill the form with its settings.
-    Duplicate,
-    /// Give it another name.
-    Rename,
-    /// Delete with all files.
-    Delete,
-}
-
-impl Deed {
-    const ALL: [Self; 8] = [
-        Self::Open,
-        Self::Compare,
-        Self::Evaluate,
-        Self::Explore,
-        Self::Resume,
-        Self::Duplicate,
-        Self::Rename,
-        Self::Delete,
-    ];
-
-    /// Text of the deed's button.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Open => t!("runs.open"),
-            Self::Compare => t!("runs.compare"),
-            Self::Evaluate => t!("runs.evaluate"),
-            Self::Explore => t!("runs.explore"),
-            Self::Resume => t!("runs.resume"),
-            Self::Duplicate => t!("runs.duplicate"),
-            Self::Rename => t!("runs.rename"),
-            Self::Delete => t!("runs.delete"),
-        }
-    }
-
-    /// Whether it can be done with these runs.
-    fn can(self, rows: &[&RunRow], writable: bool) -> bool {
-        let one = if let [row] = rows { Some(*row) } else { None };
-        match self {
-            Self::Open | Self::Duplicate => one.is_some(),
-            Self::Compare => !rows.is_empty() && rows.iter().all(|row| !row.files_missing),
-            Self::Evaluate | Self::Explore => one.is_some_and(|row| !row.files_missing),
-            Self::Resume => writable && one.is_some_and(can_resume),
-            Self::Rename => writable && one.is_some(),
-            Self::Delete => writable && !rows.is_empty(),
-        }
-    }
-}
-
 /// A run that is being given another name.
 #[derive(Debug)]
-struct Renaming {
-    run: RunId,
-    name: String,
+pub(super) struct Renaming {
+    pub(super) run: RunId,
+    pub(super) name: String,
     /// The field has not been drawn yet: it gets the keyboard, with all of the name chosen.
-    fresh: bool,
+    pub(super) fresh: bool,
 }
 
 /// Filter, selection and open dialogs of *Runs*.
 #[derive(Debug, Default)]
 pub struct Runs {
-    kept: Kept,
-    selected: BTreeSet<RunId>,
+    pub(super) kept: Kept,
+    pub(super) sheet: Sheet,
+    pub(super) selected: BTreeSet<RunId>,
     /// The row that a range of rows begins with.
-    anchor: Option<RunId>,
-    renaming: Option<Renaming>,
-    deleting: Option<Vec<RunId>>,
-    sending: Option<send::Sending>,
-    /// A row that the keyboard has gone to.
-    scroll_to: Option<usize>,
+    pub(super) anchor: Option<RunId>,
+    pub(super) renaming: Option<Renaming>,
+    pub(super) tagging: Option<Tagging>,
+    pub(super) sending: Option<send::Sending>,
+    /// A run that the keyboard or a click has gone to, by its place among all.
+    pub(super) scroll_to: Option<usize>,
+    pub(super) notes: Notes,
+    line: FilterLine,
+    chooser: Chooser,
+    /// All names under which runs have values, and the runs that they were read of.
+    names: Option<(usize, Vec<Name>)>,
 }
 
-/// Filter and order of the table: kept from one start to the next.
+/// The table as somebody has made it: kept from one start to the next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Kept {
-    filter: String,
-    sort: Sort,
+    pub(super) filter: String,
+    /// `None`: newest first.
+    pub(super) sort: Option<Sort>,
+    pub(super) columns: Vec<Shown>,
+    /// Width of the name, where somebody has drawn it.
+    pub(super) name_width: Option<f32>,
+    pub(super) group: GroupBy,
+    pub(super) folded: BTreeSet<String>,
+    /// Those that are put away are shown too.
+    pub(super) show_archived: bool,
+    /// The run that others are held against.
+    pub(super) baseline: Option<RunId>,
+    pub(super) side: Side,
+    pub(super) views: Views,
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { filter: String::new(), sort: Sort { by: SortBy::Started, descending: true } }
+        Self {
+            filter: String::new(),
+            sort: None,
+            columns: default_columns(),
+            name_width: None,
+            group: GroupBy::default(),
+            folded: BTreeSet::new(),
+            show_archived: false,
+            baseline: None,
+            side: Side::default(),
+            views: Views::default(),
+        }
+    }
+}
+
+impl Kept {
+    /// Whether the same lines and cells follow from both: widths and what is beside the table do not matter.
+    pub(super) fn makes_same(&self, other: &Self) -> bool {
+        let columns = |kept: &Self| kept.columns.iter().map(|shown| shown.column.clone()).collect::<Vec<_>>();
+        self.filter == other.filter
+            && self.sort == other.sort
+            && self.group == other.group
+            && self.folded == other.folded
+            && self.show_archived == other.show_archived
+            && self.baseline == other.baseline
+            && columns(self) == columns(other)
     }
 }
 
@@ -125,7 +117,7 @@ impl Runs {
         }
     }
 
-    /// Filter and order of the table.
+    /// The table as somebody has made it.
     pub fn kept(&self) -> &Kept {
         &self.kept
     }
@@ -137,149 +129,192 @@ impl Runs {
 
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let Some(runs) = &state.runs.list else {
+        let Some(rows) = &state.runs.list else {
             ui.horizontal(|ui| {
                 ui.spinner();
                 ui.label(t!("runs.loading"));
             });
             return;
         };
-        if runs.is_empty() {
+        if rows.is_empty() {
             return welcome::welcome_ui(ui, state, out);
         }
-        self.selected.retain(|id| runs.iter().any(|row| row.id == *id));
-        heading_ui(ui, t!("screen.runs"), &t!("runs.count", n = runs.len()), |ui| {
+        self.selected.retain(|id| state.row(id).is_some());
+        self.sheet.refresh(state.runs.revision, rows, &self.kept);
+        self.read_names(rows);
+        let count = match self.sheet.passing {
+            n if n == rows.len() => t!("runs.count", n = n),
+            n => t!("runs.count_of", n = n, of = rows.len()),
+        };
+        heading_ui(ui, t!("screen.runs"), &count, |ui| {
             if primary_ui(ui, true, t!("runs.begin")).clicked() {
                 out.push(Action::Show(Screen::NewRun));
             }
         });
-        self.toolbar_ui(ui, state, out);
-        let filter = filter::parse(&self.kept.filter);
-        let mut rows: Vec<&RunRow> = runs.iter().filter(|row| filter::passes(row, &filter)).collect();
-        self.kept.sort.apply(&mut rows);
-        let trouble =
-            (!filter.is_empty()).then(|| filter::trouble(&filter, &names(&runs.iter().collect::<Vec<_>>()))).flatten();
-        if let Some(sentence) = &trouble {
+        self.bar_ui(ui, rows);
+        self.deeds_ui(ui, state, out);
+        // What was typed just now is to be seen in this frame.
+        self.sheet.refresh(state.runs.revision, rows, &self.kept);
+        if let Some(sentence) = &self.sheet.trouble {
             ui.add(egui::Label::new(RichText::new(sentence).small().color(tokens(ui).warn)).wrap());
         }
-        if rows.is_empty() {
-            if trouble.is_none() {
-                crate::widgets::containers::empty_ui(ui, t!("runs.none_match"), t!("runs.none_match_advice"));
-            }
-        } else {
-            self.keys(ui, &rows, state, out);
-            self.table_ui(ui, &rows, state, out);
-        }
-        self.rename_ui(ui, out);
-        self.delete_ui(ui, state, out);
-        send::send_ui(ui, &mut self.sending, state, out);
-    }
-
-    fn table_ui(&mut self, ui: &mut Ui, rows: &[&RunRow], state: &State, out: &mut Vec<Action>) {
-        let selected = self.selected.clone();
-        let writable = is_writable(state);
-        let menu = |row: &RunRow| {
-            let rows = if selected.contains(&row.id) { rows_of(&selected, state) } else { vec![row] };
-            Deed::ALL.iter().map(|deed| (*deed, deed.can(&rows, writable))).collect()
-        };
-        let mut table = table::Table::new(rows, state.env.now, &mut self.kept.sort, &selected, &menu, out);
-        table.scroll_to = self.scroll_to.take();
-        table.ui(ui);
-        let (clicked, pressed) = (table.clicked, table.pressed);
-        if let Some((index, modifiers)) = clicked {
-            self.select(rows, index, modifiers);
-        }
-        if let Some((index, deed)) = pressed {
-            let row = rows[index];
-            let chosen = if self.selected.contains(&row.id) { rows_of(&self.selected, state) } else { vec![row] };
-            self.perform(deed, &chosen, out);
-        }
-    }
-
-    /// Handles the keys that are pressed while a row has the keyboard.
-    fn keys(&mut self, ui: &Ui, rows: &[&RunRow], state: &State, out: &mut Vec<Action>) {
-        let focused = ui.memory(|memory| memory.focused());
-        let Some(at) = focused.and_then(|id| rows.iter().position(|row| table::row_id(&row.id) == id)) else { return };
-        let filter = egui::EventFilter { vertical_arrows: true, ..egui::EventFilter::default() };
-        ui.memory_mut(|memory| memory.set_focus_lock_filter(table::row_id(&rows[at].id), filter));
-        let last = rows.len() - 1;
-        let moves = [
-            (Key::ArrowDown, (at + 1).min(last)),
-            (Key::ArrowUp, at.saturating_sub(1)),
-            (Key::Home, 0),
-            (Key::End, last),
-        ];
-        let pressed = |key| ui.input(|input| input.key_pressed(key));
-        for (key, to) in moves {
-            if pressed(key) && to != at {
-                let shift = ui.input(|input| input.modifiers.shift);
-                self.select(rows, to, egui::Modifiers { shift, ..egui::Modifiers::NONE });
-                ui.memory_mut(|memory| memory.request_focus(table::row_id(&rows[to].id)));
-                self.scroll_to = Some(to);
-            }
-        }
-        let row = rows[at];
-        let chosen = if self.selected.contains(&row.id) { rows_of(&self.selected, state) } else { vec![row] };
-        for (key, deed) in [(Key::Enter, Deed::Open), (Key::F2, Deed::Rename), (Key::Delete, Deed::Delete)] {
-            if pressed(key) && deed.can(&chosen, is_writable(state)) {
-                self.perform(deed, &chosen, out);
-            }
-        }
-    }
-
-    fn perform(&mut self, deed: Deed, rows: &[&RunRow], out: &mut Vec<Action>) {
-        let Some(first) = rows.first() else { return };
-        let run = || first.id.clone();
-        match deed {
-            Deed::Open => out.push(Action::Open(run(), Screen::Training)),
-            Deed::Compare => out.extend(rows.iter().map(|row| Action::Open(row.id.clone(), Screen::Compare))),
-            Deed::Evaluate => out.push(Action::Open(run(), Screen::Evaluate)),
-            Deed::Explore => out.push(Action::Open(run(), Screen::Explorer)),
-            Deed::Resume => out.push(Action::Run(RunAction::Resume(run()))),
-            Deed::Duplicate => out.push(Action::Run(RunAction::Duplicate(run()))),
-            Deed::Rename => self.renaming = Some(Renaming { run: run(), name: first.name.clone(), fresh: true }),
-            Deed::Delete => self.deleting = Some(rows.iter().map(|row| row.id.clone()).collect()),
-        }
-    }
-
-    /// As in a file manager: click, Ctrl adds, Shift takes a range.
-    fn select(&mut self, rows: &[&RunRow], index: usize, modifiers: egui::Modifiers) {
-        let id = rows[index].id.clone();
-        let anchor = self.anchor.as_ref().and_then(|a| rows.iter().position(|row| row.id == *a));
-        match anchor {
-            Some(anchor) if modifiers.shift => {
-                let (from, to) = (anchor.min(index), anchor.max(index));
-                self.selected = rows[from..=to].iter().map(|row| row.id.clone()).collect();
-                return;
-            }
-            _ if modifiers.command => {
-                if !self.selected.remove(&id) {
-                    self.selected.insert(id.clone());
-                }
-            }
-            _ => self.selected = BTreeSet::from([id.clone()]),
-        }
-        self.anchor = Some(id);
-    }
-
-    fn toolbar_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let chosen = rows_of(&self.selected, state);
-        let one = if let [row] = chosen.as_slice() { Some(*row) } else { None };
-        let writable = is_writable(state);
-        ui.horizontal_wrapped(|ui| {
-            let line = |ui: &mut Ui| field::line_ui(ui, &mut self.kept.filter, t!("runs.filter_hint"), 200.0);
-            ui.name_inputs(t!("runs.filter"), line).on_hover_text(t!("runs.filter_help"));
-            for deed in Deed::ALL {
-                if deed == Deed::Delete {
-                    send::menu_ui(ui, one, &mut self.sending);
-                }
-                let button = if deed == Deed::Delete { danger_ui } else { quiet_ui };
-                if button(ui, deed.can(&chosen, writable), deed.name()).clicked() {
-                    self.perform(deed, &chosen, out);
-                }
+        self.side_ui(ui, state, out);
+        CentralPanel::default().frame(egui::Frame::NONE).show(ui, |ui| {
+            if self.sheet.lines.is_empty() && self.sheet.baseline.is_none() {
+                self.nothing_ui(ui);
+            } else {
+                self.keys(ui, rows, state, out);
+                self.table_ui(ui, rows, state, out);
             }
         });
-        ui.add_space(theme::SMALL_GAP);
+        self.questions_ui(ui, state, out);
+    }
+
+    /// Names are only needed where they are offered.
+    fn read_names(&mut self, rows: &[RunRow]) {
+        if !self.line.is_open() && !self.chooser.is_open() {
+            self.names = None;
+        } else if self.names.as_ref().is_none_or(|(of, _)| *of != rows.len()) {
+            let all: Vec<&RunRow> = rows.iter().collect();
+            self.names = Some((rows.len(), study::names(&all)));
+        }
+    }
+
+    fn nothing_ui(&self, ui: &mut Ui) {
+        if self.sheet.trouble.is_some() {
+            return;
+        }
+        if self.sheet.archived > 0 {
+            empty_ui(ui, t!("runs.all_archived"), t!("runs.all_archived_advice"));
+        } else {
+            empty_ui(ui, t!("runs.none_match"), t!("runs.none_match_advice"));
+        }
+    }
+
+    /// The line of the filter, and how the table is made.
+    fn bar_ui(&mut self, ui: &mut Ui, rows: &[RunRow]) {
+        ui.horizontal_wrapped(|ui| {
+            let width = (ui.available_width() - 420.0).clamp(200.0, 520.0);
+            let names = self.names.as_ref().map_or(&[][..], |(_, names)| names.as_slice());
+            self.line.ui(ui, &mut self.kept.filter, width, (names, rows));
+            self.group_ui(ui);
+            chooser::open_ui(ui, &mut self.chooser);
+            if self.sheet.archived > 0 || self.kept.show_archived {
+                let label = match self.sheet.archived {
+                    0 => t!("runs.archived").to_owned(),
+                    n => t!("runs.archived_n", n = n),
+                };
+                ui.checkbox(&mut self.kept.show_archived, label);
+            }
+            let word = if self.kept.side.open { t!("runs.hide_side") } else { t!("runs.show_side") };
+            if small_ui(ui, word).on_hover_text(t!("runs.side_help")).clicked() {
+                self.kept.side.open = !self.kept.side.open;
+            }
+        });
+        ui.add_space(2.0);
+    }
+
+    /// What runs stand together by.
+    fn group_ui(&mut self, ui: &mut Ui) {
+        let mut choices = vec![
+            (GroupBy::Auto, t!("runs.group_auto").to_owned()),
+            (GroupBy::Nothing, t!("runs.group_nothing").to_owned()),
+            (GroupBy::Experiment, t!("column.experiment").to_owned()),
+            (GroupBy::Seeds, t!("runs.group_seeds").to_owned()),
+        ];
+        let plain = [Column::State, Column::Star, Column::Method, Column::Model, Column::Data, Column::Tags];
+        let plain = plain.map(|column| (column.title(&[]), column));
+        let values = self.kept.columns.iter().filter(|shown| matches!(shown.column, Column::Value(_)));
+        let values = values.map(|shown| (shown.column.title(&self.kept.columns), shown.column.clone()));
+        let mut columns: Vec<(String, Column)> = plain.into_iter().chain(values).collect();
+        if let GroupBy::Column(column) = &self.kept.group
+            && !columns.iter().any(|(_, known)| known == column)
+        {
+            columns.push((column.title(&self.kept.columns), column.clone()));
+        }
+        choices.extend(columns.into_iter().map(|(title, column)| (GroupBy::Column(column), title)));
+        ui.name_inputs(t!("runs.group"), |ui| {
+            let shown = choices.iter().find(|(choice, _)| *choice == self.kept.group);
+            let shown = t!("runs.group_by", what = shown.map_or("", |(_, name)| name.as_str()));
+            egui::ComboBox::from_id_salt("group of runs").selected_text(shown).show_ui(ui, |ui| {
+                for (choice, name) in &choices {
+                    if ui.selectable_label(*choice == self.kept.group, name).clicked() {
+                        self.kept.group = choice.clone();
+                    }
+                }
+            });
+        });
+    }
+
+    fn table_ui(&mut self, ui: &mut Ui, rows: &[RunRow], state: &State, out: &mut Vec<Action>) {
+        let writable = is_writable(state);
+        let menu = |row: &RunRow| {
+            let rows = self.meant(row, state);
+            let is_baseline = self.kept.baseline.as_ref() == Some(&row.id);
+            let deed = |deed: &Deed| (*deed, deed.name(&rows, is_baseline), deed.can(&rows, writable));
+            Deed::ALL.iter().map(deed).collect()
+        };
+        let scroll_to = self.scroll_to.and_then(|run| self.sheet.line_of(run));
+        let mut table = Table::new((rows, &self.sheet), (&self.kept, &self.selected), &menu, state, out);
+        table.scroll_to = scroll_to;
+        let drawn = table.ui(ui);
+        let asked = std::mem::take(&mut table.asked);
+        self.scroll_to = None;
+        for (column, width) in drawn {
+            // Whole points, so that the desk is not kept anew for a hair.
+            if column == Column::Name {
+                self.kept.name_width = Some(width.round());
+            } else if let Some(shown) = self.kept.columns.iter_mut().find(|shown| shown.column == column) {
+                shown.width = Some(width.round());
+            }
+        }
+        for asked in asked {
+            self.answer(asked, rows, state, out);
+        }
+    }
+
+    fn answer(&mut self, asked: Asked, rows: &[RunRow], state: &State, out: &mut Vec<Action>) {
+        match asked {
+            Asked::Select(run, modifiers) => {
+                self.select(rows, run, modifiers);
+                self.scroll_to = Some(run);
+            }
+            Asked::SelectGroup(group, modifiers) => self.select_group(rows, group, modifiers),
+            Asked::Do(run, deed) => {
+                let meant = self.meant(&rows[run], state);
+                self.perform(deed, &meant, out);
+            }
+            Asked::Fold(key) => {
+                if !self.kept.folded.remove(&key) {
+                    self.kept.folded.insert(key);
+                }
+            }
+            Asked::Tag(term) => toggle_term(&mut self.kept.filter, &term),
+            Asked::Sort(column) => self.kept.sort = sorted_next(self.kept.sort.as_ref(), column),
+            Asked::Group(column) => self.kept.group = GroupBy::Column(column),
+            Asked::Move(from, to) => moved(&mut self.kept.columns, from, to),
+            Asked::Hide(at) if at < self.kept.columns.len() => drop(self.kept.columns.remove(at)),
+            Asked::Hide(_) => {}
+            Asked::Choose => self.chooser.open(),
+        }
+    }
+
+    fn questions_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        self.rename_ui(ui, out);
+        if self.tagging.as_mut().is_some_and(|tagging| tagging.ui(ui, state, out)) {
+            self.tagging = None;
+        }
+        if self.chooser.is_open() {
+            let chosen = self.chosen(state);
+            // Without a choice all that are shown are meant.
+            let meant = match (chosen.len(), &state.runs.list) {
+                (0 | 1, Some(rows)) => self.sheet.order.iter().filter_map(|at| rows.get(*at)).collect(),
+                _ => chosen,
+            };
+            let names = self.names.as_ref().map_or(&[][..], |(_, names)| names.as_slice());
+            self.chooser.ui(ui, &mut self.kept, names, &meant);
+        }
+        send::send_ui(ui, &mut self.sending, state, out);
     }
 
     fn rename_ui(&mut self, ui: &mut Ui, out: &mut Vec<Action>) {
@@ -303,49 +338,29 @@ impl Runs {
             self.renaming = None;
         }
     }
+}
 
-    fn delete_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let Some(ids) = &self.deleting else { return };
-        let rows: Vec<&RunRow> = ids.iter().filter_map(|id| state.row(id)).collect();
-        let live = rows.iter().any(|row| row.state.is_live());
-        let mut done = false;
-        let modal = egui::Modal::new(egui::Id::unique("delete")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
-            ui.set_width(460.0);
-            let title = match rows.len() {
-                1 => t!("runs.delete_one").to_owned(),
-                n => t!("runs.delete_title", n = n),
-            };
-            ui.label(RichText::new(title).text_style(theme::title()));
-            for row in rows.iter().take(8) {
-                ui.label(&row.name);
-                let folder = RichText::new(row.folder.display().to_string()).small().color(tokens(ui).muted);
-                ui.add(egui::Label::new(folder).truncate());
-            }
-            let sentence = if live { t!("runs.delete_live") } else { t!("runs.delete_files") };
-            ui.add(egui::Label::new(sentence).wrap());
-            ui.horizontal(|ui| {
-                if danger_ui(ui, !live, t!("runs.delete_do")).clicked() {
-                    out.extend(rows.iter().map(|row| Action::Run(RunAction::Delete(row.id.clone()))));
-                    done = true;
-                }
-                done |= quiet_ui(ui, true, t!("frame.cancel")).clicked();
-            });
-        });
-        if done || modal.should_close() {
-            self.deleting = None;
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_version_kept_is_read() {
+        let kept: Kept =
+            serde_json::from_str(r#"{"filter": "paper", "sort": {"by": "best_loss", "descending": true}}"#).unwrap();
+        assert_eq!(kept.filter, "paper");
+        assert_eq!(kept.sort, Some(Sort { by: Column::Best, descending: true }));
+        assert_eq!(kept.columns, default_columns());
     }
-}
 
-/// A run that has ended before its last step, with its files still there.
-pub fn can_resume(row: &RunRow) -> bool {
-    matches!(row.state, RunState::Stopped | RunState::Failed | RunState::Interrupted) && !row.files_missing
-}
-
-fn is_writable(state: &State) -> bool {
-    matches!(state.env.access, crate::store::Access::ReadWrite)
-}
-
-fn rows_of<'a>(runs: &BTreeSet<RunId>, state: &'a State) -> Vec<&'a RunRow> {
-    runs.iter().filter_map(|id| state.row(id)).collect()
+    #[test]
+    fn a_table_that_somebody_has_made_survives_a_restart() {
+        let mut kept = Kept { group: GroupBy::Column(Column::Value("seed".into())), ..Kept::default() };
+        kept.columns.push(Shown { column: Column::Value("training.learning_rate".into()), width: Some(88.0) });
+        kept.baseline = Some(RunId("a".into()));
+        let read: Kept = serde_json::from_str(&serde_json::to_string(&kept).unwrap()).unwrap();
+        assert_eq!(read, kept);
+        assert!(kept.makes_same(&Kept { name_width: Some(3.0), ..kept.clone() }));
+        assert!(!kept.makes_same(&Kept { baseline: None, ..kept.clone() }));
+    }
 }

@@ -1,0 +1,224 @@
+//! Runs that stand together under a line of their own: those of an experiment, those that differ in their seeds alone, those
+//! that have the same in a column.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::columns::{Column, best_of, text_of};
+use super::table::state_words;
+use crate::format;
+use crate::store::{RunRow, RunState};
+use crate::study::{self, less_is_better};
+use crate::t;
+use crate::workspace::date_and_time;
+
+/// What runs stand together by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GroupBy {
+    /// By experiment, as soon as there is one.
+    #[default]
+    Auto,
+    /// They do not.
+    Nothing,
+    /// Experiment.
+    Experiment,
+    /// All settings but the seed.
+    Seeds,
+    /// What stands in a column.
+    Column(Column),
+}
+
+impl GroupBy {
+    /// What it comes to with these runs.
+    pub(super) fn resolved(&self, rows: &[&RunRow]) -> Self {
+        match self {
+            Self::Auto if rows.iter().any(|row| row.experiment.is_some()) => Self::Experiment,
+            Self::Auto => Self::Nothing,
+            other => other.clone(),
+        }
+    }
+}
+
+/// Runs under a line of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Group {
+    /// By which it is known when it is folded.
+    pub(super) key: String,
+    /// Text of its line.
+    pub(super) title: String,
+    /// The experiment, where it is one.
+    pub(super) experiment: Option<String>,
+    /// Places of its runs among all, in the order of the table.
+    pub(super) runs: Vec<usize>,
+    /// Runs that have come to their end.
+    pub(super) done: usize,
+    /// The figure by which its runs are judged; `None` where they are judged by several.
+    pub(super) figure: Option<String>,
+    /// The best value of it.
+    pub(super) best: Option<f64>,
+    /// Runs that differ in their seeds alone, as far as there are several: label, mean, half width, number.
+    pub(super) means: Vec<Mean>,
+}
+
+/// A mean over seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Mean {
+    /// What these runs have and the others have not.
+    pub(super) label: String,
+    /// Mean of the figure.
+    pub(super) mean: f64,
+    /// Half the width of its interval.
+    pub(super) half_width: Option<f64>,
+    /// Number of runs.
+    pub(super) runs: usize,
+}
+
+impl Mean {
+    /// The mean with its interval.
+    pub(super) fn text(&self) -> String {
+        match self.half_width {
+            Some(half) => format!("{} ± {}", format::figure(self.mean), format::figure(half)),
+            None => format::figure(self.mean),
+        }
+    }
+}
+
+impl Group {
+    fn new(key: String, title: String, experiment: Option<String>, rows: &[RunRow], runs: Vec<usize>) -> Self {
+        let members: Vec<&RunRow> = runs.iter().map(|at| &rows[*at]).collect();
+        let done = members.iter().filter(|row| row.state == RunState::Finished).count();
+        let mut names: Vec<&str> = members.iter().map(|row| best_of(row).0).collect();
+        names.dedup();
+        let figure = if let [name] = names.as_slice() { Some((*name).to_owned()) } else { None };
+        let values = members.iter().filter_map(|row| best_of(row).1).filter(|value| value.is_finite());
+        let best = figure.as_deref().and_then(|name| {
+            let less = less_is_better(name);
+            values.reduce(|a, b| if (b < a) == less { b } else { a })
+        });
+        let means = figure.as_deref().map(|name| means_of(&members, name)).unwrap_or_default();
+        Self { key, title, experiment, runs, done, figure, best, means }
+    }
+
+    /// The best of its means.
+    pub(super) fn best_mean(&self) -> Option<&Mean> {
+        let less = less_is_better(self.figure.as_deref()?);
+        self.means.iter().reduce(|a, b| if (b.mean < a.mean) == less { b } else { a })
+    }
+}
+
+fn means_of(members: &[&RunRow], figure: &str) -> Vec<Mean> {
+    let several = |group: study::Group| {
+        let mean = group.mean.filter(|_| group.runs.len() > 1)?;
+        Some(Mean { label: group.label, mean, half_width: group.half_width, runs: group.runs.len() })
+    };
+    study::over_seeds(members, figure).into_iter().filter_map(several).collect()
+}
+
+/// The groups of runs that stand in this order; none where they do not stand together. A group stands where its first run
+/// would, what has no experiment at the end.
+pub(super) fn groups_of(rows: &[RunRow], order: &[usize], by: &GroupBy) -> Vec<Group> {
+    let members: Vec<&RunRow> = order.iter().map(|at| &rows[*at]).collect();
+    match by.resolved(&members) {
+        GroupBy::Auto | GroupBy::Nothing => Vec::new(),
+        GroupBy::Experiment => {
+            let mut groups = gathered(rows, order, |row| match &row.experiment {
+                Some(name) => (name.clone(), name.clone()),
+                None => (String::new(), t!("runs.no_experiment").to_owned()),
+            });
+            for group in groups.iter_mut().filter(|group| !group.key.is_empty()) {
+                group.experiment = Some(group.key.clone());
+            }
+            groups.sort_by_key(|group| group.experiment.is_none());
+            groups
+        }
+        GroupBy::Seeds => study::over_seeds(&members, "loss")
+            .into_iter()
+            .map(|group| {
+                let runs: Vec<usize> = group.runs.iter().map(|at| order[*at]).collect();
+                let title = if group.label.is_empty() { rows[runs[0]].method.clone() } else { group.label };
+                Group::new(title.clone(), title, None, rows, runs)
+            })
+            .collect(),
+        GroupBy::Column(column) => gathered(rows, order, |row| {
+            let value = value_text(&column, row);
+            (value.clone(), value)
+        }),
+    }
+}
+
+/// Groups by a key, each with a title, in the order in which they come.
+fn gathered(rows: &[RunRow], order: &[usize], of: impl Fn(&RunRow) -> (String, String)) -> Vec<Group> {
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut found: Vec<(String, String, Vec<usize>)> = Vec::new();
+    for &at in order {
+        let (key, title) = of(&rows[at]);
+        let place = *places.entry(key.clone()).or_insert(found.len());
+        match found.get_mut(place) {
+            Some((_, _, runs)) => runs.push(at),
+            None => found.push((key, title, vec![at])),
+        }
+    }
+    found.into_iter().map(|(key, title, runs)| Group::new(key, title, None, rows, runs)).collect()
+}
+
+/// What stands in a column of a run, in a few words.
+fn value_text(column: &Column, row: &RunRow) -> String {
+    match column {
+        Column::State => state_words(row.state).0.to_owned(),
+        Column::Star if row.starred => t!("runs.starred").to_owned(),
+        Column::Star => t!("runs.not_starred").to_owned(),
+        // A group of each second is none.
+        Column::Started => date_and_time(row.started.unwrap_or(row.created)).chars().take(10).collect(),
+        Column::Duration => format::duration(row.duration_secs),
+        other => match other.value(row) {
+            Some(cell) => text_of(&cell, matches!(other, Column::Best | Column::LastLoss | Column::Curve)),
+            None => "–".to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::RunId;
+
+    fn row(id: &str, experiment: Option<&str>, loss: f64, state: RunState) -> RunRow {
+        let experiment = experiment.map(str::to_owned);
+        RunRow { id: RunId(id.into()), experiment, best_loss: Some(loss), state, ..RunRow::example() }
+    }
+
+    #[test]
+    fn runs_of_an_experiment_stand_together_and_the_others_at_the_end() {
+        let rows = [
+            row("d", None, 1.0, RunState::Finished),
+            row("c", Some("lengths"), 3.0, RunState::Failed),
+            row("b", Some("rates"), 2.0, RunState::Finished),
+            row("a", Some("lengths"), 2.5, RunState::Finished),
+        ];
+        let groups = groups_of(&rows, &[0, 1, 2, 3], &GroupBy::Auto);
+        let found: Vec<(&str, &[usize], usize)> =
+            groups.iter().map(|group| (group.title.as_str(), group.runs.as_slice(), group.done)).collect();
+        assert_eq!(found, [("lengths", &[1, 3][..], 1), ("rates", &[2], 1), ("No experiment", &[0], 1)]);
+        assert_eq!(groups[0].best, Some(2.5));
+        assert_eq!(groups[2].experiment, None);
+        assert!(groups_of(&rows[..1], &[0], &GroupBy::Auto).is_empty(), "no experiment, no groups");
+        let by_state = groups_of(&rows, &[0, 1, 2, 3], &GroupBy::Column(Column::State));
+        assert_eq!(by_state.len(), 2);
+        assert_eq!(by_state[0].title, "Finished");
+    }
+
+    #[test]
+    fn the_best_mean_of_a_group_is_the_best_by_its_figure() {
+        let mean = |label: &str, mean| Mean { label: label.into(), mean, half_width: Some(0.25), runs: 3 };
+        let mut group = Group::new("k".into(), "t".into(), None, &[], Vec::new());
+        group.means = vec![mean("a", 2.0), mean("b", 1.5)];
+        assert_eq!(group.best_mean(), None, "nothing says which is better");
+        group.figure = Some("loss".into());
+        assert_eq!(group.best_mean().map(|mean| mean.label.as_str()), Some("b"));
+        assert_eq!(group.means[1].text(), "1.5000 ± 0.2500");
+        group.figure = Some("accuracy".into());
+        assert_eq!(group.best_mean().map(|mean| mean.label.as_str()), Some("a"));
+    }
+}
