@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::charts::Chart;
 use crate::screens::compare::action::CompareAction;
 use crate::screens::evaluate::action::EvaluateAction;
 use crate::screens::explorer::action::ExplorerAction;
@@ -77,6 +78,10 @@ pub enum Pick {
     Adapter,
     /// The base model of an adapter that was sent.
     IncomingModel,
+    /// Where a picture of several runs is written.
+    Picture,
+    /// Where a table of several runs is written.
+    RunsCsv,
 }
 
 impl Pick {
@@ -103,6 +108,13 @@ pub enum Action {
         path: PathBuf,
         /// Text to write.
         text: String,
+    },
+    /// Draw a chart into a file, SVG or PNG by its name, and say so.
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// The chart.
+        chart: Box<Chart>,
     },
     /// Of a run.
     Run(RunAction),

@@ -117,7 +117,7 @@ impl State {
                 self.runs.change(rows, &gone);
                 self.refresh_view();
             }
-            Answer::Curves(_) => todo!(),
+            Answer::Curves(curves) => self.runs.take_curves(curves),
             Answer::Deleted { run, left } => self.forget(&run, left),
             Answer::Refused(failure) => self.notices.fail(&failure, self.env.now),
             Answer::Notice(text) => self.notices.add(Level::Info, tell(&text), "", self.env.now),
@@ -168,6 +168,7 @@ impl State {
         self.runs.checkpoints.remove(run);
         self.runs.configs.remove(run);
         self.runs.tasks.remove(run);
+        self.runs.forget_curves(run);
         if self.explored().is_some_and(|view| view.id == *run) {
             self.exploration = Exploration::default();
         }

@@ -7,6 +7,7 @@ use engine::hub::HubCommand;
 use engine::protocol::{Ask, Command, JobId};
 
 use crate::action::Pick;
+use crate::charts::Chart;
 use crate::store::Request as StoreRequest;
 
 /// Something for the window to ship, which decides nothing.
@@ -31,6 +32,13 @@ pub enum Effect {
         path: PathBuf,
         /// The text.
         text: String,
+    },
+    /// A chart as a file, SVG or PNG by its name.
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// The chart.
+        chart: Box<Chart>,
     },
     /// A change of the form *New run*, of which the screen keeps what is typed.
     Fill(Fill),

@@ -8,6 +8,7 @@ use engine::hub::{HubCommand, HubEvent};
 use engine::protocol::{Command, Event};
 
 use crate::action::Pick;
+use crate::charts::Chart;
 use crate::opening::{Opened, PathKind};
 use crate::settings::Settings;
 use crate::store::{Access, Answer, Request};
@@ -64,6 +65,8 @@ pub trait Backend {
     fn look_at(&mut self, paths: Vec<PathBuf>);
     /// Writes a file; the answer comes as an event.
     fn write(&mut self, path: PathBuf, text: String);
+    /// Draws a chart into a file, SVG or PNG by its name; the answer comes as an event.
+    fn draw(&mut self, path: PathBuf, chart: Box<Chart>);
     /// Remembers the person's choices.
     fn keep_settings(&mut self, settings: &Settings);
     /// Remembers what lies on the desk.

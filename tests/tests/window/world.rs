@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use app::action::Pick;
+use app::charts::Chart;
 use app::opening::{Opened, PathKind};
 use app::settings::Settings;
 use app::store::{Access, Answer, Request, RunRow};
@@ -32,6 +33,7 @@ pub(crate) struct World {
     pub(crate) asked_hub: Vec<HubCommand>,
     pub(crate) browsed: Vec<Pick>,
     pub(crate) written: Vec<(PathBuf, String)>,
+    pub(crate) drawn: Vec<(PathBuf, Chart)>,
     pub(crate) kept: Vec<Settings>,
     pub(crate) read_only: Option<String>,
     pub(crate) now: f64,
@@ -79,6 +81,9 @@ impl Backend for FakeBackend {
     }
     fn write(&mut self, path: PathBuf, text: String) {
         self.0.borrow_mut().written.push((path, text));
+    }
+    fn draw(&mut self, path: PathBuf, chart: Box<Chart>) {
+        self.0.borrow_mut().drawn.push((path, *chart));
     }
     fn keep_desk(&mut self, text: String) {
         self.0.borrow_mut().desks.push(text);

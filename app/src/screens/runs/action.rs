@@ -38,6 +38,13 @@ pub enum RunAction {
     Delete(RunId),
     /// Mark or unmark it.
     Star(RunId, bool),
+    /// Ask for a figure of several runs over their steps.
+    Curves {
+        /// The runs.
+        runs: Vec<RunId>,
+        /// `loss`, `validation loss`, or the name of a figure.
+        name: String,
+    },
     /// Write its adapter in a form in which it can leave.
     Export(Export),
 }
@@ -88,6 +95,10 @@ impl State {
             RunAction::Rename(run, name) => self.outbox.store(StoreRequest::Rename { run, name }),
             RunAction::Delete(run) => self.outbox.store(StoreRequest::Delete(run)),
             RunAction::Star(run, starred) => self.outbox.store(StoreRequest::Star { run, starred }),
+            RunAction::Curves { runs, name } => {
+                self.runs.expect_curves(&runs, &name, self.env.now);
+                self.outbox.store(StoreRequest::Curves { runs, name });
+            }
             RunAction::Export(export) => self.export(export),
         }
     }

@@ -5,6 +5,7 @@ mod filter;
 mod send;
 pub mod table;
 mod ui;
+mod views;
 mod welcome;
 
 pub use self::ui::{Deed, Kept, Runs, can_resume};

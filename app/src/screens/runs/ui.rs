@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::RunAction;
 use super::table::{Sort, SortBy};
+use super::views::{Views, selection_ui};
 use super::{filter, send, table, welcome};
 use crate::action::{Action, Screen};
 use crate::state::State;
@@ -108,11 +109,13 @@ pub struct Runs {
 pub struct Kept {
     filter: String,
     sort: Sort,
+    views: Views,
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { filter: String::new(), sort: Sort { by: SortBy::Started, descending: true } }
+        let sort = Sort { by: SortBy::Started, descending: true };
+        Self { filter: String::new(), sort, views: Views::default() }
     }
 }
 
@@ -121,6 +124,8 @@ impl Runs {
     pub fn picked(&mut self, path: &std::path::Path) {
         if let Some(sending) = &mut self.sending {
             sending.to = path.display().to_string();
+        } else {
+            self.kept.views.picked(path);
         }
     }
 
@@ -153,6 +158,12 @@ impl Runs {
             }
         });
         self.toolbar_ui(ui, state, out);
+        let chosen = rows_of(&self.selected, state);
+        if chosen.len() > 1 {
+            let panel = egui::Panel::bottom("selection").resizable(true).default_size(400.0).min_size(260.0);
+            let frame = egui::Frame::new().inner_margin(egui::Margin::symmetric(0, 10));
+            panel.frame(frame).show(ui, |ui| selection_ui(ui, &chosen, &mut self.kept.views, state, out));
+        }
         let mut rows: Vec<&RunRow> = runs.iter().filter(|row| filter::passes(row, &self.kept.filter)).collect();
         self.kept.sort.apply(&mut rows);
         let trouble = filter::trouble(&self.kept.filter);

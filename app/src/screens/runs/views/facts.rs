@@ -1,0 +1,139 @@
+//! What all tabs ask of the chosen runs: which names there are, which of them are numbers, what differs.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::store::RunRow;
+use crate::study::{Cell, Group, Name, NameKind, cell, differences, names, over_seeds};
+use crate::t;
+use crate::widgets::name_choice::Choice;
+
+/// The column that every run has and that a figure is by default: the best validation loss.
+pub(super) const LOSS: &str = "loss";
+
+/// Answers about the chosen runs, found once for as long as they do not change.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Facts {
+    /// All names.
+    pub(super) names: Vec<Name>,
+    /// Settings that are not the same in all runs, with each run's value.
+    pub(super) differences: Vec<(String, Vec<Option<Value>>)>,
+    /// Runs that differ in their seed alone.
+    pub(super) groups: Vec<Group>,
+    /// Names that can judge a run: columns and figures that are numbers.
+    pub(super) figures: Vec<Choice>,
+    /// Settings that differ, as an axis or a color can have them.
+    pub(super) settings: Vec<Choice>,
+    /// Everything, what differs first.
+    pub(super) all: Vec<Choice>,
+}
+
+impl Facts {
+    /// Asks about these runs.
+    pub(super) fn of(rows: &[&RunRow]) -> Self {
+        let (names, differences) = (names(rows), differences(rows));
+        let differ: BTreeSet<&str> = differences.iter().map(|(name, _)| name.as_str()).collect();
+        let choice = |name: &Name| Choice { value: name.full.clone(), text: spoken(name) };
+        let is_number = |name: &Name| rows.iter().any(|row| matches!(cell(row, &name.full), Some(Cell::Number(_))));
+        let (settings, rest): (Vec<&Name>, Vec<&Name>) =
+            names.iter().partition(|name| name.kind == NameKind::Setting && differ.contains(name.full.as_str()));
+        let figures: Vec<Choice> =
+            names.iter().filter(|name| name.kind != NameKind::Setting && is_number(name)).map(choice).collect();
+        let settings: Vec<Choice> = settings.into_iter().map(choice).collect();
+        let all = settings.iter().cloned().chain(rest.into_iter().map(choice)).collect();
+        let groups = over_seeds(rows, LOSS);
+        Self { figures, settings, all, groups, differences, names }
+    }
+
+    /// A name as it is shown.
+    pub(super) fn shown(&self, name: &str) -> String {
+        let known = self.names.iter().find(|known| known.full == name || known.short == name);
+        known.map_or_else(|| name.to_owned(), spoken)
+    }
+
+    /// The same name, or the first that can judge a run where there is no such figure.
+    pub(super) fn figure<'a>(&'a self, wanted: &'a str) -> &'a str {
+        let is_there = self.names.iter().any(|name| name.full == wanted || name.short == wanted);
+        if is_there { wanted } else { self.figures.first().map_or(LOSS, |choice| &choice.value) }
+    }
+
+    /// The same name, or the first setting that differs.
+    pub(super) fn setting<'a>(&'a self, wanted: &'a str) -> &'a str {
+        let is_there = self.names.iter().any(|name| name.full == wanted || name.short == wanted);
+        match self.settings.first() {
+            Some(first) if !is_there => &first.value,
+            _ if is_there => wanted,
+            _ => "trained",
+        }
+    }
+}
+
+/// Columns have words of their own; settings and figures are called as in files.
+fn spoken(name: &Name) -> String {
+    match (name.kind, name.full.as_str()) {
+        (NameKind::Column, LOSS) => t!("views.best_loss").to_owned(),
+        _ => name.short.clone(),
+    }
+}
+
+/// A number that changes whenever the chosen runs do, or anything that is known of them.
+pub(super) fn fingerprint(rows: &[&RunRow]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for row in rows {
+        row.id.hash(&mut hasher);
+        row.name.hash(&mut hasher);
+        (Arc::as_ptr(&row.settings) as usize, Arc::as_ptr(&row.figures) as usize).hash(&mut hasher);
+        (row.step, row.total_steps, row.state as u8).hash(&mut hasher);
+        (row.trained_parameters, row.stored_parameters).hash(&mut hasher);
+        [row.best_loss, row.last_loss, Some(row.duration_secs)].map(|value| value.map(f64::to_bits)).hash(&mut hasher);
+        (row.starred, &row.tags).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// Figures that have a curve, the losses first: names as the store has them, and as they are shown. Those of files that
+/// were evaluated have none.
+pub(super) fn curve_names(rows: &[&RunRow]) -> Vec<Choice> {
+    let mut found = vec![
+        Choice { value: "loss".into(), text: t!("views.training_loss").to_owned() },
+        Choice { value: "validation loss".into(), text: t!("views.validation_loss").to_owned() },
+    ];
+    let names: BTreeSet<&String> = rows.iter().flat_map(|row| row.figures.keys()).collect();
+    let of_steps = names.into_iter().filter(|name| !name.contains('/'));
+    found.extend(of_steps.map(|name| Choice { value: name.clone(), text: name.clone() }));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_follows_what_is_known_of_a_run() {
+        let row = RunRow::example();
+        let known = fingerprint(&[&row]);
+        assert_eq!(known, fingerprint(&[&row.clone()]), "the same facts behind the same pointers");
+        for changed in [
+            RunRow { step: row.step + 1, ..row.clone() },
+            RunRow { best_loss: Some(0.5), ..row.clone() },
+            RunRow { name: "other".into(), ..row.clone() },
+            RunRow { figures: Arc::new(BTreeMap::from([("bleu".into(), 0.5)])), ..row.clone() },
+        ] {
+            assert_ne!(known, fingerprint(&[&changed]));
+        }
+        assert_ne!(known, fingerprint(&[&row, &row]));
+    }
+
+    #[test]
+    fn a_figure_of_an_evaluated_file_has_no_curve() {
+        let figures = [("bleu", 0.4), ("test/bleu", 0.3)].map(|(name, value)| (name.to_owned(), value));
+        let row = RunRow { figures: Arc::new(BTreeMap::from(figures)), ..RunRow::example() };
+        let names: Vec<String> = curve_names(&[&row]).into_iter().map(|choice| choice.value).collect();
+        assert_eq!(names, ["loss", "validation loss", "bleu"]);
+    }
+}
