@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::choices::{CurveChoices, Horizontal, Views};
 use super::facts::Facts;
-use super::figures::group_label;
 use super::lines::{Drawn, TimeUnit, joined, mean, unit};
 use super::scale::{Shades, cells};
 use super::sheet::{Sheet, number};
@@ -141,7 +140,7 @@ pub(super) fn lines(rows: &[&RunRow], facts: &Facts, views: &Views, known: &Know
         let members: Vec<&Curve> = group.runs.iter().filter_map(|run| curve(*run)).collect();
         let Some(first) = group.runs.first().filter(|_| !members.is_empty() && lines.len() < MOST) else { continue };
         let (drawn, band) = cache.mean(&members, choices);
-        let label = group_label(&group.label);
+        let label = group.label.clone();
         let name = t!("views.group_of", label = label, n = members.len());
         let tone = tone(*first, lines.len());
         lines.push(Line { faded: faded(&label), key: label, name, tone, run: None, drawn, band });

@@ -169,7 +169,9 @@ fn legend_ui(ui: &mut Ui, lines: &[Line], x: Option<f64>, scene: &Scene<'_>, out
 fn entry_ui(ui: &mut Ui, line: &Line, value: f64) -> egui::Response {
     let t = tokens(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 22.0), Sense::click());
-    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, !line.faded, &line.name));
+    // The row of the table has the run's own name.
+    let label = t!("views.curve_of", name = line.name);
+    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, !line.faded, &label));
     if response.hovered() || response.has_focus() {
         ui.painter().rect_filled(rect, theme::RADIUS, t.hover);
     }

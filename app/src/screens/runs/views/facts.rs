@@ -14,6 +14,9 @@ use crate::widgets::name_choice::Choice;
 /// The column that every run has and that a figure is by default: the best validation loss.
 pub(super) const LOSS: &str = "loss";
 
+/// Columns that say nothing along an axis: moments, and what a user wrote.
+const UNPLACED: [&str; 4] = ["started", "ended", "created", "notes"];
+
 /// Answers about the chosen runs, found once for as long as they do not change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Facts {
@@ -34,16 +37,23 @@ pub(super) struct Facts {
 impl Facts {
     /// Asks about these runs.
     pub(super) fn of(rows: &[&RunRow]) -> Self {
-        let (names, differences) = (names(rows), differences(rows));
+        let (mut names, differences) = (names(rows), differences(rows));
+        names.retain(|name| !UNPLACED.contains(&name.full.as_str()));
         let differ: BTreeSet<&str> = differences.iter().map(|(name, _)| name.as_str()).collect();
         let choice = |name: &Name| Choice { value: name.full.clone(), text: spoken(name) };
         let is_number = |name: &Name| rows.iter().any(|row| matches!(cell(row, &name.full), Some(Cell::Number(_))));
-        let (settings, rest): (Vec<&Name>, Vec<&Name>) =
-            names.iter().partition(|name| name.kind == NameKind::Setting && differ.contains(name.full.as_str()));
         let figures: Vec<Choice> =
             names.iter().filter(|name| name.kind != NameKind::Setting && is_number(name)).map(choice).collect();
-        let settings: Vec<Choice> = settings.into_iter().map(choice).collect();
-        let all = settings.iter().cloned().chain(rest.into_iter().map(choice)).collect();
+        // Some settings are columns too, and are among the names as such.
+        let settings: Vec<Choice> = differences
+            .iter()
+            .map(|(setting, _)| match names.iter().find(|name| name.full == *setting) {
+                Some(name) => choice(name),
+                None => Choice { value: setting.clone(), text: setting.clone() },
+            })
+            .collect();
+        let rest = names.iter().filter(|name| !differ.contains(name.full.as_str()));
+        let all = settings.iter().cloned().chain(rest.map(choice)).collect();
         let groups = over_seeds(rows, LOSS);
         Self { figures, settings, all, groups, differences, names }
     }
@@ -62,7 +72,7 @@ impl Facts {
 
     /// The same name, or the first setting that differs.
     pub(super) fn setting<'a>(&'a self, wanted: &'a str) -> &'a str {
-        let is_there = self.names.iter().any(|name| name.full == wanted || name.short == wanted);
+        let is_there = self.all.iter().any(|choice| choice.value == wanted);
         match self.settings.first() {
             Some(first) if !is_there => &first.value,
             _ if is_there => wanted,

@@ -120,14 +120,9 @@ pub(super) fn seed_groups(rows: &[&RunRow], facts: &Facts, views: &Views) -> Vec
     let values = numbers(rows, figure);
     let with_mean = over_seeds(rows, figure).into_iter().filter_map(|group| {
         let runs = group.runs.iter().filter(|run| values[**run].is_some()).count();
-        Some(SeedGroup { label: group_label(&group.label), runs, mean: group.mean?, half_width: group.half_width })
+        Some(SeedGroup { label: group.label, runs, mean: group.mean?, half_width: group.half_width })
     });
     with_mean.collect()
-}
-
-/// The words of a group; one alone differs from nothing.
-pub(super) fn group_label(label: &str) -> String {
-    if label.is_empty() { t!("views.all_alike").to_owned() } else { label.to_owned() }
 }
 
 /// Means over seeds with their intervals, and the runs behind them.
@@ -136,7 +131,7 @@ pub(super) fn seeds(rows: &[&RunRow], facts: &Facts, views: &Views) -> View {
     let values = numbers(rows, figure);
     let groups: Vec<_> = over_seeds(rows, figure).into_iter().filter(|group| group.mean.is_some()).collect();
     let mut chart = axes("", false, facts.shown(figure), views.log_figure);
-    chart.x.names = groups.iter().map(|group| shortened(&group_label(&group.label), 40)).collect();
+    chart.x.names = groups.iter().map(|group| shortened(&group.label, 40)).collect();
     let head = [t!("views.group"), t!("views.n_runs"), t!("views.mean"), t!("views.half_width")];
     let mut view = View { chart, sheet: Sheet::new(head), ..View::default() };
     let (mut means, mut band, mut single, mut owners) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
