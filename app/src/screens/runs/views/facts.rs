@@ -42,8 +42,10 @@ impl Facts {
         let differ: BTreeSet<&str> = differences.iter().map(|(name, _)| name.as_str()).collect();
         let choice = |name: &Name| Choice { value: name.full.clone(), text: spoken(name) };
         let is_number = |name: &Name| rows.iter().any(|row| matches!(cell(row, &name.full), Some(Cell::Number(_))));
-        let figures: Vec<Choice> =
-            names.iter().filter(|name| name.kind != NameKind::Setting && is_number(name)).map(choice).collect();
+        let is_figure = |name: &&Name| name.kind != NameKind::Setting && name.full != "seed" && is_number(name);
+        let mut judges: Vec<&Name> = names.iter().filter(is_figure).collect();
+        judges.sort_by_key(|name| (name.full != LOSS, name.kind != NameKind::Figure));
+        let figures = judges.into_iter().map(choice).collect();
         // Some settings are columns too, and are among the names as such.
         let settings: Vec<Choice> = differences
             .iter()
@@ -83,10 +85,30 @@ impl Facts {
 
 /// Columns have words of their own; settings and figures are called as in files.
 fn spoken(name: &Name) -> String {
-    match (name.kind, name.full.as_str()) {
-        (NameKind::Column, LOSS) => t!("views.best_loss").to_owned(),
-        _ => name.short.clone(),
-    }
+    let words = match name.full.as_str() {
+        _ if name.kind != NameKind::Column => None,
+        "name" => Some(t!("column.name")),
+        "state" => Some(t!("column.state")),
+        "method" => Some(t!("column.method")),
+        "model" => Some(t!("column.model")),
+        "data" => Some(t!("views.dataset")),
+        "experiment" => Some(t!("views.experiment")),
+        "tag" => Some(t!("views.tags")),
+        "seed" => Some(t!("views.seed")),
+        LOSS => Some(t!("views.best_loss")),
+        "last" => Some(t!("column.last")),
+        "step" => Some(t!("views.steps_done")),
+        "steps" => Some(t!("views.all_steps")),
+        "best_step" => Some(t!("views.best_step")),
+        "minutes" => Some(t!("views.minutes")),
+        "duration" => Some(t!("views.seconds")),
+        "trained" => Some(t!("views.trained")),
+        "stored" => Some(t!("views.stored")),
+        "starred" => Some(t!("views.starred")),
+        "archived" => Some(t!("views.archived")),
+        _ => None,
+    };
+    words.map_or_else(|| name.short.clone(), str::to_owned)
 }
 
 /// A number that changes whenever the chosen runs do, or anything that is known of them.
