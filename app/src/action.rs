@@ -102,19 +102,19 @@ pub enum Action {
     Browse(Pick),
     /// Open what lies at these paths, whatever it is: rows, a model, a run file, an adapter.
     OpenPaths(Vec<PathBuf>),
-    /// Write a text file and say so.
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Text to write.
-        text: String,
-    },
     /// Draw a chart into a file, SVG or PNG by its name, and say so.
     Picture {
         /// The file.
         path: PathBuf,
         /// The chart.
         chart: Box<Chart>,
+    },
+    /// Write a text file and say so.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Text to write.
+        text: String,
     },
     /// Of a run.
     Run(RunAction),

@@ -167,8 +167,8 @@ impl State {
         }
         self.runs.checkpoints.remove(run);
         self.runs.configs.remove(run);
+        self.runs.curves.remove(run);
         self.runs.tasks.remove(run);
-        self.runs.forget_curves(run);
         if self.explored().is_some_and(|view| view.id == *run) {
             self.exploration = Exploration::default();
         }

@@ -26,19 +26,19 @@ pub enum Effect {
     Browse(Pick),
     /// A look at what lies at these paths, whatever it is.
     Open(Vec<PathBuf>),
-    /// A text file.
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The text.
-        text: String,
-    },
     /// A chart as a file, SVG or PNG by its name.
     Picture {
         /// The file.
         path: PathBuf,
         /// The chart.
         chart: Box<Chart>,
+    },
+    /// A text file.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The text.
+        text: String,
     },
     /// A change of the form *New run*, of which the screen keeps what is typed.
     Fill(Fill),

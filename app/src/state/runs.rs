@@ -8,7 +8,7 @@ use engine::training::Beginning;
 
 use super::request::Request;
 use crate::screens::training::state::RunView;
-use crate::store::{CheckpointRow, Curve, RunRow, RunState};
+use crate::store::{CheckpointRow, Curve, RunRow};
 use crate::workspace::RunId;
 
 /// The runs as the window knows them.
@@ -22,12 +22,13 @@ pub struct Runs {
     pub checkpoints: BTreeMap<RunId, Vec<CheckpointRow>>,
     /// Settings of the runs that were looked at.
     pub configs: BTreeMap<RunId, Box<RunConfig>>,
+    /// Curves of the runs that were laid over each other, by run and name. A run that goes on has newer ones: who shows it
+    /// asks again when its row changes.
+    pub curves: BTreeMap<RunId, BTreeMap<String, Curve>>,
     /// Tasks of the runs whose prompt serves several.
     pub tasks: BTreeMap<RunId, Request<Vec<String>>>,
     /// Adapters that are being written for others.
     pub exports: Vec<Request<PathBuf>>,
-    /// Figures over steps of the runs that were looked at together, by run and figure.
-    pub curves: BTreeMap<(RunId, String), Curve>,
     /// How runs stood when their curves were last asked for.
     asked_curves: BTreeMap<(RunId, String), AskedCurve>,
     /// An action that waits for the settings of the run on screen.
@@ -40,10 +41,23 @@ impl Runs {
         self.list.iter().flatten()
     }
 
+    /// The curve of a run that was told last under a name.
+    pub fn curve(&self, run: &RunId, name: &str) -> Option<&Curve> {
+        self.curves.get(run)?.get(name)
+    }
+
+    /// Keeps curves in place of those that were told before.
+    pub(super) fn take_curves(&mut self, curves: Vec<Curve>) {
+        for curve in curves {
+            self.curves.entry(curve.run.clone()).or_default().insert(curve.name.clone(), curve);
+        }
+    }
+
     /// Puts changed rows in their places, newest first; before the store has listed all, there is no place for one.
     pub(super) fn change(&mut self, rows: Vec<RunRow>, gone: &[RunId]) {
         let Some(list) = &mut self.list else { return };
         list.retain(|row| !gone.contains(&row.id));
+        self.curves.retain(|run, _| !gone.contains(run));
         for row in rows {
             match list.iter_mut().find(|known| known.id == row.id) {
                 Some(known) => *known = row,
@@ -65,7 +79,7 @@ impl Runs {
     /// Whether a curve was asked for and has not come.
     pub(crate) fn is_curve_awaited(&self, run: &RunId, name: &str) -> bool {
         let key = (run.clone(), name.to_owned());
-        self.asked_curves.contains_key(&key) && !self.curves.contains_key(&key)
+        self.asked_curves.contains_key(&key) && self.curve(run, name).is_none()
     }
 
     /// Notes how runs stand as their curves are asked for.
@@ -75,17 +89,6 @@ impl Runs {
             let asked = AskedCurve { step: row.step, state: row.state, at };
             self.asked_curves.insert((run.clone(), name.to_owned()), asked);
         }
-    }
-
-    /// Takes in curves that were asked for.
-    pub(super) fn take_curves(&mut self, curves: Vec<Curve>) {
-        self.curves.extend(curves.into_iter().map(|curve| ((curve.run.clone(), curve.name.clone()), curve)));
-    }
-
-    /// Forgets the curves of a run that is gone.
-    pub(super) fn forget_curves(&mut self, run: &RunId) {
-        self.curves.retain(|(known, _), _| known != run);
-        self.asked_curves.retain(|(known, _), _| known != run);
     }
 
     /// The settings of the run on screen, if it is this one.
@@ -106,7 +109,7 @@ const AGAIN_SECS: f64 = 1.0;
 #[derive(Clone, Copy, Debug)]
 struct AskedCurve {
     step: u64,
-    state: RunState,
+    state: crate::store::RunState,
     /// Seconds since 1970.
     at: f64,
 }
@@ -132,8 +135,37 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_is_kept_until_a_newer_one_or_the_end_of_its_run() {
+        use crate::store::CurvePoint;
+
+        let curve = |run: &str, value| Curve {
+            run: RunId(run.into()),
+            name: "loss".into(),
+            points: vec![CurvePoint { value, ..CurvePoint::default() }],
+        };
+        let mut runs = Runs { list: Some(Vec::new()), ..Runs::default() };
+        runs.take_curves(vec![curve("a", 3.0), curve("b", 2.0)]);
+        runs.take_curves(vec![curve("a", 1.0)]);
+        let last = |runs: &Runs, run: &str| runs.curve(&RunId(run.into()), "loss").map(|curve| curve.points[0].value);
+        assert_eq!((last(&runs, "a"), last(&runs, "b")), (Some(1.0), Some(2.0)));
+        assert!(runs.curve(&RunId("a".into()), "accuracy").is_none());
+        runs.change(Vec::new(), &[RunId("a".into())]);
+        assert_eq!((last(&runs, "a"), last(&runs, "b")), (None, Some(2.0)));
+    }
+
+    #[test]
+    fn changed_rows_take_their_places_and_those_that_are_gone_leave() {
+        let mut runs = Runs::default();
+        runs.change(vec![row(("9", "early"))], &[]);
+        assert!(runs.list.is_none(), "nothing was listed yet");
+        runs.list = Some([("7", "c"), ("5", "b"), ("3", "a")].map(row).into());
+        runs.change([("6", "new"), ("5", "renamed"), ("8", "newest")].map(row).into(), &[RunId("3".into())]);
+        assert_eq!(listed(&runs), [("8", "newest"), ("7", "c"), ("6", "new"), ("5", "renamed")]);
+    }
+
+    #[test]
     fn a_curve_is_asked_for_once_and_again_when_its_run_has_gone_on() {
-        let mut live = RunRow { state: RunState::Running, step: 10, ..row(("1", "live")) };
+        let mut live = RunRow { state: crate::store::RunState::Running, step: 10, ..row(("1", "live")) };
         let done = row(("2", "done"));
         let mut runs = Runs { list: Some(vec![live.clone(), done.clone()]), ..Runs::default() };
         let ids = |due: Vec<RunId>| due.into_iter().map(|run| run.0).collect::<Vec<String>>();
@@ -148,18 +180,5 @@ mod tests {
         let curve = Curve { run: live.id.clone(), name: "loss".into(), points: Vec::new() };
         runs.take_curves(vec![curve]);
         assert!(!runs.is_curve_awaited(&live.id, "loss"));
-        runs.forget_curves(&live.id);
-        assert!(runs.curves.is_empty());
-        assert_eq!(ids(runs.curves_due(&[&live], "loss", 1.0)), ["1"]);
-    }
-
-    #[test]
-    fn changed_rows_take_their_places_and_those_that_are_gone_leave() {
-        let mut runs = Runs::default();
-        runs.change(vec![row(("9", "early"))], &[]);
-        assert!(runs.list.is_none(), "nothing was listed yet");
-        runs.list = Some([("7", "c"), ("5", "b"), ("3", "a")].map(row).into());
-        runs.change([("6", "new"), ("5", "renamed"), ("8", "newest")].map(row).into(), &[RunId("3".into())]);
-        assert_eq!(listed(&runs), [("8", "newest"), ("7", "c"), ("6", "new"), ("5", "renamed")]);
     }
 }

@@ -253,7 +253,7 @@ fn series_ui(plot: &mut PlotUi<'_>, series: &Series, look: &Look, log: [bool; 2]
         .map(|([x, _], [low, high])| [*x, *low, *high])
         .map(|[x, low, high]| [placed([x, low], log)[1], placed([x, high], log)[1]])
         .collect();
-    let has_line = series.mark != Mark::Points;
+    let has_line = matches!(series.mark, Mark::Line | Mark::LineAndPoints | Mark::Steps);
     if has_line && !bands.is_empty() {
         band_ui(plot, &points, &bands, look.color);
     } else {

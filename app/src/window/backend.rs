@@ -61,12 +61,12 @@ pub trait Backend {
     fn browse(&mut self, pick: Pick);
     /// Opens what lies at these paths, whatever it is; the answer comes as an event.
     fn open_paths(&mut self, paths: Vec<PathBuf>);
+    /// Draws a chart into a file, SVG or PNG by its name; the answer comes as an event.
+    fn draw(&mut self, path: PathBuf, chart: Box<Chart>);
     /// Looks at what is held over the window; the answer comes as an event.
     fn look_at(&mut self, paths: Vec<PathBuf>);
     /// Writes a file; the answer comes as an event.
     fn write(&mut self, path: PathBuf, text: String);
-    /// Draws a chart into a file, SVG or PNG by its name; the answer comes as an event.
-    fn draw(&mut self, path: PathBuf, chart: Box<Chart>);
     /// Remembers the person's choices.
     fn keep_settings(&mut self, settings: &Settings);
     /// Remembers what lies on the desk.

@@ -230,9 +230,9 @@ impl Workbench {
                 self.state.on_new_run(what, made);
             }
             Effect::Browse(pick) => self.backend.browse(pick),
+            Effect::Picture { path, chart } => self.backend.draw(path, chart),
             Effect::Open(paths) => self.backend.open_paths(paths),
             Effect::Write { path, text } => self.backend.write(path, text),
-            Effect::Picture { path, chart } => self.backend.draw(path, chart),
             Effect::Fill(fill) => self.screens.fill(fill, &self.state),
         }
     }

@@ -233,8 +233,9 @@ impl Backend for NativeBackend {
         let ask = move || {
             let start = Instant::now();
             let chosen = match pick {
+                Pick::Picture | Pick::RunsCsv => dialog.save_file(),
                 pick if pick.is_folder() => dialog.pick_folder(),
-                Pick::NeighborsCsv | Pick::ShareFile | Pick::Picture | Pick::RunsCsv => dialog.save_file(),
+                Pick::NeighborsCsv | Pick::ShareFile => dialog.save_file(),
                 _ => dialog.pick_file(),
             };
             match chosen {
@@ -261,25 +262,6 @@ impl Backend for NativeBackend {
         });
     }
 
-    fn look_at(&mut self, paths: Vec<PathBuf>) {
-        self.aside("look", move || {
-            let kind = paths.first().map_or(opening::PathKind::Missing, |path| opening::kind_of(path));
-            Some(BackendEvent::Hovered(paths, kind))
-        });
-    }
-
-    fn write(&mut self, path: PathBuf, text: String) {
-        self.aside("write", move || {
-            Some(match std::fs::write(&path, text) {
-                Ok(()) => BackendEvent::Written(path),
-                Err(error) => BackendEvent::NotWritten(Failure {
-                    what: sentence!("the file cannot be written ({reason}): {path}", reason = io_reason(&error), path),
-                    advice: io_advice(&error),
-                }),
-            })
-        });
-    }
-
     fn draw(&mut self, path: PathBuf, chart: Box<Chart>) {
         let language = i18n::language();
         self.aside("draw", move || {
@@ -296,6 +278,25 @@ impl Backend for NativeBackend {
                 Err(what) => BackendEvent::NotWritten(Failure {
                     what,
                     advice: sentence!("Choose a name that ends in .svg: that needs no drawing of pixels"),
+                }),
+            })
+        });
+    }
+
+    fn look_at(&mut self, paths: Vec<PathBuf>) {
+        self.aside("look", move || {
+            let kind = paths.first().map_or(opening::PathKind::Missing, |path| opening::kind_of(path));
+            Some(BackendEvent::Hovered(paths, kind))
+        });
+    }
+
+    fn write(&mut self, path: PathBuf, text: String) {
+        self.aside("write", move || {
+            Some(match std::fs::write(&path, text) {
+                Ok(()) => BackendEvent::Written(path),
+                Err(error) => BackendEvent::NotWritten(Failure {
+                    what: sentence!("the file cannot be written ({reason}): {path}", reason = io_reason(&error), path),
+                    advice: io_advice(&error),
                 }),
             })
         });
@@ -365,10 +366,10 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
             dialog.set_title(t!("dialog.csv")).set_file_name("neighbors.csv").add_filter("CSV", &["csv"])
         }
         Pick::Picture => {
-            let dialog = dialog.set_title(t!("dialog.picture")).set_file_name("runs.svg");
+            let dialog = dialog.set_title(t!("views.picture_dialog")).set_file_name("runs.svg");
             dialog.add_filter("SVG", &["svg"]).add_filter("PNG", &["png"])
         }
-        Pick::RunsCsv => dialog.set_title(t!("dialog.runs_csv")).set_file_name("runs.csv").add_filter("CSV", &["csv"]),
+        Pick::RunsCsv => dialog.set_title(t!("views.csv_dialog")).set_file_name("runs.csv").add_filter("CSV", &["csv"]),
         Pick::ExportFolder => dialog.set_title(t!("dialog.export")),
         Pick::ShareFile => {
             dialog.set_title(t!("dialog.share")).set_file_name("adapter.prefix").add_filter(".prefix", &["prefix"])

@@ -31,9 +31,9 @@ pub(crate) struct World {
     pub(crate) commands: Vec<Command>,
     pub(crate) requests: Vec<Request>,
     pub(crate) asked_hub: Vec<HubCommand>,
+    pub(crate) drawn: Vec<(PathBuf, Chart)>,
     pub(crate) browsed: Vec<Pick>,
     pub(crate) written: Vec<(PathBuf, String)>,
-    pub(crate) drawn: Vec<(PathBuf, Chart)>,
     pub(crate) kept: Vec<Settings>,
     pub(crate) read_only: Option<String>,
     pub(crate) now: f64,
@@ -74,6 +74,9 @@ impl Backend for FakeBackend {
         world.news.extend(opened.map(BackendEvent::Opened));
         world.opened.push(paths);
     }
+    fn draw(&mut self, path: PathBuf, chart: Box<Chart>) {
+        self.0.borrow_mut().drawn.push((path, *chart));
+    }
     fn look_at(&mut self, paths: Vec<PathBuf>) {
         let mut world = self.0.borrow_mut();
         let kind = world.kind;
@@ -81,9 +84,6 @@ impl Backend for FakeBackend {
     }
     fn write(&mut self, path: PathBuf, text: String) {
         self.0.borrow_mut().written.push((path, text));
-    }
-    fn draw(&mut self, path: PathBuf, chart: Box<Chart>) {
-        self.0.borrow_mut().drawn.push((path, *chart));
     }
     fn keep_desk(&mut self, text: String) {
         self.0.borrow_mut().desks.push(text);

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::action::RunAction;
 use super::table::{Sort, SortBy};
-use super::views::{Views, selection_ui};
 use super::{filter, send, table, welcome};
 use crate::action::{Action, Screen};
 use crate::state::State;
@@ -109,13 +108,13 @@ pub struct Runs {
 pub struct Kept {
     filter: String,
     sort: Sort,
-    views: Views,
+    views: super::views::Views,
 }
 
 impl Default for Kept {
     fn default() -> Self {
         let sort = Sort { by: SortBy::Started, descending: true };
-        Self { filter: String::new(), sort, views: Views::default() }
+        Self { filter: String::new(), sort, views: Default::default() }
     }
 }
 
@@ -124,8 +123,6 @@ impl Runs {
     pub fn picked(&mut self, path: &std::path::Path) {
         if let Some(sending) = &mut self.sending {
             sending.to = path.display().to_string();
-        } else {
-            self.kept.views.picked(path);
         }
     }
 
@@ -137,6 +134,11 @@ impl Runs {
     /// Looks at it as before the last end.
     pub fn restore(&mut self, kept: Kept) {
         self.kept = kept;
+    }
+
+    /// Takes in a place where a view of several runs is written.
+    pub fn picked_view(&mut self, path: &std::path::Path) {
+        self.kept.views.picked(path);
     }
 
     /// Draws the screen.
@@ -157,13 +159,13 @@ impl Runs {
                 out.push(Action::Show(Screen::NewRun));
             }
         });
-        self.toolbar_ui(ui, state, out);
         let chosen = rows_of(&self.selected, state);
         if chosen.len() > 1 {
             let panel = egui::Panel::bottom("selection").resizable(true).default_size(400.0).min_size(260.0);
             let frame = egui::Frame::new().inner_margin(egui::Margin::symmetric(0, 10));
-            panel.frame(frame).show(ui, |ui| selection_ui(ui, &chosen, &mut self.kept.views, state, out));
+            panel.frame(frame).show(ui, |ui| super::views::selection_ui(ui, &chosen, &mut self.kept.views, state, out));
         }
+        self.toolbar_ui(ui, state, out);
         let mut rows: Vec<&RunRow> = runs.iter().filter(|row| filter::passes(row, &self.kept.filter)).collect();
         self.kept.sort.apply(&mut rows);
         let trouble = filter::trouble(&self.kept.filter);

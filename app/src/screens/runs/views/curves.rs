@@ -21,7 +21,7 @@ pub(super) const MOST: usize = 50;
 const FEW: usize = 8;
 
 /// The curves that the store told.
-pub(super) type Known = BTreeMap<(RunId, String), Curve>;
+pub(super) type Known = BTreeMap<RunId, BTreeMap<String, Curve>>;
 
 /// A line of the plot and of its legend.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ pub(super) fn lines(rows: &[&RunRow], facts: &Facts, views: &Views, known: &Know
     };
     let faded = |key: &str| !views.isolated.is_empty() && !views.isolated.contains(key);
     let curve = |run: usize| {
-        let curve = known.get(&(rows[run].id.clone(), choices.name.clone()))?;
+        let curve = known.get(&rows[run].id)?.get(&choices.name)?;
         (!curve.points.is_empty()).then_some(curve)
     };
     if !choices.mean {
@@ -228,7 +228,7 @@ pub(super) fn sheet(rows: &[&RunRow], views: &Views, known: &Known) -> Sheet {
     let name = &views.curves.name;
     let mut sheet = Sheet::new(["run", "step", "epoch", "tokens", "seconds", name]);
     for row in rows {
-        let Some(curve) = known.get(&(row.id.clone(), name.clone())) else { continue };
+        let Some(curve) = known.get(&row.id).and_then(|curves| curves.get(name)) else { continue };
         for point in &curve.points {
             let counts = [point.step.to_string(), number(point.epoch), point.tokens.to_string(), number(point.secs)];
             let cells = std::iter::once(row.name.clone()).chain(counts).chain([number(point.value)]);
@@ -254,7 +254,7 @@ mod tests {
         let curve = |(id, value): &(&str, f64)| {
             let points = vec![point(1, *value), point(2, value / 2.0), point(3, value / 4.0)];
             let (run, name) = (RunId((*id).into()), "loss".to_owned());
-            ((run.clone(), name.clone()), Curve { run, name, points })
+            (run.clone(), BTreeMap::from([(name.clone(), Curve { run, name, points })]))
         };
         ids.iter().map(curve).collect()
     }
@@ -314,7 +314,7 @@ mod tests {
     fn a_curve_is_smoothed_anew_when_it_grows_and_not_before() {
         let (views, mut cache) = (Views::default(), Cache::default());
         let known = known(&[("a", 4.0)]);
-        let curve = known.values().next().unwrap();
+        let curve = &known.values().next().unwrap()["loss"];
         let first = cache.drawn(curve, &views.curves);
         assert!(Arc::ptr_eq(&first, &cache.drawn(curve, &views.curves)));
         let mut longer = curve.clone();
