@@ -162,6 +162,7 @@ impl Runs {
         let chosen = rows_of(&self.selected, state);
         if chosen.len() > 1 {
             let panel = egui::Panel::bottom("selection").resizable(true).default_size(400.0).min_size(260.0);
+            let panel = panel.max_size((ui.available_height() - 240.0).max(260.0));
             let frame = egui::Frame::new().inner_margin(egui::Margin::symmetric(0, 10));
             panel.frame(frame).show(ui, |ui| super::views::selection_ui(ui, &chosen, &mut self.kept.views, state, out));
         }

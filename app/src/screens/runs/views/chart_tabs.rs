@@ -6,9 +6,8 @@ use egui::{Rect, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::choices::{Cost, Views};
 use super::facts::Facts;
-use super::figures::{SeedGroup, seed_groups};
 use super::ui::{Memory, Scene, beside_ui, color, look, note_ui, open};
-use super::view::View;
+use super::view::{SeedGroup, View};
 use crate::action::Action;
 use crate::charts::Mark;
 use crate::format::{compact, figure};
@@ -118,12 +117,11 @@ pub(super) fn seeds_ui(ui: &mut Ui, scene: &Scene<'_>, memory: &mut Memory, view
     let view = scene.view(memory, views);
     let key = format!("{} {} {}", views.figure, views.log_figure, view.chart.x.names.len());
     let plot = |ui: &mut Ui, height: f32| plot_ui(ui, scene, &view, t!("views.seeds_plot"), &key, height);
-    let groups = seed_groups(scene.rows, scene.facts, views);
     beside_ui(ui, SIDE + 40.0, plot, |ui, drawn| {
         clicked(scene, &view, drawn, out);
         note_ui(ui, t!("views.interval_note"));
-        groups.iter().for_each(|group| group_ui(ui, group));
-        if groups.iter().all(|group| group.half_width.is_none()) && !groups.is_empty() {
+        view.groups.iter().for_each(|group| group_ui(ui, group));
+        if view.groups.iter().all(|group| group.half_width.is_none()) && !view.groups.is_empty() {
             note_ui(ui, t!("views.one_seed"));
         }
         without_ui(ui, &view);

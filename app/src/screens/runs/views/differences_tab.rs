@@ -5,9 +5,9 @@ use egui::{Align, Label, Layout, RichText, Sense, Ui, WidgetInfo, vec2};
 use egui_table::{CellInfo, Column, HeaderCellInfo, HeaderRow, Table, TableDelegate};
 
 use super::differences::{Line, lines};
-use super::ui::{Scene, note_ui, open};
+use super::ui::{Memory, Scene, note_ui, open};
 use crate::action::Action;
-use crate::i18n::help_of;
+use crate::i18n::{help_of, language};
 use crate::store::RunRow;
 use crate::t;
 use crate::theme::{self, tokens};
@@ -18,11 +18,11 @@ const NAMES: f32 = 190.0;
 const RUN: (f32, f32) = (120.0, 220.0);
 
 /// Draws the tab.
-pub(super) fn differences_ui(ui: &mut Ui, scene: &Scene<'_>, out: &mut Vec<Action>) {
+pub(super) fn differences_ui(ui: &mut Ui, scene: &Scene<'_>, memory: &mut Memory, out: &mut Vec<Action>) {
     if scene.facts.differences.is_empty() {
         note_ui(ui, t!("views.no_differences"));
     }
-    let lines = lines(scene.rows, scene.facts);
+    let lines = memory.lines.of((scene.print, language()), || lines(scene.rows, scene.facts));
     let room = (ui.available_width() - NAMES - 12.0) / scene.rows.len().max(1) as f32;
     let width = room.clamp(RUN.0, RUN.1);
     let mut columns = vec![Column::new(NAMES).range(120.0..=420.0).resizable(true).id(egui::Id::unique("names"))];

@@ -111,19 +111,27 @@ fn spoken(name: &Name) -> String {
     words.map_or_else(|| name.short.clone(), str::to_owned)
 }
 
-/// A number that changes whenever the chosen runs do, or anything that is known of them.
-pub(super) fn fingerprint(rows: &[&RunRow]) -> u64 {
-    let mut hasher = DefaultHasher::new();
+/// Two numbers of the chosen runs: the first changes with which runs there are and what names they have, the second with
+/// any of their values too.
+pub(super) fn fingerprints(rows: &[&RunRow]) -> (u64, u64) {
+    let mut names = DefaultHasher::new();
     for row in rows {
-        row.id.hash(&mut hasher);
-        row.name.hash(&mut hasher);
-        (Arc::as_ptr(&row.settings) as usize, Arc::as_ptr(&row.figures) as usize).hash(&mut hasher);
-        (row.step, row.total_steps, row.state as u8).hash(&mut hasher);
-        (row.trained_parameters, row.stored_parameters).hash(&mut hasher);
-        [row.best_loss, row.last_loss, Some(row.duration_secs)].map(|value| value.map(f64::to_bits)).hash(&mut hasher);
-        (row.starred, &row.tags).hash(&mut hasher);
+        (&row.id, &row.name).hash(&mut names);
+        // A run that is computed is told anew all the time, with the settings that it has.
+        (!row.state.is_live()).then_some(Arc::as_ptr(&row.settings) as usize).hash(&mut names);
+        row.figures.keys().for_each(|name| name.hash(&mut names));
+        [row.best_loss.is_some(), row.last_loss.is_some(), row.trained_parameters.is_some()].hash(&mut names);
+        (row.total_steps > 0, row.experiment.is_some(), row.tags.is_empty()).hash(&mut names);
     }
-    hasher.finish()
+    let mut values = names.clone();
+    for row in rows {
+        row.figures.values().for_each(|value| value.to_bits().hash(&mut values));
+        (row.step, row.total_steps, row.best_step, row.state as u8).hash(&mut values);
+        (row.trained_parameters, row.stored_parameters).hash(&mut values);
+        [row.best_loss, row.last_loss, Some(row.duration_secs)].map(|value| value.map(f64::to_bits)).hash(&mut values);
+        (row.starred, row.archived, &row.tags, &row.experiment).hash(&mut values);
+    }
+    (names.finish(), values.finish())
 }
 
 /// Figures that have a curve, the losses first: names as the store has them, and as they are shown. Those of files that
@@ -146,19 +154,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fingerprint_follows_what_is_known_of_a_run() {
-        let row = RunRow::example();
-        let known = fingerprint(&[&row]);
-        assert_eq!(known, fingerprint(&[&row.clone()]), "the same facts behind the same pointers");
+    fn the_fingerprints_follow_what_is_known_of_a_run() {
+        let row = RunRow { state: crate::store::RunState::Running, ..RunRow::example() };
+        let known = fingerprints(&[&row]);
+        assert_eq!(known, fingerprints(&[&row.clone()]));
+        for changed in [RunRow { step: row.step + 1, ..row.clone() }, RunRow { best_loss: Some(0.5), ..row.clone() }] {
+            let (names, values) = fingerprints(&[&changed]);
+            assert_eq!(names, known.0, "a step is nothing new to ask about");
+            assert_ne!(values, known.1);
+        }
         for changed in [
-            RunRow { step: row.step + 1, ..row.clone() },
-            RunRow { best_loss: Some(0.5), ..row.clone() },
             RunRow { name: "other".into(), ..row.clone() },
             RunRow { figures: Arc::new(BTreeMap::from([("bleu".into(), 0.5)])), ..row.clone() },
         ] {
-            assert_ne!(known, fingerprint(&[&changed]));
+            assert_ne!(fingerprints(&[&changed]).0, known.0);
         }
-        assert_ne!(known, fingerprint(&[&row, &row]));
+        assert_ne!(known, fingerprints(&[&row, &row]));
     }
 
     #[test]

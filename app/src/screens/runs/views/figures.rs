@@ -4,11 +4,11 @@ use super::choices::{Cost, Views};
 use super::facts::Facts;
 use super::scale::{Scale, cells};
 use super::sheet::{Sheet, number};
-use super::view::{Tone, View};
+use super::view::{SeedGroup, Tone, View};
 use crate::charts::{Axis, Chart, Mark};
 use crate::format::shortened;
 use crate::store::RunRow;
-use crate::study::{best_so_far, less_is_better, over_seeds, pareto};
+use crate::study::{Group, best_so_far, less_is_better, over_seeds, pareto};
 use crate::t;
 
 /// Numbers of a figure; words are none.
@@ -101,35 +101,12 @@ pub(super) fn staircase(rows: &[&RunRow], facts: &Facts, views: &Views) -> View 
     view
 }
 
-/// A group of runs that differ in their seed, in words and numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct SeedGroup {
-    /// What it has and others have not.
-    pub(super) label: String,
-    /// Runs with the figure.
-    pub(super) runs: usize,
-    /// Their mean.
-    pub(super) mean: f64,
-    /// Half of the interval.
-    pub(super) half_width: Option<f64>,
-}
-
-/// Groups that have the figure, and how many runs have not.
-pub(super) fn seed_groups(rows: &[&RunRow], facts: &Facts, views: &Views) -> Vec<SeedGroup> {
-    let figure = facts.figure(&views.figure);
-    let values = numbers(rows, figure);
-    let with_mean = over_seeds(rows, figure).into_iter().filter_map(|group| {
-        let runs = group.runs.iter().filter(|run| values[**run].is_some()).count();
-        Some(SeedGroup { label: group.label, runs, mean: group.mean?, half_width: group.half_width })
-    });
-    with_mean.collect()
-}
-
 /// Means over seeds with their intervals, and the runs behind them.
 pub(super) fn seeds(rows: &[&RunRow], facts: &Facts, views: &Views) -> View {
     let figure = facts.figure(&views.figure);
     let values = numbers(rows, figure);
-    let groups: Vec<_> = over_seeds(rows, figure).into_iter().filter(|group| group.mean.is_some()).collect();
+    let has_mean = |group: &Group| group.mean.is_some();
+    let groups: Vec<Group> = over_seeds(rows, figure).into_iter().filter(has_mean).collect();
     let mut chart = axes("", false, facts.shown(figure), views.log_figure);
     chart.x.names = groups.iter().map(|group| shortened(&group.label, 40)).collect();
     let head = [t!("views.group"), t!("views.n_runs"), t!("views.mean"), t!("views.half_width")];
@@ -153,9 +130,12 @@ pub(super) fn seeds(rows: &[&RunRow], facts: &Facts, views: &Views) -> View {
     if let Some(series) = view.chart.series.last_mut() {
         series.band = band;
     }
-    for group in seed_groups(rows, facts, views) {
-        let half = group.half_width.map(number).unwrap_or_default();
-        view.sheet.rows.push(vec![group.label, group.runs.to_string(), number(group.mean), half]);
+    for group in groups {
+        let runs = group.runs.iter().filter(|run| values[**run].is_some()).count();
+        let (mean, half) = (group.mean.unwrap_or(f64::NAN), group.half_width);
+        let line = [group.label.clone(), runs.to_string(), number(mean), half.map(number).unwrap_or_default()];
+        view.sheet.rows.push(line.into());
+        view.groups.push(SeedGroup { label: group.label, runs, mean, half_width: half });
     }
     view
 }

@@ -5,8 +5,9 @@ use egui::{Align2, Color32, FontId, Pos2, Rect, Response, Sense, Shape, Stroke, 
 
 use super::choices::Views;
 use super::parallel::{Axis, axes, brush, passes, tone};
-use super::ui::{Scene, color, note_ui, open};
+use super::ui::{Memory, Scene, color, note_ui, open};
 use crate::action::Action;
+use crate::i18n::language;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::chart_plot::fitting;
@@ -24,9 +25,16 @@ const GRIP: f32 = 13.0;
 const REACH: f32 = 7.0;
 
 /// Draws the tab.
-pub(super) fn parallel_ui(ui: &mut Ui, scene: &Scene<'_>, views: &mut Views, out: &mut Vec<Action>) {
+pub(super) fn parallel_ui(
+    ui: &mut Ui,
+    scene: &Scene<'_>,
+    memory: &mut Memory,
+    views: &mut Views,
+    out: &mut Vec<Action>,
+) {
     choices_ui(ui, scene, views);
-    let axes = axes(scene.rows, scene.facts, views);
+    let key = (scene.print, language(), views.figure.clone(), views.hidden_axes.clone());
+    let axes = memory.axes.of(key, || axes(scene.rows, scene.facts, views));
     if axes.len() < 2 {
         return note_ui(ui, t!("views.no_axes"));
     }

@@ -1,12 +1,15 @@
 //! What is seen of several chosen runs: the tabs, and the menu that saves what they show.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use egui::{Color32, Id, RichText, Ui};
 
 use super::choices::{Tab, Views};
 use super::curves::{self, Scope};
-use super::facts::{Facts, fingerprint};
+use super::differences::Line;
+use super::facts::{Facts, fingerprints};
+use super::parallel::Axis;
 use super::saving::{Form, Saving, saving_ui};
 use super::view::{Tone, View};
 use super::{chart_tabs, curves_tab, differences, differences_tab, figures, parallel, parallel_tab, scatter};
@@ -19,11 +22,39 @@ use crate::theme::{self, SERIES_COLORS, ramp_color, series_color, tokens};
 use crate::widgets::button::segmented_ui;
 use crate::widgets::chart_plot::Look;
 
+/// Something that was made of a key, and is made anew when that changes.
+#[derive(Clone, Debug)]
+pub(super) struct Made<K, V>(Option<(K, Arc<V>)>);
+
+impl<K, V> Default for Made<K, V> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<K: PartialEq, V> Made<K, V> {
+    /// What is made of this key.
+    pub(super) fn of(&mut self, key: K, make: impl FnOnce() -> V) -> Arc<V> {
+        match &self.0 {
+            Some((known, made)) if *known == key => made.clone(),
+            _ => {
+                let made = Arc::new(make());
+                self.0 = Some((key, made.clone()));
+                made
+            }
+        }
+    }
+}
+
 /// What one frame leaves to the next, so that nothing is computed twice.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
-    facts: Option<((u64, Language), Arc<Facts>)>,
-    view: Option<(u64, Language, Box<Views>, Arc<View>)>,
+    facts: Made<(u64, Language), Facts>,
+    view: Made<(u64, Language, Box<Views>), View>,
+    /// Parallel axes, by runs, figure and hidden names.
+    pub(super) axes: Made<(u64, Language, String, BTreeSet<String>), Vec<Axis>>,
+    /// Lines of what differs.
+    pub(super) lines: Made<(u64, Language), Vec<Line>>,
     /// Smoothed curves.
     pub(super) curves: curves::Cache,
 }
@@ -35,24 +66,19 @@ pub(super) struct Scene<'a> {
     pub(super) rows: &'a [&'a RunRow],
     /// What is known of them.
     pub(super) facts: &'a Facts,
-    /// Changes with them.
-    print: u64,
+    /// Changes with any of their values.
+    pub(super) print: u64,
     /// What the window knows.
     pub(super) state: &'a State,
 }
 
 impl Scene<'_> {
-    /// The view of a tab, made anew when runs or choices have changed.
+    /// The view of a tab of a chart, made anew when runs or choices have changed.
     pub(super) fn view(&self, memory: &mut Memory, views: &Views) -> Arc<View> {
-        let known = memory
-            .view
-            .as_ref()
-            .filter(|(print, spoken, choices, _)| *print == self.print && *spoken == language() && **choices == *views);
-        if let Some((_, _, _, view)) = known {
-            return view.clone();
-        }
-        let view = Arc::new(self.content(memory, views));
-        memory.view = Some((self.print, language(), Box::new(views.clone()), view.clone()));
+        let key = (self.print, language(), Box::new(views.clone()));
+        let mut made = std::mem::take(&mut memory.view);
+        let view = made.of(key, || self.content(memory, views));
+        memory.view = made;
         view
     }
 
@@ -87,20 +113,16 @@ pub(in crate::screens::runs) fn selection_ui(
 ) {
     let place = Id::unique("views of several runs");
     let mut memory = ui.data_mut(|data| data.remove_temp::<Memory>(place)).unwrap_or_default();
-    let print = fingerprint(rows);
-    let facts = match &memory.facts {
-        Some((known, facts)) if *known == (print, language()) => facts.clone(),
-        _ => Arc::new(Facts::of(rows)),
-    };
-    memory.facts = Some(((print, language()), facts.clone()));
+    let (names, print) = fingerprints(rows);
+    let facts = memory.facts.of((names, language()), || Facts::of(rows));
     let scene = Scene { rows, facts: &facts, print, state };
     head_ui(ui, &scene, &mut memory, views);
     ui.add_space(theme::SMALL_GAP);
     match views.tab {
         Tab::Curves => curves_tab::curves_ui(ui, &scene, &mut memory, views, out),
-        Tab::Differences => differences_tab::differences_ui(ui, &scene, out),
+        Tab::Differences => differences_tab::differences_ui(ui, &scene, &mut memory, out),
         Tab::Scatter => chart_tabs::scatter_ui(ui, &scene, &mut memory, views, out),
-        Tab::Parallel => parallel_tab::parallel_ui(ui, &scene, views, out),
+        Tab::Parallel => parallel_tab::parallel_ui(ui, &scene, &mut memory, views, out),
         Tab::Pareto => chart_tabs::pareto_ui(ui, &scene, &mut memory, views, out),
         Tab::BestSoFar => chart_tabs::staircase_ui(ui, &scene, &mut memory, views, out),
         Tab::Seeds => chart_tabs::seeds_ui(ui, &scene, &mut memory, views, out),

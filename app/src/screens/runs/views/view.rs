@@ -18,6 +18,21 @@ pub(super) struct View {
     pub(super) chosen: Vec<usize>,
     /// Runs that have no value here.
     pub(super) without: usize,
+    /// Groups of runs that differ in their seed, where those are seen.
+    pub(super) groups: Vec<SeedGroup>,
+}
+
+/// A group of runs that differ in their seed, in words and numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SeedGroup {
+    /// What it has and others have not.
+    pub(super) label: String,
+    /// Runs with the figure.
+    pub(super) runs: usize,
+    /// Their mean.
+    pub(super) mean: f64,
+    /// Half of the interval.
+    pub(super) half_width: Option<f64>,
 }
 
 /// A color by what it says.
