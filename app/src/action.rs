@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::charts::Chart;
 use crate::screens::compare::action::CompareAction;
 use crate::screens::evaluate::action::EvaluateAction;
 use crate::screens::experiment::action::ExperimentAction;
@@ -78,6 +79,10 @@ pub enum Pick {
     Adapter,
     /// The base model of an adapter that was sent.
     IncomingModel,
+    /// Where a picture of several runs is written.
+    Picture,
+    /// Where a table of several runs is written.
+    RunsCsv,
 }
 
 impl Pick {
@@ -98,6 +103,13 @@ pub enum Action {
     Browse(Pick),
     /// Open what lies at these paths, whatever it is: rows, a model, a run file, an adapter.
     OpenPaths(Vec<PathBuf>),
+    /// Draw a chart into a file, SVG or PNG by its name, and say so.
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// The chart.
+        chart: Box<Chart>,
+    },
     /// Write a text file and say so.
     Write {
         /// The file.

@@ -103,6 +103,27 @@ pub fn scientific(value: f64) -> String {
     }
 }
 
+/// A number of any size beside an axis or in a small table: `5e-3`, `0.25`, `92.2 k`, `1.5 M`.
+pub fn compact(value: f64) -> String {
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    let size = value.abs();
+    let (unit, name) = match size {
+        _ if size < 1e4 => (1.0, ""),
+        _ if size < 1e6 => (1e3, " k"),
+        _ if size < 1e9 => (1e6, " M"),
+        _ => (1e9, " B"),
+    };
+    let digits = if size < 1e4 { 5 } else { 3 };
+    format!("{}{name}", scientific(rounded(value / unit, digits)))
+}
+
+/// A number with so many digits that count.
+fn rounded(value: f64, digits: usize) -> f64 {
+    format!("{value:.*e}", digits.saturating_sub(1)).parse().unwrap_or(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +138,8 @@ mod tests {
         assert_eq!(scientific(5e-3), "5e-3");
         assert_eq!(scientific(5e-5), "5e-5");
         assert_eq!(scientific(0.05), "0.05");
+        let said =
+            [10f64.powf(2f64.log10()), 5e-3, 0.250_004, 92_160.0, 1.5e6, 1000.0, -2.0, 0.0, f64::NAN].map(compact);
+        assert_eq!(said, ["2", "5e-3", "0.25", "92.2 k", "1.5 M", "1000", "-2", "0", "–"]);
     }
 }

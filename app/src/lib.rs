@@ -11,6 +11,7 @@ pub mod i18n;
 mod layer_list;
 pub mod opening;
 pub mod screens;
+pub mod series;
 pub mod settings;
 pub mod state;
 pub mod store;

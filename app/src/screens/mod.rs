@@ -86,6 +86,7 @@ impl Screens {
             Pick::LibraryModel | Pick::LibraryDataset | Pick::Adapter => self.library.picked(pick, path),
             Pick::IncomingModel => self.incoming.picked(path),
             Pick::EvaluateRows => self.evaluate.picked(path),
+            Pick::Picture | Pick::RunsCsv => self.runs.picked_view(path),
             Pick::NeighborsCsv => self.explorer.picked(path),
             Pick::ExportFolder | Pick::ShareFile => self.runs.picked(path),
         }

@@ -31,6 +31,8 @@ pub struct Runs {
     pub tasks: BTreeMap<RunId, Request<Vec<String>>>,
     /// Adapters that are being written for others.
     pub exports: Vec<Request<PathBuf>>,
+    /// How runs stood when their curves were last asked for.
+    asked_curves: BTreeMap<(RunId, String), AskedCurve>,
     /// An action that waits for the settings of the run on screen.
     pub(crate) after_detail: Option<(RunId, AfterDetail)>,
 }
@@ -90,6 +92,31 @@ impl Runs {
         self.viewed_config(run).or_else(of_row)
     }
 
+    /// Runs whose curve of a figure is to be asked for: it never was, or the run has gone on since and was not asked within
+    /// the last second.
+    pub(crate) fn curves_due(&self, rows: &[&RunRow], name: &str, now: f64) -> Vec<RunId> {
+        let is_due = |row: &RunRow| match self.asked_curves.get(&(row.id.clone(), name.to_owned())) {
+            Some(asked) => (asked.step, asked.state) != (row.step, row.state) && now - asked.at >= AGAIN_SECS,
+            None => true,
+        };
+        rows.iter().filter(|row| is_due(row)).map(|row| row.id.clone()).collect()
+    }
+
+    /// Whether a curve was asked for and has not come.
+    pub(crate) fn is_curve_awaited(&self, run: &RunId, name: &str) -> bool {
+        let key = (run.clone(), name.to_owned());
+        self.asked_curves.contains_key(&key) && self.curve(run, name).is_none()
+    }
+
+    /// Notes how runs stand as their curves are asked for.
+    pub(crate) fn expect_curves(&mut self, runs: &[RunId], name: &str, at: f64) {
+        for run in runs {
+            let Some(row) = self.rows().find(|row| row.id == *run) else { continue };
+            let asked = AskedCurve { step: row.step, state: row.state, at };
+            self.asked_curves.insert((run.clone(), name.to_owned()), asked);
+        }
+    }
+
     /// The settings of the run on screen, if it is this one.
     pub(crate) fn viewed_config(&self, run: &RunId) -> Option<Box<RunConfig>> {
         self.view.as_ref().filter(|view| view.id == *run)?.config.clone()
@@ -99,6 +126,18 @@ impl Runs {
     pub fn tasks_of(&self, run: &RunId) -> &[String] {
         self.tasks.get(run).and_then(|tasks| tasks.answer.as_deref()).unwrap_or_default()
     }
+}
+
+/// Seconds between two questions about a run that goes on.
+const AGAIN_SECS: f64 = 1.0;
+
+/// A run as it stood when a curve of it was asked for.
+#[derive(Clone, Copy, Debug)]
+struct AskedCurve {
+    step: u64,
+    state: crate::store::RunState,
+    /// Seconds since 1970.
+    at: f64,
 }
 
 /// An action that needs a run's settings.
@@ -152,5 +191,24 @@ mod tests {
         assert_eq!(runs.take_out(&RunId("6".into())).as_deref(), Some("new"));
         assert_eq!(runs.take_out(&RunId("6".into())), None);
         assert_eq!(runs.revision, before + 2, "each change is counted");
+    }
+
+    #[test]
+    fn a_curve_is_asked_for_once_and_again_when_its_run_has_gone_on() {
+        let mut live = RunRow { state: crate::store::RunState::Running, step: 10, ..row(("1", "live")) };
+        let done = row(("2", "done"));
+        let mut runs = Runs { list: Some(vec![live.clone(), done.clone()]), ..Runs::default() };
+        let ids = |due: Vec<RunId>| due.into_iter().map(|run| run.0).collect::<Vec<String>>();
+        assert_eq!(ids(runs.curves_due(&[&live, &done], "loss", 0.0)), ["1", "2"]);
+        runs.expect_curves(&[live.id.clone(), done.id.clone()], "loss", 0.0);
+        assert!(runs.is_curve_awaited(&live.id, "loss") && !runs.is_curve_awaited(&live.id, "bleu"));
+        assert!(runs.curves_due(&[&live, &done], "loss", 5.0).is_empty(), "nothing has changed");
+        live.step = 11;
+        assert!(runs.curves_due(&[&live, &done], "loss", 0.5).is_empty(), "not within a second");
+        assert_eq!(ids(runs.curves_due(&[&live, &done], "loss", 1.0)), ["1"]);
+        assert_eq!(ids(runs.curves_due(&[&done], "bleu", 0.5)), ["2"], "another figure");
+        let curve = Curve { run: live.id.clone(), name: "loss".into(), points: Vec::new() };
+        runs.take_curves(vec![curve]);
+        assert!(!runs.is_curve_awaited(&live.id, "loss"));
     }
 }

@@ -1,13 +1,16 @@
 //! Small things to look at and to press: data in, `Response` out. They know nothing of runs, commands or the store.
 
 pub mod button;
+pub mod chart_plot;
 pub mod containers;
 pub mod diff;
 pub mod field;
 pub mod heatmap;
 pub mod histogram;
 pub mod icon;
+pub mod log_axis;
 pub mod lr_range_plot;
+pub mod name_choice;
 pub mod option_cards;
 pub mod prefix_drawing;
 pub mod sparkline;

@@ -234,6 +234,7 @@ impl Workbench {
             Effect::ListExperiments => self.backend.list_experiments(),
             Effect::NewExperiment(new) => self.backend.new_experiment(*new),
             Effect::Browse(pick) => self.backend.browse(pick),
+            Effect::Picture { path, chart } => self.backend.draw(path, chart),
             Effect::Open(paths) => self.backend.open_paths(paths),
             Effect::Write { path, text } => self.backend.write(path, text),
             Effect::Fill(fill) => self.screens.fill(fill, &self.state),

@@ -18,6 +18,7 @@ use engine::{Sentence, sentence};
 use super::Workbench;
 use super::backend::{Backend, BackendEvent};
 use crate::action::Pick;
+use crate::charts::{self, Chart};
 use crate::cli::WindowOptions;
 use crate::desk::Desk;
 use crate::experiments::Plan;
@@ -32,6 +33,8 @@ use crate::workspace::{Assets, RunId, Workspace, kept_token};
 /// Frames are drawn at most so often because of events alone: where a program imitates the graphics card, each one costs
 /// time that training needs.
 const EVENT_FRAME: Duration = Duration::from_millis(100);
+/// Width and height of a picture; a PNG has twice as many pixels.
+const PICTURE: (u32, u32) = (960, 600);
 /// A dialog that ends sooner was never there.
 const SHORTEST_DIALOG: Duration = Duration::from_millis(250);
 
@@ -248,6 +251,7 @@ impl Backend for NativeBackend {
         let ask = move || {
             let start = Instant::now();
             let chosen = match pick {
+                Pick::Picture | Pick::RunsCsv => dialog.save_file(),
                 pick if pick.is_folder() => dialog.pick_folder(),
                 Pick::NeighborsCsv | Pick::ShareFile => dialog.save_file(),
                 _ => dialog.pick_file(),
@@ -273,6 +277,27 @@ impl Backend for NativeBackend {
         self.aside("open", move || {
             i18n::set_language(language);
             Some(BackendEvent::Opened(opening::open(&paths, &workspace, &Assets::locate())))
+        });
+    }
+
+    fn draw(&mut self, path: PathBuf, chart: Box<Chart>) {
+        let language = i18n::language();
+        self.aside("draw", move || {
+            i18n::set_language(language);
+            let svg = charts::svg(&chart, charts::Theme::Light, PICTURE);
+            let is_png = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+            let bytes = if is_png { charts::png(&svg) } else { Ok(svg.into_bytes()) };
+            Some(match bytes.map(|bytes| std::fs::write(&path, bytes)) {
+                Ok(Ok(())) => BackendEvent::Written(path),
+                Ok(Err(error)) => BackendEvent::NotWritten(Failure {
+                    what: sentence!("the file cannot be written ({reason}): {path}", reason = io_reason(&error), path),
+                    advice: io_advice(&error),
+                }),
+                Err(what) => BackendEvent::NotWritten(Failure {
+                    what,
+                    advice: sentence!("Choose a name that ends in .svg: that needs no drawing of pixels"),
+                }),
+            })
         });
     }
 
@@ -358,6 +383,11 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
         Pick::NeighborsCsv => {
             dialog.set_title(t!("dialog.csv")).set_file_name("neighbors.csv").add_filter("CSV", &["csv"])
         }
+        Pick::Picture => {
+            let dialog = dialog.set_title(t!("views.picture_dialog")).set_file_name("runs.svg");
+            dialog.add_filter("SVG", &["svg"]).add_filter("PNG", &["png"])
+        }
+        Pick::RunsCsv => dialog.set_title(t!("views.csv_dialog")).set_file_name("runs.csv").add_filter("CSV", &["csv"]),
         Pick::ExportFolder => dialog.set_title(t!("dialog.export")),
         Pick::ShareFile => {
             dialog.set_title(t!("dialog.share")).set_file_name("adapter.prefix").add_filter(".prefix", &["prefix"])

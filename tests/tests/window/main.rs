@@ -13,6 +13,7 @@ mod opening;
 mod pictures;
 mod rows;
 mod scenes;
+mod selection;
 mod sent;
 mod several;
 mod table;

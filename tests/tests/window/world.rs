@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use app::action::Pick;
+use app::charts::Chart;
 use app::experiments::{ExperimentId, Plan, PlannedRun};
 use app::opening::{Opened, PathKind};
 use app::screens::experiment::action::NewExperiment;
@@ -32,6 +33,7 @@ pub(crate) struct World {
     pub(crate) commands: Vec<Command>,
     pub(crate) requests: Vec<Request>,
     pub(crate) asked_hub: Vec<HubCommand>,
+    pub(crate) drawn: Vec<(PathBuf, Chart)>,
     pub(crate) browsed: Vec<Pick>,
     pub(crate) written: Vec<(PathBuf, String)>,
     pub(crate) kept: Vec<Settings>,
@@ -93,6 +95,9 @@ impl Backend for FakeBackend {
         let opened = world.opens.clone().or_else(|| paths.first().cloned().map(Opened::Adapter));
         world.news.extend(opened.map(BackendEvent::Opened));
         world.opened.push(paths);
+    }
+    fn draw(&mut self, path: PathBuf, chart: Box<Chart>) {
+        self.0.borrow_mut().drawn.push((path, *chart));
     }
     fn look_at(&mut self, paths: Vec<PathBuf>) {
         let mut world = self.0.borrow_mut();

@@ -51,6 +51,13 @@ pub enum RunAction {
     Notes(RunId, String),
     /// Mark or unmark it.
     Star(RunId, bool),
+    /// Ask for a figure of several runs over their steps.
+    Curves {
+        /// The runs.
+        runs: Vec<RunId>,
+        /// `loss`, `validation loss`, or the name of a figure.
+        name: String,
+    },
     /// Write its adapter in a form in which it can leave.
     Export(Export),
 }
@@ -107,6 +114,10 @@ impl State {
             RunAction::Tags(run, tags) => self.outbox.store(StoreRequest::Tags { run, tags }),
             RunAction::Notes(run, text) => self.outbox.store(StoreRequest::Notes { run, text }),
             RunAction::Star(run, starred) => self.outbox.store(StoreRequest::Star { run, starred }),
+            RunAction::Curves { runs, name } => {
+                self.runs.expect_curves(&runs, &name, self.env.now);
+                self.outbox.store(StoreRequest::Curves { runs, name });
+            }
             RunAction::Export(export) => self.export(export),
         }
     }

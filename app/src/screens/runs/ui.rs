@@ -127,6 +127,11 @@ impl Runs {
         self.kept = kept;
     }
 
+    /// Takes in a place where a view of several runs is written.
+    pub fn picked_view(&mut self, path: &std::path::Path) {
+        self.kept.views.picked(path);
+    }
+
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let Some(rows) = &state.runs.list else {

@@ -6,8 +6,8 @@ use egui::accesskit::Role;
 use egui::{Color32, Id, Ui, WidgetInfo};
 use egui_plot::{AxisHints, HoverPosition, Line, MarkerShape, Plot, PlotMemory, PlotPoints, Points};
 
-use super::series::Series;
 use crate::format::{figure, scientific};
+use crate::series::Series;
 use crate::theme::tokens;
 
 /// One curve.

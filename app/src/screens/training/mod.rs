@@ -2,7 +2,6 @@
 
 mod curve_plot;
 mod plots;
-pub mod series;
 pub mod state;
 mod tabs;
 mod ui;

@@ -3,10 +3,10 @@
 use egui::{RichText, Slider, Ui};
 
 use super::curve_plot::{Cache, Canvas, Curve, Dots, curves_ui};
-use super::series::Smoothed;
 use super::state::RunView;
 use crate::action::Action;
 use crate::screens::settings::action::SettingsAction;
+use crate::series::Smoothed;
 use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use engine::config::RunConfig;
 use engine::training::{EvaluationReport, RunFacts, SampleReport};
 
-use super::series::Series;
+use crate::series::Series;
 use crate::store::{CheckpointRow, Cursor, KeptEvaluation, LogLine, RunDetail, RunRow, RunState};
 use crate::workspace::RunId;
 

@@ -1,23 +1,23 @@
-//! Pictures of the runs that are chosen, beside the table.
+//! Several runs at once: curves over each other, what differs, how a figure depends on settings, what is worth its cost.
+//! What is drawn is made by files that know no window.
 
-use egui::{RichText, Ui};
-use serde::{Deserialize, Serialize};
+mod chart_tabs;
+mod choices;
+mod curves;
+mod curves_tab;
+mod differences;
+mod differences_tab;
+mod facts;
+mod figures;
+mod lines;
+mod parallel;
+mod parallel_tab;
+mod saving;
+mod scale;
+mod scatter;
+mod sheet;
+mod ui;
+mod view;
 
-use crate::action::Action;
-use crate::state::State;
-use crate::store::RunRow;
-use crate::t;
-use crate::theme::tokens;
-
-/// Choices of the pictures: kept from one start to the next.
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
-pub(in crate::screens::runs) struct Views {}
-
-/// Draws what several runs have to say together.
-pub(super) fn selection_ui(ui: &mut Ui, rows: &[&RunRow], _views: &mut Views, _state: &State, _out: &mut Vec<Action>) {
-    for row in rows {
-        let line = RichText::new(&row.name).color(tokens(ui).muted);
-        ui.add(egui::Label::new(line).truncate());
-    }
-    ui.label(t!("runs.chosen", n = rows.len()));
-}
+pub(in crate::screens::runs) use self::choices::Views;
+pub(in crate::screens::runs) use self::ui::selection_ui;

@@ -78,6 +78,22 @@ impl Series {
         after.checked_sub(1).map(|index| self.ys[index])
     }
 
+    /// All x.
+    pub fn xs(&self) -> &[f64] {
+        &self.xs
+    }
+
+    /// The value at an x, in a straight line between the points around it; `None` outside of the curve and beside a break.
+    pub fn between(&self, x: f64) -> Option<f64> {
+        let after = self.xs.partition_point(|&known| known < x);
+        if self.xs.get(after) == Some(&x) {
+            return Some(self.ys[after]).filter(|value| value.is_finite());
+        }
+        let before = after.checked_sub(1)?;
+        let share = (x - self.xs[before]) / (self.xs.get(after)? - self.xs[before]);
+        Some(self.ys[before] + share * (self.ys[after] - self.ys[before])).filter(|value| value.is_finite())
+    }
+
     /// All values.
     pub fn values(&self) -> &[f64] {
         &self.ys
@@ -218,6 +234,13 @@ mod tests {
         let pieces = curve.thin((0.0, 10.0), 100);
         assert_eq!(pieces.len(), 3);
         assert!(series([f64::NAN; 4]).thin((0.0, 10.0), 100).is_empty());
+    }
+
+    #[test]
+    fn a_value_between_two_points_lies_on_the_line_between_them() {
+        let curve = series([1.0, 3.0, f64::NAN, 4.0]);
+        assert_eq!([1.0, 1.5, 2.0, 4.0].map(|x| curve.between(x)), [Some(1.0), Some(2.0), Some(3.0), Some(4.0)]);
+        assert_eq!([0.5, 2.5, 3.0, 3.5, 4.5].map(|x| curve.between(x)), [None; 5]);
     }
 
     #[test]
