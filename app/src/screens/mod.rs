@@ -86,7 +86,7 @@ impl Screens {
             Pick::IncomingModel => self.incoming.picked(path),
             Pick::EvaluateRows => self.evaluate.picked(path),
             Pick::NeighborsCsv => self.explorer.picked(path),
-            Pick::ExportFolder | Pick::ShareFile => self.runs.picked(path),
+            Pick::ExportFolder | Pick::ShareFile | Pick::ReportFile => self.runs.picked(path),
         }
     }
 

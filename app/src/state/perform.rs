@@ -14,6 +14,7 @@ impl State {
             Action::Browse(pick) => self.outbox.push(Effect::Browse(pick)),
             Action::OpenPaths(paths) => self.outbox.push(Effect::Open(paths)),
             Action::Write { path, text } => self.outbox.push(Effect::Write { path, text }),
+            Action::Report { runs, to } => self.outbox.push(Effect::Report { runs, to }),
             Action::Run(action) => self.perform_run(action),
             Action::NewRun(action) => self.perform_new_run(action),
             Action::Compare(action) => self.perform_compare(action),

@@ -232,6 +232,7 @@ impl Workbench {
             Effect::Browse(pick) => self.backend.browse(pick),
             Effect::Open(paths) => self.backend.open_paths(paths),
             Effect::Write { path, text } => self.backend.write(path, text),
+            Effect::Report { runs, to } => self.backend.report(runs, to),
             Effect::Fill(fill) => self.screens.fill(fill, &self.state),
         }
     }

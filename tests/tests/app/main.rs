@@ -3,6 +3,7 @@
 
 mod cli;
 mod old_runs;
+mod report;
 mod sentences;
 mod store;
 mod tidy;

@@ -10,6 +10,7 @@ mod methods;
 mod models;
 mod opening;
 mod pictures;
+mod report;
 mod rows;
 mod scenes;
 mod sent;

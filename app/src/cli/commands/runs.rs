@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::export_runs::{self, ExportRunsArgs};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::named;
@@ -31,6 +32,8 @@ enum Action {
         /// The run's id, the beginning or end of it, or its name
         run: String,
     },
+    /// Write figures, settings and curves for other programs: CSV, JSON, TensorBoard, SVG, PNG
+    Export(ExportRunsArgs),
     /// Delete a run with its files
     Delete {
         /// The run's id, the beginning or end of it, or its name
@@ -54,6 +57,7 @@ pub(in crate::cli) fn run(args: RunsArgs, global: &Global) -> Result<(), CliErro
     let result = match args.action.unwrap_or(Action::List) {
         Action::List => list(&store, global),
         Action::Show { run } => show(&store, &run, global.json),
+        Action::Export(args) => export_runs::run(&store, &args, global),
         Action::Delete { run, yes } => delete(&store, &run, yes, global.json),
         Action::Rename { run, name } => rename(&store, &run, name, global.json),
     };

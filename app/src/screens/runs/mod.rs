@@ -2,6 +2,7 @@
 
 pub mod action;
 mod filter;
+mod report;
 mod send;
 pub mod table;
 mod ui;

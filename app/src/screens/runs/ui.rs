@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::RunAction;
 use super::table::{Sort, SortBy};
-use super::{filter, send, table, welcome};
+use super::{filter, report, send, table, welcome};
 use crate::action::{Action, Screen};
 use crate::state::State;
 use crate::store::{RunRow, RunState};
@@ -98,6 +98,7 @@ pub struct Runs {
     renaming: Option<Renaming>,
     deleting: Option<Vec<RunId>>,
     sending: Option<send::Sending>,
+    reporting: Option<report::Reporting>,
     /// A row that the keyboard has gone to.
     scroll_to: Option<usize>,
 }
@@ -121,6 +122,9 @@ impl Runs {
     pub fn picked(&mut self, path: &std::path::Path) {
         if let Some(sending) = &mut self.sending {
             sending.to = path.display().to_string();
+        }
+        if let Some(reporting) = &mut self.reporting {
+            reporting.to = path.display().to_string();
         }
     }
 
@@ -170,6 +174,7 @@ impl Runs {
         self.rename_ui(ui, out);
         self.delete_ui(ui, state, out);
         send::send_ui(ui, &mut self.sending, state, out);
+        report::report_ui(ui, &mut self.reporting, out);
     }
 
     fn table_ui(&mut self, ui: &mut Ui, rows: &[&RunRow], state: &State, out: &mut Vec<Action>) {
@@ -269,6 +274,7 @@ impl Runs {
             for deed in Deed::ALL {
                 if deed == Deed::Delete {
                     send::menu_ui(ui, one, &mut self.sending);
+                    report::button_ui(ui, &chosen, &mut self.reporting);
                 }
                 let button = if deed == Deed::Delete { danger_ui } else { quiet_ui };
                 if button(ui, deed.can(&chosen, writable), deed.name()).clicked() {
