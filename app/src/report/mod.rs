@@ -2,6 +2,7 @@
 //! asks nothing of a network; tables also in Markdown and LaTeX.
 
 mod collect;
+mod experiment_file;
 mod figures;
 mod page;
 mod pictures;
@@ -103,19 +104,30 @@ fn title_of(runs: &[RunRecord]) -> String {
     }
 }
 
-/// The runs of an experiment, by the id or the name of it: those of its folder, or those that the store has in a group of
-/// that name.
-pub fn experiment(workspace: &Workspace, rows: &[RunRow], asked: &str) -> Option<(String, Vec<RunId>)> {
-    let of_group: Vec<&RunRow> = rows.iter().filter(|row| row.experiment.as_deref() == Some(asked)).collect();
-    if !of_group.is_empty() {
-        // The oldest was begun first.
-        return Some((asked.to_owned(), of_group.into_iter().rev().map(|row| row.id.clone()).collect()));
-    }
+/// An experiment that was found by its id or name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// Those of its runs that the store knows, in their order.
+    pub runs: Vec<RunId>,
+    /// A file that does it again, where its folder is there.
+    pub file: Option<String>,
+}
+
+/// An experiment by its id or name: the one in a folder, or a group that runs were put into.
+pub fn find_experiment(workspace: &Workspace, rows: &[RunRow], asked: &str) -> Option<Found> {
     let plans = if workspace.root().join("experiments").is_dir() { Plan::list(workspace).0 } else { Vec::new() };
-    let plan = plans.into_iter().find(|plan| plan.id.0 == asked || plan.experiment.name == asked)?;
-    let begun = |run: &RunId| rows.iter().any(|row| row.id == *run);
-    let runs = plan.runs.into_iter().map(|run| run.run).filter(begun).collect();
-    Some((plan.experiment.name, runs))
+    if let Some(plan) = plans.into_iter().find(|plan| plan.id.0 == asked || plan.experiment.name == asked) {
+        let is_known = |run: &RunId| rows.iter().any(|row| row.id == *run);
+        let runs = plan.runs.into_iter().map(|run| run.run).filter(is_known).collect();
+        let file = sources::at_home(&experiment_file::experiment_file(&plan.experiment));
+        return Some(Found { name: plan.experiment.name, runs, file: Some(file) });
+    }
+    let of_group = rows.iter().filter(|row| row.experiment.as_deref() == Some(asked));
+    // The oldest was begun first.
+    let runs: Vec<RunId> = of_group.rev().map(|row| row.id.clone()).collect();
+    (!runs.is_empty()).then(|| Found { name: asked.to_owned(), runs, file: None })
 }
 
 /// Writes the report of runs to a file, by its ending; for a window, on a thread that may wait. It opens the store beside the
@@ -126,8 +138,18 @@ pub fn experiment(workspace: &Workspace, rows: &[RunRow], asked: &str) -> Option
 pub fn write(workspace: &Workspace, title: &str, runs: &[RunId], to: &Path) -> Result<(), Failure> {
     let store =
         Store::open(workspace, || {}).map_err(|error| Failure { what: error.sentence(), advice: error.advice() })?;
-    let report = Report::of(workspace, &store, title, runs);
+    let report = gathered(workspace, &store, title, runs);
     store.0.close();
     let text = report?.written(Form::of(to).unwrap_or(Form::Html));
     write_whole(to, text.as_bytes()).map_err(|error| Failure::from(&error))
+}
+
+/// With the file of the experiment that all of the runs are of, if they are of one.
+fn gathered(workspace: &Workspace, store: &StoreLink, title: &str, runs: &[RunId]) -> Result<Report, Failure> {
+    let report = Report::of(workspace, store, title, runs)?;
+    let name = report.runs.first().and_then(|run| run.row.experiment.clone());
+    let name = name.filter(|name| report.runs.iter().all(|run| run.row.experiment.as_ref() == Some(name)));
+    let rows: Vec<RunRow> = report.runs.iter().map(|run| run.row.clone()).collect();
+    let file = name.and_then(|name| find_experiment(workspace, &rows, &name)?.file);
+    Ok(Report { experiment: file, ..report })
 }

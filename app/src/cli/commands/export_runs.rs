@@ -56,8 +56,8 @@ impl From<FormArg> for Form {
 }
 
 pub(in crate::cli) fn run(store: &StoreLink, args: &ExportRunsArgs, global: &Global) -> Result<(), CliError> {
-    let (_, runs) = named_runs(&global.workspace()?, store, &args.runs)?;
-    let records = records(store, &runs)?;
+    let asked = named_runs(&global.workspace()?, store, &args.runs)?;
+    let records = records(store, &asked.runs)?;
     let written = match Form::of(&args.to) {
         Some(_) if !args.form.is_empty() => {
             return Err(CliError::usage("a file has its form by its ending", "Leave out --form, or name a folder"));

@@ -12,7 +12,7 @@ use crate::cli::support::out;
 use crate::cli::support::paths::path;
 use crate::cli::support::session::{StoreLink, find_run, list_runs, open_store};
 use crate::i18n::{self, Language};
-use crate::report::{Form, Report, experiment};
+use crate::report::{Form, Found, Report, find_experiment};
 use crate::workspace::{RunId, Workspace};
 
 /// Write a page on runs or experiments: results, curves, texts, what they were trained on, how to repeat them.
@@ -86,39 +86,43 @@ pub(in crate::cli) fn run(args: &ReportArgs, global: &Global) -> Result<(), CliE
 }
 
 fn gather(workspace: &Workspace, store: &StoreLink, args: &ReportArgs) -> Result<Report, CliError> {
-    let (mut title, runs) = named_runs(workspace, store, &args.what)?;
-    if let Some(asked) = &args.title {
-        title.clone_from(asked);
+    let Found { mut name, runs, file } = named_runs(workspace, store, &args.what)?;
+    if let Some(title) = &args.title {
+        name.clone_from(title);
     }
-    Ok(Report::of(workspace, store, &title, &runs)?)
+    Ok(Report { experiment: file, ..Report::of(workspace, store, &name, &runs)? })
 }
 
-/// The runs that are meant, each once, and a title: the experiments' names, or those of few runs.
+/// The runs that are meant, each once, with a title: the experiments' names, or those of few runs.
 pub(in crate::cli) fn named_runs(
     workspace: &Workspace,
     store: &StoreLink,
     asked: &[String],
-) -> Result<(String, Vec<RunId>), CliError> {
+) -> Result<Found, CliError> {
     let rows = list_runs(store)?;
-    let (mut titles, mut runs): (Vec<String>, Vec<RunId>) = (Vec::new(), Vec::new());
+    let (mut titles, mut files): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut runs: Vec<RunId> = Vec::new();
     for word in asked {
-        let (title, found) = match experiment(workspace, &rows, word) {
-            Some((_, found)) if found.is_empty() => {
+        let found = match find_experiment(workspace, &rows, word) {
+            Some(found) if found.runs.is_empty() => {
                 return Err(CliError::usage(format!("no run of {word:?} has begun"), "Start the experiment first"));
             }
             Some(found) => found,
             None => {
                 let run = find_run(store, word)?;
-                (run.name.clone(), vec![run.id])
+                Found { name: run.name, runs: vec![run.id], file: None }
             }
         };
-        titles.push(title);
-        runs.extend(found.into_iter().filter(|run| !runs.contains(run)).collect::<Vec<_>>());
+        titles.push(found.name);
+        files.extend(found.file);
+        runs.extend(found.runs.into_iter().filter(|run| !runs.contains(run)).collect::<Vec<_>>());
     }
     titles.dedup();
-    let title = match titles.len() {
+    let name = match titles.len() {
         1..=3 => titles.join(" · "),
         n => format!("{} · … ({n})", titles[..2].join(" · ")),
     };
-    Ok((title, runs))
+    // Several experiments are several files, of which none does it all again.
+    let file = if titles.len() == 1 { files.pop() } else { None };
+    Ok(Found { name, runs, file })
 }
