@@ -222,14 +222,14 @@ pub(super) fn digits(figure: &str) -> usize {
 }
 
 /// A figure, and ± half its interval.
-pub(super) fn with_interval((value, half): (f64, Option<f64>), digits: usize) -> String {
+fn with_interval((value, half): (f64, Option<f64>), digits: usize) -> String {
     match half.filter(|half| half.is_finite()) {
         Some(half) => format!("{} ± {}", one(value, digits), one(half, digits)),
         None => one(value, digits),
     }
 }
 
-fn one(value: f64, digits: usize) -> String {
+pub(super) fn one(value: f64, digits: usize) -> String {
     if value.is_finite() { format!("{value:.digits$}") } else { "–".to_owned() }
 }
 

@@ -21,6 +21,8 @@ const TEMPLATE: &str = include_str!("page.html");
 struct Tile {
     name: String,
     value: String,
+    /// Half of it; empty without one.
+    interval: String,
     note: String,
 }
 
@@ -72,7 +74,7 @@ fn our_words() -> std::collections::BTreeMap<&'static str, &'static str> {
 
 /// Of one run its best figures; of several how many, and the best.
 fn tiles(report: &Report, comparison: &figures::Comparison) -> Vec<Tile> {
-    let tile = |name: String, value: String, note: String| Tile { name, value, note };
+    let tile = |name: String, value: String, note: String| Tile { name, value, interval: String::new(), note };
     let mut tiles = Vec::new();
     for of in comparison.figures.iter().take(3) {
         let best = of.best.or((comparison.groups.len() == 1).then_some(0));
@@ -86,11 +88,11 @@ fn tiles(report: &Report, comparison: &figures::Comparison) -> Vec<Tile> {
             [_] => String::new(),
             _ => report.label(&comparison.groups[best]),
         };
-        tiles.push(tile(
-            figures::label(&of.figure),
-            figures::with_interval((value, half), figures::digits(&of.figure)),
-            note,
-        ));
+        let digits = figures::digits(&of.figure);
+        tiles.push(Tile {
+            interval: half.map_or(String::new(), |half| figures::one(half, digits)),
+            ..tile(figures::label(&of.figure), figures::one(value, digits), note)
+        });
     }
     let first = report.runs.first().map(|run| &run.row);
     match (report.runs.len(), first) {

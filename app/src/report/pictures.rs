@@ -13,7 +13,7 @@ use crate::t;
 const MOST_POINTS: usize = 240;
 /// Curves in a picture: of more, those of a group over seeds are one.
 const MOST_CURVES: usize = 10;
-const SIZE: (u32, u32) = (760, 340);
+const SIZE: (u32, u32) = (560, 320);
 
 /// A curve over a setting: its name, and the groups on it by the value that they have of the setting.
 type Course = (String, Vec<(f64, usize)>);
