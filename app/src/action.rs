@@ -75,6 +75,8 @@ pub enum Pick {
     ExportFolder,
     /// Where an adapter is written as one file.
     ShareFile,
+    /// Where a page on runs is written.
+    ReportFile,
     /// An adapter that somebody sent.
     Adapter,
     /// The base model of an adapter that was sent.
@@ -116,6 +118,13 @@ pub enum Action {
         path: PathBuf,
         /// Text to write.
         text: String,
+    },
+    /// Write a page on runs and say so.
+    Report {
+        /// In their order.
+        runs: Vec<RunId>,
+        /// The file; its ending is its form.
+        to: PathBuf,
     },
     /// Of a run.
     Run(RunAction),

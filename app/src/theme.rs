@@ -125,6 +125,43 @@ pub fn tokens(ui: &egui::Ui) -> &'static Tokens {
     if ui.visuals().dark_mode { &DARK } else { &LIGHT }
 }
 
+/// The tokens of a theme, for pictures that no window draws.
+pub fn tokens_of(dark: bool) -> &'static Tokens {
+    if dark { &DARK } else { &LIGHT }
+}
+
+/// Colors of curves beside each other: the accent first. Neighbors and all others can be told apart by people who see two
+/// kinds of color, too; a test holds it.
+pub fn series_colors(dark: bool) -> &'static [Color32; 10] {
+    if dark { &DARK_SERIES } else { &LIGHT_SERIES }
+}
+
+const LIGHT_SERIES: [Color32; 10] = [
+    LIGHT.accent,
+    LIGHT.second,
+    Color32::from_rgb(0x19, 0x94, 0xae),
+    Color32::from_rgb(0x8f, 0x07, 0x92),
+    Color32::from_rgb(0xd3, 0xb6, 0x26),
+    Color32::from_rgb(0x5e, 0x38, 0x1c),
+    Color32::from_rgb(0x54, 0xbb, 0xc5),
+    Color32::from_rgb(0xd5, 0x64, 0xfc),
+    Color32::from_rgb(0x23, 0x04, 0x60),
+    Color32::from_rgb(0xa8, 0x9f, 0x62),
+];
+
+const DARK_SERIES: [Color32; 10] = [
+    DARK.accent,
+    DARK.second,
+    Color32::from_rgb(0x1e, 0xca, 0xbd),
+    Color32::from_rgb(0xc5, 0x37, 0x96),
+    Color32::from_rgb(0xff, 0xfd, 0x84),
+    Color32::from_rgb(0x9e, 0x81, 0x2d),
+    Color32::from_rgb(0x9a, 0xdf, 0xff),
+    Color32::from_rgb(0x6a, 0x54, 0xdb),
+    Color32::from_rgb(0xdb, 0xda, 0x44),
+    Color32::from_rgb(0xc8, 0xff, 0xfa),
+];
+
 /// A color between two, 0 to 1.
 pub fn blend(from: Color32, to: Color32, share: f32) -> Color32 {
     from.lerp_to_gamma(to, share.clamp(0.0, 1.0))
@@ -219,6 +256,11 @@ fn fonts() -> FontDefinitions {
         fonts.families.entry(family).or_default().push("chinese".to_owned());
     }
     fonts
+}
+
+/// The files of the fonts that ship with the program, for pictures that no window draws.
+pub fn font_files() -> Vec<Arc<FontData>> {
+    fonts().font_data.into_values().collect()
 }
 
 /// Noto Sans SC with the common characters, under the Open Font License.
@@ -345,6 +387,51 @@ mod tests {
                 (tokens.accent, tokens.accent_soft),
             ] {
                 assert!(contrast(ink, tint) > 4.5, "{ink:?} on {tint:?}: {}", contrast(ink, tint));
+            }
+        }
+    }
+
+    /// What people see who lack one kind of cone (Machado et al. 2009), from linear light.
+    const CONES: [[[f32; 3]; 3]; 4] = [
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        [[0.152_286, 1.052_583, -0.204_868], [0.114_503, 0.786_281, 0.099_216], [-0.003_882, -0.048_116, 1.051_998]],
+        [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]],
+        [[1.255_528, -0.076_749, -0.178_779], [-0.078_411, 0.930_809, 0.147_602], [0.004_733, 0.691_367, 0.303_900]],
+    ];
+    /// Oklab (Ottosson 2020), in which distances are as large as they look.
+    const TO_LMS: [[f32; 3]; 3] = [
+        [0.412_221_46, 0.536_332_55, 0.051_445_994],
+        [0.211_903_5, 0.680_699_5, 0.107_396_96],
+        [0.088_302_46, 0.281_718_85, 0.629_978_7],
+    ];
+    const TO_LAB: [[f32; 3]; 3] = [
+        [0.210_454_26, 0.793_617_8, -0.004_072_047],
+        [1.977_998_5, -2.428_592_2, 0.450_593_7],
+        [0.025_904_037, 0.782_771_77, -0.808_675_77],
+    ];
+
+    fn times(matrix: [[f32; 3]; 3], vector: [f32; 3]) -> [f32; 3] {
+        matrix.map(|row| row.iter().zip(vector).map(|(a, b)| a * b).sum())
+    }
+
+    fn seen(color: Color32, cones: [[f32; 3]; 3]) -> [f32; 3] {
+        let linear = egui::Rgba::from(color);
+        let linear = times(cones, [linear.r(), linear.g(), linear.b()]).map(|light| light.clamp(0.0, 1.0));
+        times(TO_LAB, times(TO_LMS, linear).map(f32::cbrt))
+    }
+
+    #[test]
+    fn colors_of_curves_can_be_told_apart_whatever_colors_one_sees() {
+        for (colors, surface) in [(LIGHT_SERIES, LIGHT.surface), (DARK_SERIES, DARK.surface)] {
+            for (i, one) in colors.iter().enumerate() {
+                assert!(contrast(*one, surface) > 1.9, "{one:?}: {}", contrast(*one, surface));
+                for other in &colors[..i] {
+                    for cones in CONES {
+                        let (a, b) = (seen(*one, cones), seen(*other, cones));
+                        let apart = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+                        assert!(apart > 0.07, "{one:?} and {other:?}: {apart}");
+                    }
+                }
             }
         }
     }

@@ -1,6 +1,17 @@
 //! Pictures of numbers as files: a chart is data, and becomes SVG or PNG. The window draws its own plots; these are for pages,
 //! papers and files.
 
+mod axis;
+mod canvas;
+mod heat;
+mod plot;
+mod png;
+#[cfg(test)]
+mod tests;
+
+pub use self::heat::{HeatMap, heat_svg};
+pub use self::png::png;
+
 /// A chart with two axes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chart {
@@ -26,13 +37,14 @@ pub struct Axis {
 }
 
 /// Numbers that belong together.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     /// In the legend.
     pub name: String,
     /// Where there is no number, the line breaks.
     pub points: Vec<[f64; 2]>,
-    /// Lower and upper ends around each point; empty is none.
+    /// Lower and upper ends around each point, along the axis of numbers; empty is none. Around a line it is a band, around
+    /// points and bars a whisker.
     pub band: Vec<[f64; 2]>,
     /// How it is drawn.
     pub mark: Mark,
@@ -50,6 +62,8 @@ pub enum Mark {
     Points,
     /// A line that goes level and then up or down.
     Steps,
+    /// A bar from zero, over an axis of names.
+    Bars,
 }
 
 /// The colors of a picture.
@@ -66,15 +80,10 @@ pub enum Theme {
 
 /// The picture as SVG, `width` × `height` in px.
 pub fn svg(chart: &Chart, theme: Theme, size: (u32, u32)) -> String {
-    let _ = (chart, theme, size);
-    todo!()
+    canvas::drawn(&chart.title, theme, size, |canvas| plot::draw(chart, canvas))
 }
 
-/// The picture as PNG, at twice the size.
-///
-/// # Errors
-/// A sentence, where the picture cannot be drawn.
-pub fn png(svg: &str) -> Result<Vec<u8>, engine::Sentence> {
-    let _ = svg;
-    todo!()
+/// The style sheet of a page that has pictures in [`Theme::Page`]: the variables, in the light theme and in the dark one.
+pub fn page_variables(dark: bool) -> String {
+    canvas::variables(dark).into_iter().map(|(name, color)| format!("{name}: {color};\n")).collect()
 }

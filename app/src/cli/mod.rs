@@ -17,7 +17,7 @@ use engine::nn::Precision;
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
     bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, experiment, generate,
-    gui, lr_find, neighbors, presets, resume, runs, score, train, verify, vote,
+    gui, lr_find, neighbors, presets, report, resume, runs, score, train, verify, vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;
@@ -85,8 +85,10 @@ enum Command {
     Vote(vote::VoteArgs),
     /// Nearest tokens of a prefix, with their null
     Neighbors(neighbors::NeighborsArgs),
-    /// List, show, rename or delete runs
+    /// List, show, export, rename or delete runs
     Runs(runs::RunsArgs),
+    /// Write a page on runs or experiments to hand on, or its tables
+    Report(report::ReportArgs),
     /// Make a run of an adapter: a .prefix file, PEFT's folder, another program's files
     Import(exchange::ImportArgs),
     /// Say what an adapter of any form is, and try it on a model
@@ -155,6 +157,7 @@ pub fn run(
         Command::Vote(args) => vote::run(args, &global),
         Command::Neighbors(args) => neighbors::run(&args, &global),
         Command::Runs(args) => runs::run(args, &global),
+        Command::Report(args) => report::run(&args, &global),
         Command::Import(args) => exchange::import(args, &global),
         Command::Open(args) => exchange::open(&args, &global),
         Command::Export(args) => exchange::export(args, &global),

@@ -88,7 +88,7 @@ impl Screens {
             Pick::EvaluateRows => self.evaluate.picked(path),
             Pick::Picture | Pick::RunsCsv => self.runs.picked_view(path),
             Pick::NeighborsCsv => self.explorer.picked(path),
-            Pick::ExportFolder | Pick::ShareFile => self.runs.picked(path),
+            Pick::ExportFolder | Pick::ShareFile | Pick::ReportFile => self.runs.picked(path),
         }
     }
 

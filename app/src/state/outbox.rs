@@ -10,6 +10,7 @@ use crate::action::Pick;
 use crate::charts::Chart;
 use crate::screens::experiment::action::NewExperiment;
 use crate::store::Request as StoreRequest;
+use crate::workspace::RunId;
 
 /// Something for the window to ship, which decides nothing.
 #[derive(Clone, Debug)]
@@ -44,6 +45,13 @@ pub enum Effect {
         path: PathBuf,
         /// The text.
         text: String,
+    },
+    /// A page on runs: it is gathered and written on a thread of its own.
+    Report {
+        /// In their order.
+        runs: Vec<RunId>,
+        /// The file.
+        to: PathBuf,
     },
     /// A change of the form *New run*, of which the screen keeps what is typed.
     Fill(Fill),

@@ -15,6 +15,7 @@ impl State {
             Action::Picture { path, chart } => self.outbox.push(Effect::Picture { path, chart }),
             Action::OpenPaths(paths) => self.outbox.push(Effect::Open(paths)),
             Action::Write { path, text } => self.outbox.push(Effect::Write { path, text }),
+            Action::Report { runs, to } => self.outbox.push(Effect::Report { runs, to }),
             Action::Run(action) => self.perform_run(action),
             Action::Experiment(action) => self.perform_experiment(action),
             Action::NewRun(action) => self.perform_new_run(action),

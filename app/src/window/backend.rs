@@ -77,6 +77,8 @@ pub trait Backend {
     fn look_at(&mut self, paths: Vec<PathBuf>);
     /// Writes a file; the answer comes as an event.
     fn write(&mut self, path: PathBuf, text: String);
+    /// Writes a page on runs in the language spoken here; the answer comes as an event.
+    fn report(&mut self, runs: Vec<RunId>, to: PathBuf);
     /// Remembers the person's choices.
     fn keep_settings(&mut self, settings: &Settings);
     /// Remembers what lies on the desk.

@@ -237,6 +237,7 @@ impl Workbench {
             Effect::Picture { path, chart } => self.backend.draw(path, chart),
             Effect::Open(paths) => self.backend.open_paths(paths),
             Effect::Write { path, text } => self.backend.write(path, text),
+            Effect::Report { runs, to } => self.backend.report(runs, to),
             Effect::Fill(fill) => self.screens.fill(fill, &self.state),
         }
     }

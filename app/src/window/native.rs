@@ -24,6 +24,7 @@ use crate::desk::Desk;
 use crate::experiments::Plan;
 use crate::i18n;
 use crate::opening;
+use crate::report;
 use crate::screens::experiment::action::NewExperiment;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, Request, Store};
@@ -253,7 +254,7 @@ impl Backend for NativeBackend {
             let chosen = match pick {
                 Pick::Picture | Pick::RunsCsv => dialog.save_file(),
                 pick if pick.is_folder() => dialog.pick_folder(),
-                Pick::NeighborsCsv | Pick::ShareFile => dialog.save_file(),
+                Pick::NeighborsCsv | Pick::ShareFile | Pick::ReportFile => dialog.save_file(),
                 _ => dialog.pick_file(),
             };
             match chosen {
@@ -316,6 +317,17 @@ impl Backend for NativeBackend {
                     what: sentence!("the file cannot be written ({reason}): {path}", reason = io_reason(&error), path),
                     advice: io_advice(&error),
                 }),
+            })
+        });
+    }
+
+    fn report(&mut self, runs: Vec<RunId>, to: PathBuf) {
+        let (workspace, language) = (self.workspace.clone(), i18n::language());
+        self.aside("report", move || {
+            i18n::set_language(language);
+            Some(match report::write(&workspace, "", &runs, &to) {
+                Ok(()) => BackendEvent::Written(to),
+                Err(failure) => BackendEvent::NotWritten(failure),
             })
         });
     }
@@ -391,6 +403,9 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
         Pick::ExportFolder => dialog.set_title(t!("dialog.export")),
         Pick::ShareFile => {
             dialog.set_title(t!("dialog.share")).set_file_name("adapter.prefix").add_filter(".prefix", &["prefix"])
+        }
+        Pick::ReportFile => {
+            dialog.set_title(t!("dialog.report")).set_file_name("report.html").add_filter("HTML", &["html"])
         }
         Pick::Adapter => dialog.set_title(t!("dialog.adapter")),
     }

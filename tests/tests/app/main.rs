@@ -5,6 +5,7 @@ mod cli;
 mod experiment;
 mod filter;
 mod old_runs;
+mod report;
 mod sentences;
 mod store;
 mod tidy;

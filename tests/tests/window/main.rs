@@ -11,6 +11,7 @@ mod methods;
 mod models;
 mod opening;
 mod pictures;
+mod report;
 mod rows;
 mod scenes;
 mod selection;

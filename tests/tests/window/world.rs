@@ -36,6 +36,7 @@ pub(crate) struct World {
     pub(crate) drawn: Vec<(PathBuf, Chart)>,
     pub(crate) browsed: Vec<Pick>,
     pub(crate) written: Vec<(PathBuf, String)>,
+    pub(crate) reports: Vec<(Vec<RunId>, PathBuf)>,
     pub(crate) kept: Vec<Settings>,
     pub(crate) read_only: Option<String>,
     pub(crate) now: f64,
@@ -106,6 +107,9 @@ impl Backend for FakeBackend {
     }
     fn write(&mut self, path: PathBuf, text: String) {
         self.0.borrow_mut().written.push((path, text));
+    }
+    fn report(&mut self, runs: Vec<RunId>, to: PathBuf) {
+        self.0.borrow_mut().reports.push((runs, to));
     }
     fn keep_desk(&mut self, text: String) {
         self.0.borrow_mut().desks.push(text);

@@ -10,6 +10,7 @@ use engine::protocol::{Ask, Command, JobId, Report};
 use crate::cli::support::engine_link;
 use crate::cli::support::error::CliError;
 use crate::cli::support::out;
+pub(in crate::cli) use crate::report::StoreLink;
 use crate::store::{Access, Answer, Request, RunRow, Store};
 use crate::workspace::Workspace;
 

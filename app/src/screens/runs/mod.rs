@@ -11,6 +11,7 @@ mod filter_line;
 mod group_row;
 mod groups;
 mod header;
+mod report;
 mod select;
 mod send;
 mod sheet;

@@ -17,7 +17,7 @@ use super::side::{Notes, Side};
 use super::table::{Asked, Sort, Table};
 use super::tags::Tagging;
 use super::views::Views;
-use super::{send, welcome};
+use super::{report, send, welcome};
 use crate::action::{Action, Screen};
 use crate::state::State;
 use crate::store::RunRow;
@@ -49,6 +49,7 @@ pub struct Runs {
     pub(super) renaming: Option<Renaming>,
     pub(super) tagging: Option<Tagging>,
     pub(super) sending: Option<send::Sending>,
+    pub(super) reporting: Option<report::Reporting>,
     /// A run that the keyboard or a click has gone to, by its place among all.
     pub(super) scroll_to: Option<usize>,
     pub(super) notes: Notes,
@@ -114,6 +115,9 @@ impl Runs {
     pub fn picked(&mut self, path: &std::path::Path) {
         if let Some(sending) = &mut self.sending {
             sending.to = path.display().to_string();
+        }
+        if let Some(reporting) = &mut self.reporting {
+            reporting.to = path.display().to_string();
         }
     }
 
@@ -320,6 +324,7 @@ impl Runs {
             self.chooser.ui(ui, &mut self.kept, names, &meant);
         }
         send::send_ui(ui, &mut self.sending, state, out);
+        report::report_ui(ui, &mut self.reporting, out);
     }
 
     fn rename_ui(&mut self, ui: &mut Ui, out: &mut Vec<Action>) {

@@ -10,6 +10,7 @@ use std::sync::mpsc::Receiver;
 use clap::{Args, Subcommand};
 
 use self::list::ListArgs;
+use super::export_runs::{self, ExportRunsArgs};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::named;
@@ -33,6 +34,8 @@ enum Action {
         /// The run's id, the beginning or end of it, or its name
         run: String,
     },
+    /// Write figures, settings and curves for other programs: CSV, JSON, TensorBoard, SVG, PNG
+    Export(ExportRunsArgs),
     /// Give a run another name
     Rename {
         /// The run's id, the beginning or end of it, or its name
@@ -119,6 +122,7 @@ fn act(store: &(Store, Receiver<Answer>), action: Action, global: &Global) -> Re
     match action {
         Action::List(args) => list::list(store, &args, global),
         Action::Show { run } => detail::show(store, &run, global.json),
+        Action::Export(args) => export_runs::run(store, &args, global),
         Action::Rename { run, name } => {
             said(&run, &|row| Request::Rename { run: row.id.clone(), name: name.clone() }, &|row| {
                 format!("{} is now called {}", row.id, row.name)
