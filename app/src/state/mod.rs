@@ -4,6 +4,8 @@
 pub mod environment;
 mod events;
 pub mod exit;
+pub mod frame_times;
+pub mod history;
 pub mod hub;
 pub mod library;
 pub mod live;
@@ -27,6 +29,7 @@ use engine::protocol::{Ask, JobId};
 
 use self::environment::Environment;
 use self::exit::ExitState;
+use self::history::History;
 use self::hub::HubState;
 use self::library::Library;
 use self::live::{Live, LiveRuns};
@@ -49,6 +52,8 @@ use crate::workspace::RunId;
 pub struct State {
     /// The screen that is shown.
     pub screen: Screen,
+    /// Screens and runs that were shown before.
+    pub history: History,
     /// The person's choices.
     pub settings: Settings,
     /// Folder, rights, devices, time.
@@ -84,6 +89,7 @@ impl State {
     pub fn new(workspace: PathBuf, settings: Settings, access: Access, starter: Option<Box<RunConfig>>) -> Self {
         let mut state = Self {
             screen: Screen::Runs,
+            history: History::default(),
             settings,
             env: Environment::new(workspace, access, starter),
             runs: Runs::default(),
@@ -103,6 +109,7 @@ impl State {
         state.outbox.store(StoreRequest::ListLibrary);
         state.list_devices();
         state.describe_hub();
+        state.begin_history();
         state
     }
 

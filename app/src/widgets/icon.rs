@@ -20,6 +20,8 @@ pub enum Icon {
     Cross,
     Up,
     Down,
+    Left,
+    Right,
 }
 
 /// Draws an icon into a square of about 16 points.
@@ -85,5 +87,7 @@ pub fn paint(painter: &Painter, center: Pos2, icon: Icon, color: Color32) {
         }
         Icon::Up => line(&[(-3.5, 2.0), (0.0, -2.0), (3.5, 2.0)]),
         Icon::Down => line(&[(-3.5, -2.0), (0.0, 2.0), (3.5, -2.0)]),
+        Icon::Left => line(&[(2.0, -4.5), (-2.5, 0.0), (2.0, 4.5)]),
+        Icon::Right => line(&[(-2.0, -4.5), (2.5, 0.0), (-2.0, 4.5)]),
     }
 }

@@ -4,6 +4,7 @@ pub mod button;
 pub mod containers;
 pub mod diff;
 pub mod field;
+pub mod fuzzy;
 pub mod heatmap;
 pub mod histogram;
 pub mod icon;

@@ -31,7 +31,7 @@ pub enum BackendEvent {
     /// Something that somebody dropped or named was opened.
     Opened(Opened),
     /// The paths that somebody holds over the window were looked at.
-    Hovered(Vec<PathBuf>, PathKind),
+    Hovered(Vec<PathBuf>, Vec<PathKind>),
     /// A file was written.
     Written(PathBuf),
     /// A file could not be written.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::record::record_of;
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::{self, Kind, if_there};
 use crate::{Sentence, sentence};
 
@@ -50,13 +50,13 @@ pub fn read_predictions(path: &Path) -> Result<Vec<PredictedRow>> {
 }
 
 fn parse(line: &[u8], number: usize) -> Result<PredictedRow, Sentence> {
-    let mut value: Value = serde_json::from_slice(line).map_err(Sentence::verbatim)?;
+    let mut value: Value = serde_json::from_slice(line).map_err(|error| json_reason(&error))?;
     if let Some(references) = value.get_mut("references")
         && references.is_string()
     {
         *references = Value::Array(vec![references.take()]);
     }
-    let mut row: PredictedRow = serde_json::from_value(value).map_err(Sentence::verbatim)?;
+    let mut row: PredictedRow = serde_json::from_value(value).map_err(|error| json_reason(&error))?;
     if row.references.is_empty() {
         return Err(sentence!("it has no references to hold the prediction against"));
     }

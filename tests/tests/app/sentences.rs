@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use app::i18n::in_chinese;
+use engine::recipes::RECIPES;
 use regex::Regex;
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -35,7 +36,10 @@ fn templates(source: &str) -> Vec<String> {
 fn all() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let files = ["engine/src", "app/src"].into_iter().flat_map(|folder| sources(&root.join(folder)));
-    files.flat_map(|path| templates(&std::fs::read_to_string(path).unwrap())).collect()
+    let said = files.flat_map(|path| templates(&std::fs::read_to_string(path).unwrap()));
+    // Recipes are constants, which are told as they stand.
+    let recipes = RECIPES.iter().flat_map(|recipe| [Some(recipe.title), recipe.note]).flatten();
+    said.chain(recipes.map(str::to_owned)).collect()
 }
 
 /// The blanks of a template, but for the forms of a word, which Chinese does not have.

@@ -6,6 +6,7 @@ use egui::{RichText, Ui};
 use engine::config::{RunConfig, Sampling};
 use engine::evaluation::{check_metrics, usual_metrics};
 use engine::metrics::{Metric, Needs};
+use serde::{Deserialize, Serialize};
 
 use super::state::EvaluateForm;
 use crate::action::{Action, Pick};
@@ -16,7 +17,8 @@ use crate::widgets::containers::card_ui;
 use crate::widgets::field;
 
 /// Typed settings.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Form {
     data: String,
     generation: Option<Sampling>,

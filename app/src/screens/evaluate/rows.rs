@@ -25,7 +25,7 @@ const METRIC_WIDTH: f32 = 180.0;
 type Sorting = (usize, Vec<String>, usize, Order);
 
 /// Order and page.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Rows {
     metric: usize,
     order: Order,

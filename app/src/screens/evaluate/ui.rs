@@ -3,6 +3,7 @@
 use egui::{Grid, RichText, ScrollArea, Ui};
 use engine::evaluation::MetricFigure;
 use engine::metrics::Metric;
+use serde::{Deserialize, Serialize};
 
 use super::action::EvaluateAction;
 use super::form::Form;
@@ -19,10 +20,12 @@ use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::containers::{card_ui, empty_ui, failure_ui, heading_ui, progress_ui};
 use crate::workspace::RunId;
 
-/// Typed settings and the place in the rows.
-#[derive(Debug, Default)]
+/// Typed settings, the run that they are for, and the place in the rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Evaluate {
     form: Form,
+    #[serde(skip)]
     rows: Rows,
     of: Option<RunId>,
 }
