@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::EvaluateForm;
 use crate::action::{Action, Pick};
+use crate::i18n::tell;
 use crate::screens::compare::decoding;
 use crate::t;
 use crate::theme;
@@ -111,7 +112,8 @@ impl Form {
         ui.horizontal_wrapped(|ui| {
             for metric in metrics {
                 let mut chosen = self.metrics.iter().any(|name| name == metric.name);
-                let toggled = ui.toggle_value(&mut chosen, metric.label).on_hover_text(metric.description);
+                let toggled = ui.toggle_value(&mut chosen, tell(&metric.label_sentence()));
+                let toggled = toggled.on_hover_text(tell(&metric.description_sentence()));
                 if toggled.changed() {
                     self.metrics.retain(|name| name != metric.name);
                     if chosen {

@@ -12,6 +12,7 @@ use super::rows::Rows;
 use super::state::Evaluated;
 use crate::action::{Action, Screen};
 use crate::format;
+use crate::i18n::tell;
 use crate::screens::training::phase_line;
 use crate::state::State;
 use crate::t;
@@ -111,8 +112,8 @@ fn at_work_ui(ui: &mut Ui, state: &State) {
 }
 
 /// The name of a metric for people.
-pub(super) fn label(name: &str) -> &str {
-    Metric::named(name).map_or(name, |metric| metric.label)
+pub(super) fn label(name: &str) -> String {
+    Metric::named(name).map_or_else(|_| name.to_owned(), |metric| tell(&metric.label_sentence()))
 }
 
 /// `27.41`, or `0.2741` of a share.
