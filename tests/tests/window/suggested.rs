@@ -49,7 +49,7 @@ fn a_model_that_is_here_is_trained_with_at_once() {
     let id = ModelId::parse("google-t5/t5-small").unwrap();
     cached.push(CachedModel { id, folder: "/hub/t5".into(), bytes: 242_000_000 });
     let mut bench = library(HubEvent::Facts { facts, cached });
-    click(&mut bench, "Train with t5-small");
+    click(&mut bench, "Set up a run with t5-small");
     bench.answer_form();
     let window = bench.harness.state().as_ref().expect("the window is open");
     assert_eq!(window.state.screen, Screen::NewRun);
