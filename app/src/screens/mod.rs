@@ -55,6 +55,10 @@ impl Screens {
     pub fn over_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let recipes = if self.palette.is_open() { self.new_run.recipes(state) } else { Vec::new() };
         self.palette.ui(ui, state, &recipes, out);
+        if let Some((run, form)) = self.palette.take_sent() {
+            self.runs.send(run, form);
+            out.push(Action::Show(Screen::Runs));
+        }
         incoming::overlay_ui(ui, state);
     }
 

@@ -79,6 +79,16 @@ fn a_run_is_looked_into_starred_and_duplicated_by_name() {
 }
 
 #[test]
+fn a_run_is_handed_on_by_name() {
+    let mut bench = bench();
+    find(&mut bench, "open run b");
+    bench.answer(Answer::Detail(Box::new(detail(runs().remove(1), 40))));
+    find(&mut bench, "export prefix file");
+    assert_eq!(place(&mut bench).0, Screen::Runs);
+    bench.harness.get_by_label("File to write");
+}
+
+#[test]
 fn a_run_under_way_is_paused_and_stopped_by_name() {
     let mut bench = training(Start::default());
     find(&mut bench, "pause");

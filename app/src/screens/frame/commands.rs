@@ -10,6 +10,7 @@ use crate::action::{Action, Pick, Screen};
 use crate::i18n::Language;
 use crate::screens::runs::action::RunAction;
 use crate::screens::runs::can_resume;
+use crate::screens::runs::send::Form;
 use crate::screens::settings::action::SettingsAction;
 use crate::settings::{Settings, ZOOMS};
 use crate::state::State;
@@ -18,6 +19,7 @@ use crate::store::RunRow;
 use crate::t;
 use crate::theme::ThemeChoice;
 use crate::widgets::button;
+use crate::workspace::RunId;
 
 /// Something that can be done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +36,8 @@ pub(super) enum UiCommand {
     MainButton,
     /// Do something with the run that is viewed.
     Run(OfRun),
+    /// Hand on the run that is viewed.
+    Send(Form),
     /// Choose a path in a dialog.
     Browse(Pick),
     /// Write and read in a language.
@@ -80,6 +84,8 @@ pub(super) enum Deed {
     KeyList,
     /// The main button is pressed.
     MainButton,
+    /// It is asked where to send a run.
+    Send(RunId, Form),
 }
 
 const fn control(key: Key) -> KeyboardShortcut {
@@ -96,7 +102,7 @@ const fn alt(key: Key) -> KeyboardShortcut {
 
 impl UiCommand {
     /// In the order in which they are offered.
-    pub(super) const ALL: [Self; 46] = [
+    pub(super) const ALL: [Self; 49] = [
         Self::Show(Screen::Runs),
         Self::Show(Screen::NewRun),
         Self::Show(Screen::Training),
@@ -117,6 +123,9 @@ impl UiCommand {
         Self::Run(OfRun::Show(Screen::Explorer)),
         Self::Run(OfRun::Duplicate),
         Self::Run(OfRun::Star),
+        Self::Send(Form::Peft),
+        Self::Send(Form::Merged),
+        Self::Send(Form::File),
         Self::Go(Way::Back),
         Self::Go(Way::Forward),
         Self::Palette,
@@ -211,6 +220,7 @@ impl UiCommand {
             Self::KeyList => t!("keys.title"),
             Self::MainButton => t!("command.main_button"),
             Self::Run(of_run) => of_run.name(state),
+            Self::Send(form) => return t!("command.send", form = form.name()),
             Self::Browse(pick) => match pick {
                 Pick::Anything => t!("command.open"),
                 Pick::Model => t!("command.choose_model"),
@@ -256,7 +266,7 @@ impl UiCommand {
             Self::Palette => t!("keys.palette"),
             Self::KeyList => t!("keys.this"),
             Self::MainButton => t!("command.main_button_hint"),
-            Self::Run(_) => return viewed(state).map(|row| row.name.clone()).unwrap_or_default(),
+            Self::Run(_) | Self::Send(_) => return viewed(state).map(|row| row.name.clone()).unwrap_or_default(),
             Self::Browse(Pick::Anything) => t!("command.open_hint"),
             Self::Browse(Pick::Model | Pick::Train | Pick::Validation) => t!("screen.new_run"),
             Self::Browse(Pick::EvaluateRows) => t!("screen.evaluate"),
@@ -289,6 +299,10 @@ impl UiCommand {
             Self::Show(screen) => Action::Show(screen),
             Self::Go(way) => state.history.leads(way).then_some(Action::Frame(FrameAction::Go(way)))?,
             Self::Run(of_run) => of_run.action(state)?,
+            Self::Send(form) => {
+                let row = viewed(state).filter(|row| state.live_of(&row.id).is_none() && form.is_of(row))?;
+                return Some(Deed::Send(row.id.clone(), form));
+            }
             Self::Browse(pick) => {
                 // The field is seen that the path goes into.
                 let screen = match pick {

@@ -9,6 +9,7 @@ use super::key_list::key_list_ui;
 use crate::action::{Action, Screen};
 use crate::i18n::tell;
 use crate::screens::new_run::action::NewRunAction;
+use crate::screens::runs::send::Form;
 use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};
@@ -16,7 +17,7 @@ use crate::widgets::button;
 use crate::widgets::containers::modal_frame;
 use crate::widgets::field;
 use crate::widgets::fuzzy::{self, Found};
-use crate::workspace::dataset_name;
+use crate::workspace::{RunId, dataset_name};
 
 /// Runs that are offered by name.
 const RUNS_OFFERED: usize = 200;
@@ -32,6 +33,8 @@ pub struct Palette {
     /// The line that *Enter* does.
     at: usize,
     keys: bool,
+    /// A run that somebody wants to hand on.
+    sent: Option<(RunId, Form)>,
 }
 
 /// Something that can be done.
@@ -56,6 +59,11 @@ impl Palette {
     /// Whether it is open: then it wants to know what can be done.
     pub fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// The run that somebody wants to hand on, once.
+    pub fn take_sent(&mut self) -> Option<(RunId, Form)> {
+        self.sent.take()
     }
 
     /// Listens to all keys and draws itself, if it is open. `recipes` are those of the form of a new run.
@@ -83,6 +91,7 @@ impl Palette {
             Deed::Palette => *self = Self { open: !was_open, fresh: true, ..Self::default() },
             Deed::KeyList => self.keys = !self.keys,
             Deed::MainButton => button::press_main(ui.ctx()),
+            Deed::Send(run, form) => self.sent = Some((run, form)),
         }
     }
 

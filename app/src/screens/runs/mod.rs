@@ -2,7 +2,7 @@
 
 pub mod action;
 mod filter;
-mod send;
+pub mod send;
 pub mod table;
 mod ui;
 mod welcome;

@@ -97,7 +97,7 @@ pub struct Runs {
     anchor: Option<RunId>,
     renaming: Option<Renaming>,
     deleting: Option<Vec<RunId>>,
-    sending: Option<send::Sending>,
+    pub(super) sending: Option<send::Sending>,
     /// A row that the keyboard has gone to.
     scroll_to: Option<usize>,
 }
