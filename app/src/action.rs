@@ -57,6 +57,8 @@ impl Screen {
 /// A purpose for which a path is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
+    /// Whatever can be opened.
+    Anything,
     /// The base model of the new run.
     Model,
     /// Training rows of the new run.

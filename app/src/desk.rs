@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Screen;
 use crate::screens::compare::Compare;
+use crate::screens::evaluate::Evaluate;
 use crate::screens::new_run::form::RunForm;
 use crate::screens::runs::Kept;
 use crate::workspace::RunId;
@@ -27,6 +28,8 @@ pub struct Desk {
     pub compared: Vec<RunId>,
     /// The texts and choices of *Compare*.
     pub compare: Compare,
+    /// The form of *Evaluate*, and the run it is for.
+    pub evaluate: Evaluate,
     /// Filter and order of the table of runs.
     pub runs: Kept,
     /// The form of a new run; nothing if nobody was there.

@@ -24,6 +24,8 @@ pub enum PathKind {
     Model,
     /// Settings of a run, as TOML.
     RunFile,
+    /// A run and what varies of it, as TOML.
+    Experiment,
     /// An adapter of any form.
     Adapter,
     /// The folder of a run.
@@ -47,6 +49,10 @@ pub enum Opened {
     Run(RunId),
     /// An adapter that somebody sent.
     Adapter(PathBuf),
+    /// A file that says what varies of a run.
+    Experiment(PathBuf),
+    /// Several things, in the order in which they are to be taken, and why others were not.
+    Several(Vec<Self>),
     /// Why nothing was.
     Failed(Failure),
 }
@@ -108,7 +114,7 @@ fn of_file(path: &Path) -> (PathKind, PathBuf) {
         || ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
             .contains(&name.as_str());
     if ending == "toml" {
-        (PathKind::RunFile, path.to_owned())
+        (if varies(path) { PathKind::Experiment } else { PathKind::RunFile }, path.to_owned())
     } else if name == "adapter_config.json" || (name.starts_with("adapter_model.") && of_folder("adapter_config.json"))
     {
         (PathKind::Adapter, folder)
@@ -121,6 +127,12 @@ fn of_file(path: &Path) -> (PathKind, PathBuf) {
     } else {
         (PathKind::Other, path.to_owned())
     }
+}
+
+/// Whether a run file says what varies. One that cannot be read is a run file: who reads it says what is wrong.
+fn varies(path: &Path) -> bool {
+    let text = files::read_to_string(path, files::Kind::Settings).unwrap_or_default();
+    toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key("vary"))
 }
 
 fn train_file(folder: &Path) -> Option<PathBuf> {
@@ -140,16 +152,64 @@ fn validation_split(folder: &Path) -> Option<PathBuf> {
     splits.into_iter().find(|split| split.join("state.json").is_file())
 }
 
-/// Opens what lies there: one thing, or a file of training rows with one of validation rows.
+/// The order in which things of these kinds are taken: what fills the whole form comes before what fills a field of it,
+/// and what asks something comes last.
+const ORDER: [PathKind; 8] = [
+    PathKind::RunFile,
+    PathKind::Model,
+    PathKind::Rows,
+    PathKind::Experiment,
+    PathKind::Run,
+    PathKind::Adapter,
+    PathKind::Other,
+    PathKind::Missing,
+];
+
+/// Opens what lies there: one thing of each kind, or a file of training rows with one of validation rows. Of two that
+/// exclude each other neither is guessed.
 pub fn open(paths: &[PathBuf], workspace: &Workspace, assets: &Assets) -> Opened {
-    let Some(first) = paths.first() else { return Opened::Failed(nothing(Path::new(""))) };
-    if let Some((train, validation)) = pair(paths) {
-        return Opened::Rows(train, Some(validation));
+    if paths.is_empty() {
+        return Opened::Failed(nothing(Path::new("")));
     }
-    if paths.len() > 1 {
-        return Opened::Failed(failure(t!("drop.several", n = paths.len()), t!("drop.several_advice")));
+    let mut opened = Vec::new();
+    for kind in ORDER {
+        let of_kind: Vec<PathBuf> = paths.iter().filter(|path| kind_of(path) == kind).cloned().collect();
+        match of_kind.as_slice() {
+            [] => {}
+            [path] => opened.push(open_one(path, workspace, assets)),
+            several if kind == PathKind::Rows && pair(several).is_some() => {
+                opened.extend(pair(several).map(|(train, validation)| Opened::Rows(train, Some(validation))));
+            }
+            several if matches!(kind, PathKind::Other | PathKind::Missing) => {
+                opened.extend(several.iter().map(|path| open_one(path, workspace, assets)));
+            }
+            several => opened.push(Opened::Failed(too_many(kind, several))),
+        }
     }
-    let (kind, path) = sorted(first);
+    match opened.pop() {
+        Some(only) if opened.is_empty() => only,
+        last => Opened::Several(opened.into_iter().chain(last).collect()),
+    }
+}
+
+/// Several of a kind of which one can be taken.
+fn too_many(kind: PathKind, paths: &[PathBuf]) -> Failure {
+    let names = paths.iter().map(|path| last_name(path)).collect::<Vec<_>>().join(", ");
+    let what = match kind {
+        PathKind::Rows => t!("drop.several_rows", n = paths.len(), names = names),
+        PathKind::Model => t!("drop.several_models", n = paths.len(), names = names),
+        PathKind::RunFile | PathKind::Experiment => t!("drop.several_files", n = paths.len(), names = names),
+        PathKind::Run => t!("drop.several_runs", n = paths.len(), names = names),
+        PathKind::Adapter | PathKind::Other | PathKind::Missing => {
+            t!("drop.several_adapters", n = paths.len(), names = names)
+        }
+    };
+    let advice = if kind == PathKind::Rows { t!("drop.several_rows_advice") } else { t!("drop.several_advice") };
+    failure(what, advice)
+}
+
+fn open_one(path: &Path, workspace: &Workspace, assets: &Assets) -> Opened {
+    let (kind, path) = sorted(path);
     match kind {
         PathKind::Rows if path.is_dir() => match train_file(&path) {
             Some(train) => Opened::Rows(train, validation_file(&path)),
@@ -170,6 +230,7 @@ pub fn open(paths: &[PathBuf], workspace: &Workspace, assets: &Assets) -> Opened
             if ours { Opened::Run(RunId(last_name(&path))) } else { Opened::Adapter(path) }
         }
         PathKind::Adapter => Opened::Adapter(path),
+        PathKind::Experiment => Opened::Experiment(path),
         PathKind::Missing => {
             Opened::Failed(failure(t!("drop.missing", path = path.display()), t!("drop.missing_advice")))
         }
@@ -222,6 +283,7 @@ mod tests {
             ("own.csv", "a,b\n1,2\n"),
             ("own.JSONL", "{}"),
             ("run.toml", ""),
+            ("lengths.toml", "[vary]\nmethod.n_virtual = [1, 5]\n"),
             ("mine.prefix", ""),
             ("notes.docx", ""),
             ("model/config.json", "{}"),
@@ -248,6 +310,7 @@ mod tests {
             ("shards", PathKind::Rows, "shards"),
             ("old", PathKind::Adapter, "old"),
             ("run.toml", PathKind::RunFile, "run.toml"),
+            ("lengths.toml", PathKind::Experiment, "lengths.toml"),
             ("mine.prefix", PathKind::Adapter, "mine.prefix"),
             ("lora", PathKind::Adapter, "lora"),
             ("lora/adapter_model.safetensors", PathKind::Adapter, "lora"),
@@ -282,6 +345,38 @@ mod tests {
         assert_eq!(opened(std::slice::from_ref(&saved)), (saved, None), "its test split is not taken unasked");
         let two = open(&[at("a.csv"), at("set/train.csv")], &workspace, &assets);
         assert!(matches!(two, Opened::Failed(_)), "which of them is meant is not guessed: {two:?}");
+    }
+
+    #[test]
+    fn of_several_things_each_is_opened_and_what_is_refused_says_why() {
+        let home = folder(&[
+            ("a.csv", ""),
+            ("model/config.json", "{}"),
+            ("run.toml", "[training]\nsteps = 9\n"),
+            ("one.prefix", ""),
+            ("two.prefix", ""),
+            ("notes.docx", ""),
+        ]);
+        let place = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(place.path()).unwrap();
+        let assets = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"));
+        let names = ["notes.docx", "a.csv", "two.prefix", "model", "one.prefix", "run.toml"];
+        let opened = open(&names.map(|name| home.path().join(name)), &workspace, &assets);
+        let Opened::Several(opened) = opened else { panic!("{opened:?}") };
+        let [
+            Opened::RunFile(config),
+            Opened::Model(model),
+            Opened::Rows(rows, None),
+            Opened::Failed(adapters),
+            Opened::Failed(other),
+        ] = opened.as_slice()
+        else {
+            panic!("{opened:?}")
+        };
+        assert_eq!((config.training.steps, model, rows), (9, &home.path().join("model"), &home.path().join("a.csv")));
+        let adapters = adapters.what.to_string();
+        assert!(adapters.contains("two.prefix, one.prefix"), "{adapters}");
+        assert!(other.what.to_string().contains("notes.docx"), "{other:?}");
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Settings {
     pub smoothing: f64,
     /// Address of the hub or of a mirror; empty follows the environment.
     pub hub_endpoint: String,
+    /// The bar at the top says how long frames take.
+    pub frame_times: bool,
 }
 
 /// The sizes that *Settings* offers.
@@ -38,6 +40,7 @@ impl Default for Settings {
             device: DeviceChoice::default(),
             smoothing: 0.6,
             hub_endpoint: String::new(),
+            frame_times: false,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The engine's errors, with the values that one needs to act.
 
 mod io;
+mod json;
 mod words;
 
 use std::fmt;
 use std::path::PathBuf;
 
 pub use self::io::{IoAction, io_advice, io_reason};
+pub use self::json::{json_cause, json_reason};
 use crate::Sentence;
 use crate::adapters::Lookalike;
 use crate::file_kind::FileKind;

@@ -280,7 +280,7 @@ macro_rules! as_text {
 
 as_text!(str, String, Cow<'_, str>, char, bool, u8, u16, u32, u64, usize, i32, i64, f32, f64);
 // What libraries say of what went wrong.
-as_text!(serde_json::Error, serde_json::Value, std::str::Utf8Error, std::num::ParseIntError);
+as_text!(serde_json::Value, std::str::Utf8Error, std::num::ParseIntError);
 as_text!(rawzip::Error, safetensors::SafeTensorError, safetensors::Dtype);
 
 #[derive(Serialize, Deserialize)]

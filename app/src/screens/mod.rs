@@ -54,7 +54,12 @@ impl Screens {
 
     /// Draws what stands over every screen: what is held over the window, the palette, the list of keys.
     pub fn over_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        self.palette.ui(ui, state, out);
+        let recipes = if self.palette.is_open() { self.new_run.recipes(state) } else { Vec::new() };
+        self.palette.ui(ui, state, &recipes, out);
+        if let Some((run, form)) = self.palette.take_sent() {
+            self.runs.send(run, form);
+            out.push(Action::Show(Screen::Runs));
+        }
         incoming::overlay_ui(ui, state);
     }
 
@@ -65,6 +70,7 @@ impl Screens {
             run: state.runs.view.as_ref().map(|view| view.id.clone()),
             compared: state.comparison.runs().cloned().collect(),
             compare: self.compare.clone(),
+            evaluate: self.evaluate.clone(),
             runs: self.runs.kept().clone(),
             form: self.new_run.form().cloned().map(Box::new),
         }
@@ -73,6 +79,7 @@ impl Screens {
     /// Puts back what was typed.
     pub fn restore(&mut self, desk: &Desk) {
         self.compare = desk.compare.clone();
+        self.evaluate = desk.evaluate.clone();
         self.runs.restore(desk.runs.clone());
         if let Some(form) = &desk.form {
             self.new_run.restore(form.as_ref().clone());
@@ -89,6 +96,8 @@ impl Screens {
             Pick::Picture | Pick::RunsCsv => self.runs.picked_view(path),
             Pick::NeighborsCsv => self.explorer.picked(path),
             Pick::ExportFolder | Pick::ShareFile | Pick::ReportFile => self.runs.picked(path),
+            // The window opens it as if it had been dropped.
+            Pick::Anything => {}
         }
     }
 
@@ -96,6 +105,7 @@ impl Screens {
     pub fn fill(&mut self, fill: Fill, state: &State) {
         match fill {
             Fill::Run(config) => self.new_run.refill(&config),
+            Fill::Recipe(name) => self.new_run.take_recipe(name, state),
             Fill::Model(folder) => self.new_run.picked(Pick::Model, &folder, state),
             Fill::Dataset(train, validation) => self.new_run.use_dataset(&train, validation.as_deref(), state),
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use engine::config::RunConfig;
 use engine::device::DeviceInfo;
 
+use super::frame_times::FrameTimes;
 use super::request::Request;
 use crate::store::Access;
 
@@ -25,6 +26,8 @@ pub struct Environment {
     pub engine_gone: bool,
     /// Seconds since 1970.
     pub now: f64,
+    /// Times that the last frames took.
+    pub frames: FrameTimes,
 }
 
 impl Environment {
@@ -38,6 +41,7 @@ impl Environment {
             devices: Request::default(),
             engine_gone: false,
             now: 0.0,
+            frames: FrameTimes::default(),
         }
     }
 }

@@ -103,7 +103,10 @@ impl State {
                 let name = self.row(&live.run).map_or_else(|| live.run.to_string(), |row| row.name.clone());
                 let sentence = match outcome {
                     Outcome::Completed => t!("notice.completed", name = name),
-                    Outcome::StoppedEarly => t!("notice.stopped_early", name = name),
+                    Outcome::StoppedEarly => match live.metric() {
+                        None => t!("notice.stopped_early", name = name),
+                        Some(figure) => t!("notice.stopped_early_by", name = name, figure = figure),
+                    },
                     Outcome::Stopped => t!("notice.stopped", name = name),
                 };
                 let level = if outcome == Outcome::Stopped { Level::Info } else { Level::Good };
@@ -226,6 +229,11 @@ impl State {
             Opened::RunFile(config) => self.fill(Fill::Run(config)),
             Opened::Run(run) => self.open(run, Screen::Training),
             Opened::Adapter(path) => self.open_adapter(path),
+            Opened::Experiment(path) => {
+                let (what, advice) = (t!("drop.experiment_is", path = path.display()), t!("drop.experiment_advice"));
+                self.notices.add(Level::Info, what, advice, self.env.now);
+            }
+            Opened::Several(opened) => opened.into_iter().for_each(|opened| self.on_opened(opened)),
             Opened::Failed(failure) => self.notices.fail(&failure, self.env.now),
         }
     }

@@ -71,6 +71,8 @@ pub struct Live {
     secs_per_step: f64,
     eval_secs: f64,
     evaluations: usize,
+    /// Name of the figure by which an evaluation is the best, where that is not the loss.
+    metric: Option<String>,
     /// The device that compiles kernels at the first step, where it is none that does not.
     gpu: Option<String>,
 }
@@ -92,6 +94,7 @@ impl Live {
             secs_per_step: 0.0,
             eval_secs: 0.0,
             evaluations: 0,
+            metric: None,
             gpu: None,
         }
     }
@@ -131,6 +134,12 @@ impl Live {
     pub fn evaluated(&mut self, report: &EvaluationReport) {
         self.evaluations += 1;
         self.eval_secs = report.elapsed_secs;
+        self.metric = report.metric.as_ref().map(|metric| metric.name.clone());
+    }
+
+    /// Name of the figure by which an evaluation is the best, where that is not the loss.
+    pub fn metric(&self) -> Option<&str> {
+        self.metric.as_deref()
     }
 
     /// The GPU whose kernels the first step compiles; `None` on the CPU, which has none.

@@ -5,6 +5,8 @@ pub mod environment;
 mod events;
 pub mod exit;
 pub mod experiments;
+pub mod frame_times;
+pub mod history;
 pub mod hub;
 pub mod library;
 pub mod live;
@@ -29,6 +31,7 @@ use engine::protocol::{Ask, JobId};
 use self::environment::Environment;
 use self::exit::ExitState;
 use self::experiments::Experiments;
+use self::history::History;
 use self::hub::HubState;
 use self::library::Library;
 use self::live::{Live, LiveRuns};
@@ -51,6 +54,8 @@ use crate::workspace::RunId;
 pub struct State {
     /// The screen that is shown.
     pub screen: Screen,
+    /// Screens and runs that were shown before.
+    pub history: History,
     /// The person's choices.
     pub settings: Settings,
     /// Folder, rights, devices, time.
@@ -88,6 +93,7 @@ impl State {
     pub fn new(workspace: PathBuf, settings: Settings, access: Access, starter: Option<Box<RunConfig>>) -> Self {
         let mut state = Self {
             screen: Screen::Runs,
+            history: History::default(),
             settings,
             env: Environment::new(workspace, access, starter),
             runs: Runs::default(),
@@ -109,6 +115,7 @@ impl State {
         state.outbox.push(Effect::ListExperiments);
         state.list_devices();
         state.describe_hub();
+        state.begin_history();
         state
     }
 

@@ -63,5 +63,6 @@ impl State {
         }
         self.show(screen);
         self.comparison.waits = true;
+        self.begin_history();
     }
 }

@@ -76,6 +76,8 @@ pub enum Fill {
     Run(Box<RunConfig>),
     /// A model folder.
     Model(PathBuf),
+    /// What a recipe of that name decides.
+    Recipe(&'static str),
     /// Training rows, and validation rows if they come along.
     Dataset(PathBuf, Option<PathBuf>),
 }

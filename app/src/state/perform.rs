@@ -27,5 +27,6 @@ impl State {
             Action::Settings(action) => self.perform_settings(action),
             Action::Frame(action) => self.perform_frame(action),
         }
+        self.note_place();
     }
 }

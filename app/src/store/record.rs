@@ -24,6 +24,8 @@ pub(super) struct Live {
     key: Option<Key>,
     file: RunFile,
     summary: Summary,
+    /// Name of the figure by which an evaluation is the best, where that is not the loss.
+    metric: Option<String>,
     /// The summary is newer than the row.
     dirty: bool,
     /// The run's file before it was to go on; `None` once it does, and for a run that begins.
@@ -106,7 +108,7 @@ impl StoreThread {
         };
         let key = if self.keeps_rows() { tables::key_of(&self.index.db, run)? } else { None };
         let summary = key.map_or(Ok(Summary::default()), |key| tables::summarize(&self.index.db, key))?;
-        Ok(Live { phase: None, folder, key, file, summary, dirty: false, before: None, _lock: lock })
+        Ok(Live { phase: None, folder, key, file, summary, metric: None, dirty: false, before: None, _lock: lock })
     }
 
     pub(super) fn begin(&mut self, job: JobId, run: RunId) -> Result<(), StoreFailure> {
@@ -214,10 +216,26 @@ impl StoreThread {
         }
         live.summary.duration_secs += report.elapsed_secs;
         live.dirty = true;
+        live.metric = report.metric.as_ref().map(|metric| metric.name.clone());
         let (step, loss) = (report.step, format!("{:.4}", report.loss));
-        let line = match report.best {
-            true => sentence!("Step {step}: validation loss {loss}, the best so far", step, loss),
-            false => sentence!("Step {step}: validation loss {loss}", step, loss),
+        let line = match (&report.metric, report.best) {
+            (None, true) => sentence!("Step {step}: validation loss {loss}, the best so far", step, loss),
+            (None, false) => sentence!("Step {step}: validation loss {loss}", step, loss),
+            (Some(metric), best) => {
+                let (name, value) = (&metric.name, format!("{:.4}", metric.value));
+                match best {
+                    true => sentence!(
+                        "Step {step}: {name} {value}, the best so far; validation loss {loss}",
+                        step,
+                        name,
+                        value,
+                        loss
+                    ),
+                    false => {
+                        sentence!("Step {step}: {name} {value}; validation loss {loss}", step, name, value, loss)
+                    }
+                }
+            }
         };
         self.log(run, LogLevel::Info, line)
     }
@@ -246,10 +264,15 @@ impl StoreThread {
     }
 
     fn finished(&mut self, job: JobId, run: &RunId, outcome: Outcome) -> Result<(), StoreFailure> {
+        let metric = self.live.get(run).and_then(|live| live.metric.clone());
         let (state, line) = match outcome {
             Outcome::Completed => (RunState::Finished, sentence!("Finished: all steps are done")),
             Outcome::StoppedEarly => {
-                (RunState::Finished, sentence!("Finished early: the validation loss no longer falls"))
+                let line = match metric {
+                    None => sentence!("Finished early: the validation loss no longer falls"),
+                    Some(figure) => sentence!("Finished early: {figure} of the validation rows is no better", figure),
+                };
+                (RunState::Finished, line)
             }
             Outcome::Stopped => (RunState::Stopped, sentence!("Stopped; the run can be resumed")),
         };

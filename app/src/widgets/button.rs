@@ -1,25 +1,74 @@
 //! Buttons of three weights, and a row of choices.
 
 use egui::accesskit::Role;
-use egui::{Button, CornerRadius, Response, RichText, Stroke, Ui, WidgetInfo};
+use egui::{Button, Context, CornerRadius, Id, Response, RichText, Stroke, Ui, WidgetInfo};
 
 use crate::theme::{self, tokens};
 
-/// The one thing to press on a screen.
+/// The one thing to press on a screen; also done by the keys of [`press_main`].
 pub fn primary_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
-    let t = tokens(ui);
-    let text = RichText::new(label).color(if enabled { t.on_accent } else { t.muted });
-    let fill = if enabled { t.accent } else { t.raised };
-    ui.add_enabled(enabled, Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(egui::vec2(96.0, 34.0)))
+    let response = bold_ui(ui, enabled, label);
+    as_main(ui.ctx(), enabled, label, response)
 }
 
 /// The same over the whole width.
 pub fn primary_wide_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
+    let size = egui::vec2(ui.available_width(), 38.0);
+    let button = bold(ui, enabled, label);
+    let response = ui.add_enabled_ui(enabled, |ui| ui.add_sized(size, button)).inner;
+    as_main(ui.ctx(), enabled, label, response)
+}
+
+/// A button that looks like the main one and is pressed by itself alone: it costs something.
+pub fn bold_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
+    let button = bold(ui, enabled, label).min_size(egui::vec2(96.0, 34.0));
+    ui.add_enabled(enabled, button)
+}
+
+fn bold<'a>(ui: &Ui, enabled: bool, label: &str) -> Button<'a> {
     let t = tokens(ui);
     let text = RichText::new(label).color(if enabled { t.on_accent } else { t.muted });
-    let fill = if enabled { t.accent } else { t.raised };
-    let size = egui::vec2(ui.available_width(), 38.0);
-    ui.add_enabled_ui(enabled, |ui| ui.add_sized(size, Button::new(text).fill(fill).stroke(Stroke::NONE))).inner
+    Button::new(text).fill(if enabled { t.accent } else { t.raised }).stroke(Stroke::NONE)
+}
+
+/// The main button that was drawn last: in which frame, with what label, and the label that somebody asked to be pressed.
+#[derive(Clone, Debug, Default)]
+struct MainButton {
+    frame: u64,
+    label: String,
+    wanted: Option<String>,
+}
+
+fn of_main<T>(ctx: &Context, with: impl FnOnce(&mut MainButton) -> T) -> T {
+    ctx.data_mut(|data| with(data.get_temp_mut_or_default(Id::unique("main button"))))
+}
+
+/// Remembers a main button, and presses it if that was asked.
+fn as_main(ctx: &Context, enabled: bool, label: &str, mut response: Response) -> Response {
+    if enabled {
+        let frame = ctx.cumulative_frame_nr();
+        let is_wanted = of_main(ctx, |main| {
+            if main.frame != frame || main.label != label {
+                (main.frame, main.label) = (frame, label.to_owned());
+            }
+            main.wanted.take_if(|wanted| wanted == label).is_some()
+        });
+        response.flags.set(egui::response::Flags::FAKE_PRIMARY_CLICKED, is_wanted || response.clicked());
+    }
+    response
+}
+
+/// Label of the main button of what is shown, once it was drawn.
+pub fn main_button(ctx: &Context) -> Option<String> {
+    let frame = ctx.cumulative_frame_nr();
+    of_main(ctx, |main| (main.frame == frame).then(|| main.label.clone()))
+}
+
+/// Presses that button in the next frame, as Enter would.
+pub fn press_main(ctx: &Context) {
+    let label = main_button(ctx);
+    of_main(ctx, |main| main.wanted = label);
+    ctx.request_repaint();
 }
 
 /// Something to press beside it.

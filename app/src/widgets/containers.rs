@@ -156,11 +156,20 @@ pub fn details_ui(ui: &mut Ui, about: &str, details: &str) {
     );
 }
 
+/// Height of large choices beside each other: the longest of their notes has room in a column of this width.
+pub fn big_choice_height(ui: &Ui, width: f32, notes: &[&str]) -> f32 {
+    let font = |style: egui::TextStyle| style.resolve(ui.style());
+    let room = width - 2.0 * theme::GAP;
+    let lines = |text: &str, style| ui.painter().layout(text.to_owned(), font(style), Color32::WHITE, room).size().y;
+    let notes = notes.iter().map(|note| lines(note, egui::TextStyle::Body)).fold(0.0, f32::max);
+    (30.0 + lines("…", theme::title()) + 6.0 + notes + 2.0 * theme::GAP).max(132.0)
+}
+
 /// A large choice on an empty screen.
-pub fn big_choice_ui(ui: &mut Ui, icon: Icon, title: &str, note: &str) -> Response {
+pub fn big_choice_ui(ui: &mut Ui, icon: Icon, (title, note): (&str, &str), height: f32) -> Response {
     let t = tokens(ui);
     let width = ui.available_width();
-    let (rect, response) = ui.allocate_exact_size(vec2(width, 132.0), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, title));
     let lit = response.hovered() || response.has_focus();
     let stroke = Stroke::new(if lit { 1.5 } else { 1.0 }, if lit { t.accent } else { t.border });
@@ -193,15 +202,17 @@ pub fn empty_ui(ui: &mut Ui, what: &str, advice: &str) {
 /// Heading of a screen, with room for buttons at the right.
 pub fn heading_ui(ui: &mut Ui, title: &str, note: &str, right: impl FnOnce(&mut Ui)) {
     let t = tokens(ui);
-    ui.horizontal(|ui| {
-        ui.vertical(|ui| {
+    let size = vec2(ui.available_width(), 34.0);
+    // The buttons have to be there: the title takes what they leave.
+    ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        right(ui);
+        ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             ui.add(egui::Label::new(RichText::new(title).heading()).truncate());
             if !note.is_empty() {
-                ui.label(RichText::new(note).color(t.muted));
+                ui.add(egui::Label::new(RichText::new(note).color(t.muted)).wrap());
             }
         });
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), right);
     });
     ui.add_space(theme::SMALL_GAP);
 }

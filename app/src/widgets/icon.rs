@@ -20,6 +20,7 @@ pub enum Icon {
     Cross,
     Up,
     Down,
+    Left,
     Right,
     Star,
     StarFull,
@@ -88,7 +89,8 @@ pub fn paint(painter: &Painter, center: Pos2, icon: Icon, color: Color32) {
         }
         Icon::Up => line(&[(-3.5, 2.0), (0.0, -2.0), (3.5, 2.0)]),
         Icon::Down => line(&[(-3.5, -2.0), (0.0, 2.0), (3.5, -2.0)]),
-        Icon::Right => line(&[(-2.0, -3.5), (2.0, 0.0), (-2.0, 3.5)]),
+        Icon::Left => line(&[(2.0, -4.5), (-2.5, 0.0), (2.0, 4.5)]),
+        Icon::Right => line(&[(-2.0, -4.5), (2.5, 0.0), (-2.0, 4.5)]),
         Icon::Star => star(painter, center, color, false),
         Icon::StarFull => star(painter, center, color, true),
     }

@@ -5,6 +5,7 @@ pub mod chart_plot;
 pub mod containers;
 pub mod diff;
 pub mod field;
+pub mod fuzzy;
 pub mod heatmap;
 pub mod histogram;
 pub mod icon;

@@ -34,7 +34,7 @@ pub enum BackendEvent {
     /// Something that somebody dropped or named was opened.
     Opened(Opened),
     /// The paths that somebody holds over the window were looked at.
-    Hovered(Vec<PathBuf>, PathKind),
+    Hovered(Vec<PathBuf>, Vec<PathKind>),
     /// All experiments of the workspace, and folders that cannot be read.
     Experiments(Vec<Plan>, Vec<PathBuf>),
     /// An experiment has its folder, or it cannot be made.

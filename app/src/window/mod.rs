@@ -13,7 +13,7 @@ use engine::error::Failure;
 
 use self::backend::{Backend, BackendEvent};
 pub use self::native::{open, run};
-use crate::action::{Action, Screen};
+use crate::action::{Action, Pick, Screen};
 use crate::desk::Desk;
 use crate::i18n;
 use crate::screens::Screens;
@@ -144,7 +144,7 @@ impl Workbench {
         if held.is_empty() {
             self.state.incoming.hovered = None;
         } else if self.state.incoming.hovered.as_ref().is_none_or(|hovered| hovered.paths != held) {
-            self.state.incoming.hovered = Some(Hovered { paths: held.clone(), kind: None });
+            self.state.incoming.hovered = Some(Hovered { paths: held.clone(), kinds: None });
             self.backend.look_at(held);
         }
     }
@@ -173,6 +173,7 @@ impl Workbench {
                 BackendEvent::Answer(answer) => self.state.on_store(answer),
                 BackendEvent::Hub(event) => self.state.on_hub(event),
                 BackendEvent::EngineGone => self.state.on_engine_gone(),
+                BackendEvent::Picked(Pick::Anything, path) => self.state.perform(Action::OpenPaths(vec![path])),
                 BackendEvent::Picked(pick, path) => self.screens.picked(pick, &path, &self.state),
                 BackendEvent::NoDialog => {
                     self.state.notices.add(
@@ -183,10 +184,10 @@ impl Workbench {
                     );
                 }
                 BackendEvent::Opened(opened) => self.state.on_opened(opened),
-                BackendEvent::Hovered(paths, kind) => {
+                BackendEvent::Hovered(paths, kinds) => {
                     if let Some(hovered) = self.state.incoming.hovered.as_mut().filter(|hovered| hovered.paths == paths)
                     {
-                        hovered.kind = Some(kind);
+                        hovered.kinds = Some(kinds);
                     }
                 }
                 BackendEvent::Experiments(plans, unread) => self.state.on_experiments(plans, &unread),
@@ -325,6 +326,12 @@ impl Workbench {
             self.state.perform(action);
         }
         self.send();
+        self.state.note_place();
+    }
+
+    /// The last frame took so long.
+    pub fn took(&mut self, secs: f32) {
+        self.state.env.frames.add(self.state.env.now, secs);
     }
 
     /// The end: what was sent to the store is on disk when this returns.
@@ -341,7 +348,10 @@ impl eframe::App for Workbench {
         self.receive(ctx);
     }
 
-    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
+        if let Some(secs) = frame.info().cpu_usage {
+            self.took(secs);
+        }
         Self::ui(self, ui);
     }
 

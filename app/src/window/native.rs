@@ -304,8 +304,8 @@ impl Backend for NativeBackend {
 
     fn look_at(&mut self, paths: Vec<PathBuf>) {
         self.aside("look", move || {
-            let kind = paths.first().map_or(opening::PathKind::Missing, |path| opening::kind_of(path));
-            Some(BackendEvent::Hovered(paths, kind))
+            let kinds = paths.iter().map(|path| opening::kind_of(path)).collect();
+            Some(BackendEvent::Hovered(paths, kinds))
         });
     }
 
@@ -392,6 +392,7 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
             dialog.set_title(t!("dialog.train")).add_filter(t!("dialog.rows"), &rows)
         }
         Pick::Validation => dialog.set_title(t!("dialog.validation")).add_filter(t!("dialog.rows"), &rows),
+        Pick::Anything => dialog.set_title(t!("dialog.anything")),
         Pick::NeighborsCsv => {
             dialog.set_title(t!("dialog.csv")).set_file_name("neighbors.csv").add_filter("CSV", &["csv"])
         }

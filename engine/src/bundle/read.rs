@@ -12,7 +12,7 @@ use crate::adapters::formats::tensors::Tensors;
 use crate::adapters::{AdapterState, HeadState, PartState, PrefixPlacement, PrefixShape, PrefixState};
 use crate::config::DataConfig;
 use crate::data::Templates;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Result, json_reason};
 use crate::weights::NamedTensor;
 use crate::weights::{Floats, read_metadata};
 use crate::{Sentence, sentence};
@@ -61,7 +61,7 @@ struct Kept {
 impl Kept {
     fn read(path: &Path) -> Result<Self> {
         let malformed = malformed(path);
-        let broken = |error: serde_json::Error| malformed(Sentence::verbatim(error));
+        let broken = |error: serde_json::Error| malformed(json_reason(&error));
         let unknown = || EngineError::UnknownAdapter { path: path.to_owned() };
         let json = read_metadata(path)?.remove(KEY).ok_or_else(unknown)?;
         if json.len() > MAX_JSON {

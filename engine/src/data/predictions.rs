@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::text_encoding::as_utf8;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Result, json_reason};
 use crate::files::{self, Kind};
 use crate::metrics::TextRow;
 use crate::{Sentence, sentence};
@@ -130,13 +130,13 @@ fn is_json_lines(text: &str) -> bool {
 }
 
 fn array(text: &str, path: &Path) -> Result<Vec<Value>> {
-    serde_json::from_str(text).map_err(|error| malformed(path, Sentence::verbatim(error)))
+    serde_json::from_str(text).map_err(|error| malformed(path, json_reason(&error)))
 }
 
 fn objects(text: &str, path: &Path) -> Result<Vec<Value>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let read = |(row, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|error| bad_row(path, row, Sentence::verbatim(error)))
+        serde_json::from_str(line).map_err(|error| bad_row(path, row, json_reason(&error)))
     };
     lines.map(read).collect()
 }

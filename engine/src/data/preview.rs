@@ -128,6 +128,7 @@ pub fn preview(
         Some(large) => large.store.rows(0..large.store.len().min(SHOWN))?,
         None => prepared.encoded.examples.clone(),
     };
+    let unknown = unknown_tokens(&examples, tokenizer);
     let mut numbers = examples.iter().map(|example| example.row).collect::<Vec<_>>();
     numbers.dedup();
     let last = numbers.get(n_rows.saturating_sub(1)).copied().unwrap_or(usize::MAX);
@@ -143,7 +144,7 @@ pub fn preview(
         sentence!("The file is large: what is told of it is told of its first {n} rows; a run reads all of them", n)
     });
     Ok(DataPreview {
-        notices: of_sample.into_iter().chain(report.oddities()).collect(),
+        notices: of_sample.into_iter().chain(unknown).chain(report.oddities()).collect(),
         chat: report.chat,
         columns: report.columns,
         source_column: report.source_column,
@@ -161,6 +162,20 @@ pub fn preview(
         tokenizer_notes: tokenizer.notes().to_vec(),
         task: task.task,
         classes,
+    })
+}
+
+/// A note on tokens that the tokenizer has no word for: one of them is as any other to the model.
+fn unknown_tokens(examples: &[Example], tokenizer: &Tokenizer) -> Option<Sentence> {
+    // Some tokenizers name a token that ends or fills texts, too.
+    let others = [tokenizer.bos(), tokenizer.eos(), tokenizer.pad()];
+    let unk = tokenizer.unk().filter(|unk| !others.contains(unk))?;
+    let tokens = || examples.iter().flat_map(|example| example.source.iter().chain(&example.tokens));
+    let unknown = tokens().filter(|token| **token == unk).count();
+    let all = tokens().count();
+    (unknown > 0).then(|| {
+        let token = tokenizer.token_text(unk);
+        sentence!("{unknown} of {all} tokens are unknown to the tokenizer and read as {token}", unknown, all, token)
     })
 }
 
@@ -275,6 +290,31 @@ mod tests {
             n: tokens.len(),
         };
         assert_eq!(row.lost, [lost(3, &["d", "e", "f"]), lost(6, &["h", "i"])]);
+    }
+
+    #[test]
+    fn tokens_that_the_tokenizer_does_not_know_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write(
+            "tokenizer.json",
+            r#"{"version":"1.0","added_tokens":[],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},
+            "post_processor":null,"decoder":null,"truncation":null,"padding":null,"model":{"type":"WordLevel",
+            "vocab":{"<unk>":0,"a":1,"b":2,"stop":3},"unk_token":"<unk>"}}"#,
+        );
+        write("tokenizer_config.json", r#"{"unk_token":"<unk>","eos_token":"stop"}"#);
+        write("x.csv", "source,target\na c,b\na,d\n");
+        let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+        let config = DataConfig::new(folder.path().join("x.csv"));
+        let (task, start) = (TaskRecord::default(), TargetStart::default());
+        let told =
+            |preview: DataPreview| preview.notices.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let said = told(preview(&config, &task, start, &tokenizer, 9, 64, 1).unwrap());
+        assert!(said.contains("2 of ") && said.contains("unknown to the tokenizer and read as <unk>"), "{said}");
+        write("y.csv", "source,target\na,b\n");
+        let config = DataConfig::new(folder.path().join("y.csv"));
+        let said = told(preview(&config, &task, start, &tokenizer, 9, 64, 1).unwrap());
+        assert!(!said.contains("unknown"), "{said}");
     }
 
     #[test]

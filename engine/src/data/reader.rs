@@ -9,7 +9,7 @@ use super::files::{self as streams, Packing, RowStream};
 use super::table::{ObjectRows, Table};
 use super::text_encoding::as_utf8;
 use super::{conll, delimited, file_kind, forms, json_forms, lines};
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_cause};
 use crate::files::{self, Kind};
 use crate::{Sentence, sentence};
 
@@ -164,9 +164,8 @@ fn json_lines(bytes: &[u8], path: &Path) -> Result<Table> {
 pub(super) fn parse_line(line: &[u8]) -> Result<Value, Sentence> {
     let text = std::str::from_utf8(line).map_err(|e| not_utf8(e.valid_up_to()))?;
     parse(text).map_err(|e| {
-        let message = e.to_string();
-        let reason = message.split(" at line ").next().unwrap_or(&message);
-        sentence!("it is not valid JSON: {reason}, character {column}", reason, column = e.column())
+        let (reason, column) = (json_cause(&e), e.column());
+        sentence!("it is not valid JSON: {reason}, character {column}", reason, column)
     })
 }
 
@@ -232,10 +231,7 @@ mod tests {
         assert_eq!(table.columns, ["a", "b"]);
         assert_eq!(table.rows.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 5]);
         let problems: Vec<_> = table.problems.iter().map(|p| (p.row, p.reason.to_string())).collect();
-        assert_eq!(
-            problems[0],
-            (2, "it is not valid JSON: EOF while parsing a value, character 5 (line 3)".to_owned())
-        );
+        assert_eq!(problems[0], (2, "it is not valid JSON: it ends too early, character 5 (line 3)".to_owned()));
         assert_eq!(problems[1], (3, "byte 7 is not UTF-8 text (line 4)".to_owned()));
         assert_eq!(problems[2], (4, "it is not a JSON object with named fields (line 5)".to_owned()));
         assert_eq!(table.total_rows(), 5);

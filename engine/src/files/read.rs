@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::{Kind, careful};
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::{Sentence, sentence};
 
 /// Most bytes of a line; longer ones are none of ours and are passed over.
@@ -62,7 +62,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path, kind: Kind, what: Sentence) -
     serde_json::from_slice(&read(path, kind)?).map_err(|error| EngineError::Malformed {
         what,
         path: path.to_owned(),
-        reason: Sentence::verbatim(error),
+        reason: json_reason(&error),
     })
 }
 

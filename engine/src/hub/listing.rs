@@ -11,6 +11,7 @@ use super::cache::{Home, is_plain};
 use super::file_selection::{CONVERTED, choose, choose_rows, common_folder};
 use super::http::{Client, Head};
 use super::{HubError, ModelId, TransferMonitor};
+use crate::error::json_reason;
 use crate::{Sentence, sentence};
 
 /// A list of files that is longer than this is none.
@@ -201,7 +202,7 @@ fn look_up_at(
     }
     let text = answer.whole(&access.host(), LONGEST_LIST, monitor)?;
     let bad = |reason: Sentence| HubError::BadAnswer { host: access.host(), reason };
-    let repository: Repository = serde_json::from_slice(&text).map_err(|error| bad(Sentence::verbatim(error)))?;
+    let repository: Repository = serde_json::from_slice(&text).map_err(|error| bad(json_reason(&error)))?;
     if !is_plain(&repository.sha) {
         return Err(bad(sentence!("it names no commit")));
     }

@@ -168,6 +168,16 @@ impl Metric {
         }
     }
 
+    /// The label, to be told in any language.
+    pub fn label_sentence(&self) -> Sentence {
+        Sentence::plain(self.label)
+    }
+
+    /// The description, to be told in any language.
+    pub fn description_sentence(&self) -> Sentence {
+        Sentence::plain(self.description)
+    }
+
     /// Whether the first of two figures is the better one.
     pub fn is_better(&self, figure: f64, than: f64) -> bool {
         if self.higher_is_better { figure > than } else { figure < than }

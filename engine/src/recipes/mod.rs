@@ -172,6 +172,16 @@ pub struct RecipeTraining {
 }
 
 impl Recipe {
+    /// The title, to be told in any language.
+    pub fn title_sentence(&self) -> Sentence {
+        Sentence::plain(self.title)
+    }
+
+    /// The part of the recipe that is not done here, if there is one, to be told in any language.
+    pub fn note_sentence(&self) -> Option<Sentence> {
+        self.note.map(Sentence::plain)
+    }
+
     /// Of that name.
     pub fn named(name: &str) -> Option<&'static Self> {
         RECIPES.iter().find(|recipe| recipe.name == name)

@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use crate::config::Task;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Result, json_reason};
 use crate::files::{self, Kind, write_whole};
 use crate::generation::EarlyStopping;
 use crate::models::ModelFolder;
@@ -199,7 +199,7 @@ impl Case {
         let text = files::read_to_string(&path, Kind::Settings)?;
         let malformed =
             |reason: Sentence| EngineError::Malformed { what: sentence!("the case"), path: path.clone(), reason };
-        let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(Sentence::verbatim(error)))?;
+        let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(json_reason(&error)))?;
         let task = match facts.task.as_str() {
             "causal" => Task::Causal,
             "seq2seq" => Task::Seq2Seq,

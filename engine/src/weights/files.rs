@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::numbers::{SHARE, gathered, is_finite, is_float, numbers_of, to_f32};
 use super::pickle::PickleError;
 use super::{safetensors as safe, torch};
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::file_kind::{FileKind, refuse_other};
 use crate::files::{self, Kind};
 use crate::nn::Precision;
@@ -292,7 +292,7 @@ fn shard_paths(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
         path: index.to_owned(),
         reason,
     };
-    let parsed: Index = serde_json::from_str(&text).map_err(|error| malformed(Sentence::verbatim(error)))?;
+    let parsed: Index = serde_json::from_str(&text).map_err(|error| malformed(json_reason(&error)))?;
     let mut names: Vec<String> = parsed.weight_map.into_values().collect();
     names.sort();
     names.dedup();

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use app::i18n::in_chinese;
+use engine::metrics::Metric;
+use engine::recipes::RECIPES;
 use regex::Regex;
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -32,10 +34,22 @@ fn templates(source: &str) -> Vec<String> {
     said.map(|literal| serde_json::from_str(&literal).unwrap()).collect()
 }
 
+/// Whether there is more to a label than names and numbers.
+fn has_word(label: &str) -> bool {
+    let is_word = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_lowercase());
+    label.split([' ', ',']).any(is_word)
+}
+
 fn all() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let files = ["engine/src", "app/src"].into_iter().flat_map(|folder| sources(&root.join(folder)));
-    files.flat_map(|path| templates(&std::fs::read_to_string(path).unwrap())).collect()
+    let said = files.flat_map(|path| templates(&std::fs::read_to_string(path).unwrap()));
+    // Recipes and metrics are constants, which are told as they stand.
+    let recipes = RECIPES.iter().flat_map(|recipe| [Some(recipe.title), recipe.note]).flatten();
+    let metrics = Metric::all().into_iter();
+    let metrics =
+        metrics.flat_map(|metric| [Some(metric.description), Some(metric.label).filter(|label| has_word(label))]);
+    said.chain(recipes.chain(metrics.flatten()).map(str::to_owned)).collect()
 }
 
 /// The blanks of a template, but for the forms of a word, which Chinese does not have.

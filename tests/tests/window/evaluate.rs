@@ -150,3 +150,26 @@ fn evaluate_in_both_languages_and_narrow() {
     let chinese = evaluated(Start { settings, ..Start::default() }, ["同时评估基础模型", "开始评估"]);
     pictures([(dark, "evaluate"), (narrow, "evaluate_narrow"), (chinese, "evaluate_chinese")]);
 }
+
+#[test]
+fn the_form_is_found_as_it_was_left_and_is_of_its_run_alone() {
+    let mut bench = opened(Start::default());
+    bench.harness.get_by_label("The base model beside it").click();
+    bench.settle();
+    bench.world.borrow_mut().now += 5.0;
+    bench.settle();
+    let kept = bench.world.borrow().desks.last().cloned().expect("the desk is kept");
+    let desk: app::desk::Desk = serde_json::from_str(&kept).expect("a desk");
+    let again = |run: usize| {
+        let mut bench = Bench::new(Start::default());
+        let mut desk = desk.clone();
+        desk.run = Some(runs()[run].id.clone());
+        bench.harness.state_mut().as_mut().expect("the window is open").restore(desk);
+        bench.answer(Answer::Runs(runs()));
+        bench.answer(Answer::Detail(Box::new(detail(runs().remove(run), 400))));
+        click(&mut bench, "Evaluate this");
+        asked(&bench).len()
+    };
+    assert_eq!(again(2), 2, "the base is asked too, as it was ticked");
+    assert_eq!(again(3), 1, "another run begins with what it says itself");
+}

@@ -1,6 +1,7 @@
 //! The window, driven by its accessible labels, with hand-written events behind it and once with the whole program; and what it looks like.
 
 mod choices;
+mod commands;
 mod evaluate;
 mod experiments;
 mod explorer;
@@ -9,6 +10,7 @@ mod init_comparison;
 mod keys;
 mod methods;
 mod models;
+mod narrow;
 mod opening;
 mod pictures;
 mod report;
@@ -17,6 +19,7 @@ mod scenes;
 mod selection;
 mod sent;
 mod several;
+mod suggested;
 mod table;
 mod walk;
 mod whole;

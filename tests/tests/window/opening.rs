@@ -88,6 +88,7 @@ fn whoever_holds_something_over_the_window_is_told_what_will_happen() {
         (PathKind::Rows, "Rows to train on"),
         (PathKind::Model, "A base model"),
         (PathKind::RunFile, "A run file"),
+        (PathKind::Experiment, "An experiment: a run and what varies"),
         (PathKind::Adapter, "An adapter"),
         (PathKind::Run, "The folder of a run"),
         (PathKind::Other, "Nothing that is opened here"),
@@ -121,4 +122,48 @@ fn what_the_library_is_asked_to_open_is_looked_at_first() {
     click(&mut bench, "Open adapter…");
     bench.settle();
     assert_eq!(window(&bench).state.screen, Screen::NewRun, "rows are no adapter");
+}
+
+#[test]
+fn of_several_things_each_is_named_while_they_are_held() {
+    let mut bench = Bench::with_runs(Start::default(), runs());
+    for path in ["/mail/own.csv", "/mail/run.toml", "/mail/notes.docx"] {
+        let held = egui::HoveredFile { path: Some(path.into()), ..egui::HoveredFile::default() };
+        bench.harness.input_mut().hovered_files.push(held);
+    }
+    bench.settle();
+    let paths = ["/mail/own.csv", "/mail/run.toml", "/mail/notes.docx"].map(PathBuf::from).to_vec();
+    let kinds = vec![PathKind::Rows, PathKind::RunFile, PathKind::Other];
+    bench.hear(app::window::backend::BackendEvent::Hovered(paths, kinds));
+    for line in ["own.csv · Rows to train on", "run.toml · A run file", "notes.docx · Nothing that is opened here"] {
+        bench.harness.get_by_label(line);
+    }
+    picture(&mut bench, "drop_several");
+}
+
+#[test]
+fn several_things_go_where_each_belongs_and_those_that_are_refused_say_why() {
+    let mut sent = config();
+    sent.training.batch_size = 3;
+    let failure = Failure {
+        what: engine::Sentence::verbatim("2 adapters were dropped"),
+        advice: engine::Sentence::verbatim("Drop one of them"),
+    };
+    let several = vec![
+        Opened::RunFile(Box::new(sent)),
+        Opened::Model("/mail/bert".into()),
+        Opened::Rows("/mail/own.csv".into(), None),
+        Opened::Experiment("/mail/lengths.toml".into()),
+        Opened::Failed(failure),
+    ];
+    let mut bench = dropped(Opened::Several(several));
+    assert_eq!(window(&bench).state.screen, Screen::NewRun);
+    bench.harness.get_by_label("2 adapters were dropped");
+    bench.harness.get_by_label_contains("prefix-workbench experiment FILE");
+    bench.answer_form();
+    let asked = bench.last(|command| match command {
+        Command { ask: Ask::Preview { data, model, .. }, .. } => Some((model.clone(), data.train.clone())),
+        _ => None,
+    });
+    assert_eq!(asked, Some(("/mail/bert".into(), "/mail/own.csv".into())));
 }

@@ -214,7 +214,7 @@ fn listed(start: Start, field: &str, look_up: &str) -> Bench {
 }
 
 fn fetching(start: Start) -> (Bench, JobId) {
-    let mut bench = listed(start, "Id of a model", "Look up");
+    let mut bench = listed(start, "Id of a model or a dataset", "Look up");
     click(&mut bench, "Download 664 MB");
     let job = bench.last_of_hub(|command| match command {
         HubCommand::Download { job, listing: sent } => {
@@ -236,16 +236,16 @@ fn fetching(start: Start) -> (Bench, JobId) {
 
 #[test]
 fn the_library_names_files_and_sizes_before_it_fetches() {
-    let typed = asking_hub(Start::default(), "Id of a model");
+    let typed = asking_hub(Start::default(), "Id of a model or a dataset");
     assert!(typed.last_of_hub(|c| (!matches!(c, HubCommand::Describe { .. })).then_some(())).is_none());
-    let bench = listed(Start::default(), "Id of a model", "Look up");
+    let bench = listed(Start::default(), "Id of a model or a dataset", "Look up");
     assert!(bench.last_of_hub(|c| matches!(c, HubCommand::Download { .. }).then_some(())).is_none());
     bench.harness.get_by_label("gated");
     let start = || {
         let settings = app::settings::Settings { language: Language::Chinese, theme: ThemeChoice::Light, ..settings() };
         Start { settings, ..Start::default() }
     };
-    pictures([(bench, "library_listed"), (listed(start(), "模型 ID", "查询"), "chinese_library_listed")]);
+    pictures([(bench, "library_listed"), (listed(start(), "模型或数据集 ID", "查询"), "chinese_library_listed")]);
 }
 
 #[test]

@@ -234,8 +234,8 @@ fn downloading() -> (Bench, JobId) {
     let mut bench = Bench::with_runs(Start::default(), Vec::new());
     bench.hear(BackendEvent::Hub(hub_facts()));
     click(&mut bench, "Library");
-    bench.harness.get_by_label("Id of a model").focus();
-    bench.harness.get_by_label("Id of a model").type_text("Langboat/bloom-389m-zh");
+    bench.harness.get_by_label("Id of a model or a dataset").focus();
+    bench.harness.get_by_label("Id of a model or a dataset").type_text("Langboat/bloom-389m-zh");
     bench.settle();
     click(&mut bench, "Look up");
     let job = last_job(&bench);
@@ -292,8 +292,8 @@ fn a_download_is_cancelled_and_its_late_news_change_nothing() {
 fn an_id_that_is_none_never_reaches_the_hub() {
     let mut bench = Bench::with_runs(Start::default(), Vec::new());
     click(&mut bench, "Library");
-    bench.harness.get_by_label("Id of a model").focus();
-    bench.harness.get_by_label("Id of a model").type_text("../etc");
+    bench.harness.get_by_label("Id of a model or a dataset").focus();
+    bench.harness.get_by_label("Id of a model or a dataset").type_text("../etc");
     bench.settle();
     click(&mut bench, "Look up");
     bench.harness.get_by_label_contains("is no model id");

@@ -102,8 +102,8 @@ impl Backend for FakeBackend {
     }
     fn look_at(&mut self, paths: Vec<PathBuf>) {
         let mut world = self.0.borrow_mut();
-        let kind = world.kind;
-        world.news.extend(kind.map(|kind| BackendEvent::Hovered(paths, kind)));
+        let kinds = world.kind.map(|kind| vec![kind; paths.len()]);
+        world.news.extend(kinds.map(|kinds| BackendEvent::Hovered(paths, kinds)));
     }
     fn write(&mut self, path: PathBuf, text: String) {
         self.0.borrow_mut().written.push((path, text));

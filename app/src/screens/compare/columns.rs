@@ -21,6 +21,9 @@ use crate::widgets::diff::{diff_job, words_that_differ};
 use crate::widgets::field;
 use crate::widgets::icon::{self, Icon};
 
+/// A column is no narrower: more of them are scrolled to.
+const LEAST_WIDTH: f32 = 190.0;
+
 impl Compare {
     /// Draws them, and what can be done with all of them.
     pub(super) fn columns_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
@@ -54,12 +57,16 @@ impl Compare {
             Marks::Wanted if !self.reference.trim().is_empty() => Some(self.reference.clone()),
             Marks::Wanted | Marks::Base => Some(base).filter(|_| old.first() == Some(&false)),
         };
-        ui.columns(columns.len().max(2), |sides| {
-            for (i, (ui, column)) in sides.iter_mut().zip(columns).enumerate() {
-                let asked = column.asked.as_ref().filter(|_| old[i]);
-                let other = asked.map(|asked| Old { prompt: asked.prompt != form.prompt });
-                ui.push_id(i, |ui| self.column_ui(ui, column, (against.as_deref(), other), state, out));
-            }
+        let n = columns.len().max(2);
+        ScrollArea::horizontal().id_salt("columns").show(ui, |ui| {
+            ui.set_width(ui.available_width().max(n as f32 * LEAST_WIDTH));
+            ui.columns(n, |sides| {
+                for (i, (ui, column)) in sides.iter_mut().zip(columns).enumerate() {
+                    let asked = column.asked.as_ref().filter(|_| old[i]);
+                    let other = asked.map(|asked| Old { prompt: asked.prompt != form.prompt });
+                    ui.push_id(i, |ui| self.column_ui(ui, column, (against.as_deref(), other), state, out));
+                }
+            });
         });
     }
 

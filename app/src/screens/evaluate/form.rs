@@ -6,9 +6,11 @@ use egui::{RichText, Ui};
 use engine::config::{RunConfig, Sampling};
 use engine::evaluation::{check_metrics, usual_metrics};
 use engine::metrics::{Metric, Needs};
+use serde::{Deserialize, Serialize};
 
 use super::state::EvaluateForm;
 use crate::action::{Action, Pick};
+use crate::i18n::tell;
 use crate::screens::compare::decoding;
 use crate::t;
 use crate::theme;
@@ -16,7 +18,8 @@ use crate::widgets::containers::card_ui;
 use crate::widgets::field;
 
 /// Typed settings.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Form {
     data: String,
     generation: Option<Sampling>,
@@ -109,7 +112,8 @@ impl Form {
         ui.horizontal_wrapped(|ui| {
             for metric in metrics {
                 let mut chosen = self.metrics.iter().any(|name| name == metric.name);
-                let toggled = ui.toggle_value(&mut chosen, metric.label).on_hover_text(metric.description);
+                let toggled = ui.toggle_value(&mut chosen, tell(&metric.label_sentence()));
+                let toggled = toggled.on_hover_text(tell(&metric.description_sentence()));
                 if toggled.changed() {
                     self.metrics.retain(|name| name != metric.name);
                     if chosen {

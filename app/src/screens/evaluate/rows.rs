@@ -25,7 +25,7 @@ const METRIC_WIDTH: f32 = 180.0;
 type Sorting = (usize, Vec<String>, usize, Order);
 
 /// Order and page.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Rows {
     metric: usize,
     order: Order,
@@ -79,7 +79,7 @@ impl Rows {
             ];
             segmented_ui(ui, &mut self.order, &choices);
             if names.len() > 1 {
-                let choices: Vec<_> = names.iter().enumerate().map(|(i, name)| (i, label(name).to_owned())).collect();
+                let choices: Vec<_> = names.iter().enumerate().map(|(i, name)| (i, label(name))).collect();
                 let size = egui::vec2(METRIC_WIDTH, ui.spacing().interact_size.y);
                 ui.allocate_ui(size, |ui| {
                     ui.name_inputs(t!("evaluate.order_by"), |ui| {

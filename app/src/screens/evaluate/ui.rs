@@ -3,6 +3,7 @@
 use egui::{Grid, RichText, ScrollArea, Ui};
 use engine::evaluation::MetricFigure;
 use engine::metrics::Metric;
+use serde::{Deserialize, Serialize};
 
 use super::action::EvaluateAction;
 use super::form::Form;
@@ -11,6 +12,7 @@ use super::rows::Rows;
 use super::state::Evaluated;
 use crate::action::{Action, Screen};
 use crate::format;
+use crate::i18n::tell;
 use crate::screens::training::phase_line;
 use crate::state::State;
 use crate::t;
@@ -19,10 +21,12 @@ use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::containers::{card_ui, empty_ui, failure_ui, heading_ui, progress_ui};
 use crate::workspace::RunId;
 
-/// Typed settings and the place in the rows.
-#[derive(Debug, Default)]
+/// Typed settings, the run that they are for, and the place in the rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Evaluate {
     form: Form,
+    #[serde(skip)]
     rows: Rows,
     of: Option<RunId>,
 }
@@ -108,8 +112,8 @@ fn at_work_ui(ui: &mut Ui, state: &State) {
 }
 
 /// The name of a metric for people.
-pub(super) fn label(name: &str) -> &str {
-    Metric::named(name).map_or(name, |metric| metric.label)
+pub(super) fn label(name: &str) -> String {
+    Metric::named(name).map_or_else(|_| name.to_owned(), |metric| tell(&metric.label_sentence()))
 }
 
 /// `27.41`, or `0.2741` of a share.

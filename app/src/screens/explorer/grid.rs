@@ -49,9 +49,12 @@ impl Explorer {
         let shades = shades(values, grid.n_virtual, self.scale);
         let chosen = state.exploration.cell.map(|cell| (cell.layer, cell.position));
         let map = Heatmap { shades: &shades, rows: grid.n_layers, columns: grid.n_virtual, chosen };
-        let clicked = heatmap_ui(ui, &map, |layer, position| {
-            let value = values.get(layer * grid.n_virtual + position).copied().unwrap_or(f32::NAN);
-            name(grid, is_change, (layer, position), value)
+        // A long prefix has more columns than there is room for.
+        let clicked = egui::ScrollArea::horizontal().id_salt("grid").show(ui, |ui| {
+            heatmap_ui(ui, &map, |layer, position| {
+                let value = values.get(layer * grid.n_virtual + position).copied().unwrap_or(f32::NAN);
+                name(grid, is_change, (layer, position), value)
+            })
         });
         let note = |ui: &mut Ui, text: &str| {
             ui.add(egui::Label::new(RichText::new(text).small().color(tokens(ui).muted)).wrap());
@@ -66,7 +69,7 @@ impl Explorer {
             _ => scale_ui(ui, &format!("{low:.2}"), &format!("{high:.2}")),
         }
         note(ui, if is_change { t!("explorer.change_note") } else { t!("explorer.grid_note") });
-        if let Some((layer, position)) = clicked {
+        if let Some((layer, position)) = clicked.inner {
             out.push(self.ask(layer, position));
         }
     }

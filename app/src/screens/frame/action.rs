@@ -2,6 +2,7 @@
 
 use crate::state::State;
 use crate::state::exit::ExitState;
+use crate::state::history::Way;
 
 /// Something to be done around the screens.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub enum FrameAction {
     ClearNotices,
     /// Take away a banner.
     DismissBanner,
+    /// Go to where one was.
+    Go(Way),
     /// Come to the end in this way.
     Leave(ExitState),
 }
@@ -25,6 +28,7 @@ impl State {
             FrameAction::NoticesSeen => self.notices.unread = 0,
             FrameAction::ClearNotices => self.notices.clear(),
             FrameAction::DismissBanner => self.notices.banner = None,
+            FrameAction::Go(way) => self.go(way),
             FrameAction::Leave(leaving) => self.leave(leaving),
         }
     }

@@ -2,6 +2,9 @@
 
 pub mod action;
 mod banners;
+mod commands;
+pub mod diagnostics;
+mod key_list;
 mod leaving;
 mod palette;
 mod rail;

@@ -1,25 +1,28 @@
-//! The palette: everything that can be done, by a few letters of its name. And the list of keys.
+//! The palette: everything that can be done, by a few letters of its name. It also listens to the keys of all of it.
 
-use egui::{Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, Ui};
+use egui::text::{LayoutJob, TextFormat, TextWrapping};
+use egui::{FontId, Key, Modifiers, RichText, ScrollArea, Ui};
+use engine::recipes::Recipe;
 
-use super::rail;
+use super::commands::{Deed, UiCommand};
+use super::key_list::key_list_ui;
 use crate::action::{Action, Screen};
-use crate::i18n::Language;
-use crate::screens::runs::action::RunAction;
-use crate::screens::runs::can_resume;
-use crate::screens::settings::action::SettingsAction;
-use crate::settings::Settings;
+use crate::i18n::tell;
+use crate::screens::new_run::action::NewRunAction;
+use crate::screens::runs::send::Form;
 use crate::state::State;
 use crate::t;
-use crate::theme::{self, ThemeChoice, tokens};
-use crate::widgets::button::quiet_ui;
+use crate::theme::{self, tokens};
+use crate::widgets::button;
 use crate::widgets::containers::modal_frame;
 use crate::widgets::field;
+use crate::widgets::fuzzy::{self, Found};
+use crate::workspace::{RunId, dataset_name};
 
-const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::K);
-const KEYS: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::F1);
 /// Runs that are offered by name.
 const RUNS_OFFERED: usize = 200;
+/// Height of a line.
+const LINE: f32 = 28.0;
 
 /// The palette: typed query, chosen line, list of keys.
 #[derive(Debug, Default)]
@@ -30,6 +33,8 @@ pub struct Palette {
     /// The line that *Enter* does.
     at: usize,
     keys: bool,
+    /// A run that somebody wants to hand on.
+    sent: Option<(RunId, Form)>,
 }
 
 /// Something that can be done.
@@ -37,33 +42,61 @@ struct Entry {
     name: String,
     /// Text shown behind the name.
     note: String,
+    /// Keys that do it too.
+    keys: String,
     deed: Deed,
+    /// Where the query is in the name.
+    found: Found,
 }
 
-enum Deed {
-    Act(Action),
-    ShowKeys,
+impl Entry {
+    fn new(name: String, note: String, action: Action) -> Self {
+        Self { name, note, keys: String::new(), deed: Deed::Act(vec![action]), found: Found::default() }
+    }
 }
 
 impl Palette {
-    /// Listens to its keys and draws itself, if it is open.
-    pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        if ui.input_mut(|input| input.consume_shortcut(&OPEN)) {
-            *self = Self { open: !self.open, fresh: true, ..Self::default() };
-        }
-        if ui.input_mut(|input| input.consume_shortcut(&KEYS)) {
-            (self.keys, self.open) = (!self.keys, false);
+    /// Whether it is open: then it wants to know what can be done.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// The run that somebody wants to hand on, once.
+    pub fn take_sent(&mut self) -> Option<(RunId, Form)> {
+        self.sent.take()
+    }
+
+    /// Listens to all keys and draws itself, if it is open. `recipes` are those of the form of a new run.
+    pub fn ui(&mut self, ui: &mut Ui, state: &State, recipes: &[&'static Recipe], out: &mut Vec<Action>) {
+        for command in UiCommand::ALL {
+            if command.is_pressed(ui.ctx())
+                && let Some(deed) = command.deed(state)
+            {
+                self.perform(ui, deed, out);
+            }
         }
         if self.open {
-            self.palette_ui(ui, state, out);
+            self.palette_ui(ui, state, recipes, out);
         }
         if self.keys {
-            self.keys_ui(ui);
+            self.keys = key_list_ui(ui, state);
         }
     }
 
-    fn palette_ui(&mut self, ui: &Ui, state: &State, out: &mut Vec<Action>) {
-        let found: Vec<Entry> = entries(ui, state).into_iter().filter(|entry| self.matches(entry)).collect();
+    fn perform(&mut self, ui: &Ui, deed: Deed, out: &mut Vec<Action>) {
+        let was_open = std::mem::take(&mut self.open);
+        match deed {
+            Deed::Act(actions) => out.extend(actions),
+            Deed::Copy(text) => ui.ctx().copy_text(text),
+            Deed::Palette => *self = Self { open: !was_open, fresh: true, ..Self::default() },
+            Deed::KeyList => self.keys = !self.keys,
+            Deed::MainButton => button::press_main(ui.ctx()),
+            Deed::Send(run, form) => self.sent = Some((run, form)),
+        }
+    }
+
+    fn palette_ui(&mut self, ui: &Ui, state: &State, recipes: &[&'static Recipe], out: &mut Vec<Action>) {
+        let found = matching(&self.query, entries(ui, state, recipes));
         let last = found.len().saturating_sub(1);
         let arrow = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
         let moved = match (arrow(Key::ArrowDown), arrow(Key::ArrowUp)) {
@@ -74,7 +107,7 @@ impl Palette {
         self.at = moved.unwrap_or(self.at).min(last);
         let mut chosen = None;
         let modal = egui::Modal::new(egui::Id::unique("palette")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
-            ui.set_width(520.0);
+            ui.set_width(600.0);
             let before = self.query.clone();
             let entered = ui.name_inputs(t!("palette.field"), |ui| {
                 field::entry_ui(ui, &mut self.query, std::mem::take(&mut self.fresh))
@@ -89,7 +122,7 @@ impl Palette {
             if found.is_empty() {
                 ui.label(RichText::new(t!("palette.nothing")).color(tokens(ui).muted));
             }
-            ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
+            ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.spacing_mut().item_spacing.y = 2.0;
                 for (index, entry) in found.iter().enumerate() {
@@ -104,46 +137,33 @@ impl Palette {
             });
         });
         if let Some(entry) = chosen.and_then(|index| found.into_iter().nth(index)) {
-            self.open = false;
-            match entry.deed {
-                Deed::Act(action) => out.push(action),
-                Deed::ShowKeys => self.keys = true,
-            }
+            self.perform(ui, entry.deed, out);
         } else if modal.should_close() {
             self.open = false;
         }
     }
+}
 
-    /// All words of the query are in the name or behind it.
-    fn matches(&self, entry: &Entry) -> bool {
-        let text = format!("{} {}", entry.name, entry.note).to_lowercase();
-        self.query.to_lowercase().split_whitespace().all(|word| text.contains(word))
-    }
-
-    fn keys_ui(&mut self, ui: &Ui) {
-        let modal = egui::Modal::new(egui::Id::unique("keys")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
-            ui.set_width(460.0);
-            ui.label(RichText::new(t!("keys.title")).text_style(theme::title()));
-            ui.add_space(theme::SMALL_GAP);
-            egui::Grid::new("keys").num_columns(2).spacing([24.0, 6.0]).show(ui, |ui| {
-                for (keys, what) in key_list(ui) {
-                    ui.label(RichText::new(keys).text_style(theme::small_number()).color(tokens(ui).accent));
-                    ui.label(what);
-                    ui.end_row();
-                }
-            });
-            ui.add_space(theme::SMALL_GAP);
-            quiet_ui(ui, true, t!("keys.close")).clicked()
-        });
-        if modal.inner || modal.should_close() {
-            self.keys = false;
-        }
-    }
+/// Those that have all words of a query, the best first; what is in the note alone comes last.
+fn matching(query: &str, entries: Vec<Entry>) -> Vec<Entry> {
+    let of_name = |entry: &Entry| fuzzy::find(query, &entry.name);
+    let anywhere = |entry: &Entry| {
+        let name = entry.name.chars().count();
+        let mut found = fuzzy::find(query, &format!("{} {}", entry.name, entry.note))?;
+        found.letters.retain(|letter| *letter < name);
+        Some(Found { score: found.score / 2, ..found })
+    };
+    let mut found: Vec<Entry> = entries
+        .into_iter()
+        .filter_map(|entry| Some(Entry { found: of_name(&entry).or_else(|| anywhere(&entry))?, ..entry }))
+        .collect();
+    found.sort_by_key(|entry| std::cmp::Reverse(entry.found.score));
+    found
 }
 
 fn entry_ui(ui: &mut Ui, entry: &Entry, chosen: bool) -> egui::Response {
     let t = tokens(ui);
-    let size = egui::vec2(ui.available_width(), 28.0);
+    let size = egui::vec2(ui.available_width(), LINE);
     let (rect, response) = ui.allocate_exact_size(size, egui::Sense::click());
     // A name alone may be that of a button behind the palette.
     let label = format!("{} · {}", entry.name, entry.note);
@@ -153,82 +173,107 @@ fn entry_ui(ui: &mut Ui, entry: &Entry, chosen: bool) -> egui::Response {
         (false, true) => t.raised,
         (false, false) => egui::Color32::TRANSPARENT,
     };
-    ui.painter().rect_filled(rect, 6.0, fill);
-    let note = egui::FontId::proportional(12.5);
-    let note = ui.painter().layout_no_wrap(entry.note.clone(), note, t.muted);
-    let mut job =
-        egui::text::LayoutJob::simple_singleline(entry.name.clone(), egui::FontId::proportional(14.5), t.text);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - note.size().x - 36.0);
-    let name = ui.painter().layout_job(job);
+    let painter = ui.painter();
+    painter.rect_filled(rect, 6.0, fill);
     let middle = |galley: &egui::Galley| rect.center().y - galley.size().y / 2.0;
-    ui.painter().galley(egui::pos2(rect.left() + 10.0, middle(&name)), name, t.text);
-    ui.painter().galley(egui::pos2(rect.right() - 10.0 - note.size().x, middle(&note)), note, t.muted);
+    let keys = painter.layout_no_wrap(entry.keys.clone(), FontId::monospace(12.0), t.accent);
+    painter.galley(egui::pos2(rect.right() - 10.0 - keys.size().x, middle(&keys)), keys.clone(), t.accent);
+    let room = rect.width() - 20.0 - if entry.keys.is_empty() { 0.0 } else { keys.size().x + 14.0 };
+    let mut name = name_job(entry, t.text, t.accent);
+    name.wrap = TextWrapping::truncate_at_width(room);
+    let name = painter.layout_job(name);
+    let left = rect.left() + 10.0;
+    let room = room - name.size().x - 14.0;
+    painter.galley(egui::pos2(left, middle(&name)), name.clone(), t.text);
+    if room > 40.0 {
+        let mut note = LayoutJob::simple_singleline(entry.note.clone(), FontId::proportional(12.5), t.muted);
+        note.wrap = TextWrapping::truncate_at_width(room);
+        let note = painter.layout_job(note);
+        painter.galley(egui::pos2(left + name.size().x + 14.0, middle(&note)), note, t.muted);
+    }
     response
 }
 
-/// Everything, in the order in which it is offered.
-fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
-    let act = |name: String, note: String, action| Entry { name, note, deed: Deed::Act(action) };
-    let mut entries: Vec<Entry> = Screen::ALL
-        .into_iter()
-        .map(|screen| act(rail::name(screen).to_owned(), rail::keys(ui, screen), Action::Show(screen)))
-        .collect();
-    for live in state.live.running.values() {
-        let name = state.row(&live.run).map(|row| row.name.clone()).unwrap_or_default();
-        let pause = if live.paused { t!("training.continue") } else { t!("training.pause") };
-        entries.push(act(
-            pause.to_owned(),
-            name.clone(),
-            Action::Run(RunAction::Pause(live.run.clone(), !live.paused)),
-        ));
-        entries.push(act(t!("training.stop").to_owned(), name, Action::Run(RunAction::Stop(live.run.clone()))));
-    }
-    let viewed = state.runs.view.as_ref().and_then(|view| state.row(&view.id));
-    if let Some(row) = viewed {
-        let (id, name) = (|| row.id.clone(), || row.name.clone());
-        entries.push(act(t!("training.compare").to_owned(), name(), Action::Open(id(), Screen::Compare)));
-        entries.push(act(t!("training.evaluate").to_owned(), name(), Action::Open(id(), Screen::Evaluate)));
-        entries.push(act(t!("training.explore").to_owned(), name(), Action::Open(id(), Screen::Explorer)));
-        entries.push(act(t!("training.duplicate").to_owned(), name(), Action::Run(RunAction::Duplicate(id()))));
-        if can_resume(row) {
-            entries.push(act(t!("training.resume").to_owned(), name(), Action::Run(RunAction::Resume(id()))));
+/// The name, with the letters that were typed in the accent's color.
+fn name_job(entry: &Entry, text: egui::Color32, accent: egui::Color32) -> LayoutJob {
+    let mut job = LayoutJob::default();
+    let format = |color| TextFormat { font_id: FontId::proportional(14.5), color, ..TextFormat::default() };
+    let (mut piece, mut was_found) = (String::new(), false);
+    for (at, letter) in entry.name.chars().enumerate() {
+        let is_found = entry.found.letters.binary_search(&at).is_ok();
+        if is_found != was_found {
+            job.append(&std::mem::take(&mut piece), 0.0, format(if was_found { accent } else { text }));
+            was_found = is_found;
         }
+        piece.push(letter);
     }
-    let settings = |change: fn(&mut Settings)| {
-        let mut settings = state.settings.clone();
-        change(&mut settings);
-        Action::Settings(SettingsAction::Keep(Box::new(settings)))
+    job.append(&piece, 0.0, format(if was_found { accent } else { text }));
+    job
+}
+
+/// Everything, in the order in which it is offered.
+fn entries(ui: &Ui, state: &State, recipes: &[&'static Recipe]) -> Vec<Entry> {
+    let ctx = ui.ctx();
+    let of_command = |command: UiCommand| {
+        let (name, deed) = (command.label(ctx, state)?, command.deed(state)?);
+        let (note, keys) = (command.hint(state), command.keys(ctx));
+        Some(Entry { name, note, keys, deed, found: Found::default() })
     };
-    for (name, note, action) in [
-        (t!("settings.dark"), t!("settings.theme"), settings(|s| s.theme = ThemeChoice::Dark)),
-        (t!("settings.light"), t!("settings.theme"), settings(|s| s.theme = ThemeChoice::Light)),
-        ("English", t!("settings.language"), settings(|s| s.language = Language::English)),
-        ("中文", t!("settings.language"), settings(|s| s.language = Language::Chinese)),
-    ] {
-        entries.push(act(name.to_owned(), note.to_owned(), action));
-    }
-    let keys = ui.ctx().format_shortcut(&KEYS);
-    entries.push(Entry { name: t!("keys.title").to_owned(), note: keys, deed: Deed::ShowKeys });
+    // Who has opened the palette does not look for it.
+    let commands = UiCommand::ALL.into_iter().filter(|command| *command != UiCommand::Palette);
+    let mut entries: Vec<Entry> = commands.filter_map(of_command).collect();
     for row in state.runs.rows().take(RUNS_OFFERED) {
         let name = t!("palette.run", name = row.name);
-        entries.push(act(name, row.method.clone(), Action::Open(row.id.clone(), Screen::Training)));
+        entries.push(Entry::new(name, row.method.clone(), Action::Open(row.id.clone(), Screen::Training)));
+    }
+    for config in state.env.starter.iter().map(Box::as_ref).chain(&state.env.other_starters) {
+        let name = t!("palette.starter", name = config.name);
+        let action = Action::NewRun(NewRunAction::Start(Box::new(config.clone())));
+        entries.push(Entry::new(name, t!("palette.starter_note").to_owned(), action));
+    }
+    for row in &state.library.models {
+        let name = t!("library.use_model", name = row.name);
+        let action = Action::NewRun(NewRunAction::UseModel(row.folder.clone()));
+        entries.push(Entry::new(name, t!("library.models").to_owned(), action));
+    }
+    let starter = state.env.starter.iter().map(|config| &config.data);
+    let starters = starter.chain(state.env.other_starters.iter().map(|config| &config.data));
+    let ours = starters.map(|data| (dataset_name(&data.train), data.train.clone(), data.validation.clone()));
+    let used = state.library.datasets.iter().map(|row| (row.name.clone(), row.train.clone(), row.validation.clone()));
+    let mut known = Vec::new();
+    for (name, train, validation) in ours.chain(used) {
+        if !known.contains(&train) {
+            let action = Action::NewRun(NewRunAction::UseDataset(train.clone(), validation));
+            let name = t!("library.use_dataset", name = name);
+            entries.push(Entry::new(name, t!("library.datasets").to_owned(), action));
+            known.push(train);
+        }
+    }
+    for recipe in recipes {
+        let name = t!("palette.preset", name = tell(&recipe.title_sentence()));
+        entries.push(Entry::new(name, recipe.source.to_owned(), Action::NewRun(NewRunAction::TakePreset(recipe.name))));
     }
     entries
 }
 
-/// Keys and what they do.
-fn key_list(ui: &Ui) -> Vec<(String, &'static str)> {
-    let shown = |shortcut: &KeyboardShortcut| ui.ctx().format_shortcut(shortcut);
-    vec![
-        (rail::key_range(ui), t!("keys.screens")),
-        (shown(&OPEN), t!("keys.palette")),
-        (shown(&KEYS), t!("keys.this")),
-        ("↑ ↓".to_owned(), t!("keys.rows")),
-        ("Enter".to_owned(), t!("keys.open")),
-        ("F2".to_owned(), t!("keys.rename")),
-        ("Delete".to_owned(), t!("keys.delete")),
-        ("Shift / Ctrl".to_owned(), t!("keys.several")),
-        ("Ctrl + −".to_owned(), t!("keys.zoom")),
-        ("Esc".to_owned(), t!("keys.close_modal")),
-    ]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, note: &str) -> Entry {
+        Entry::new(name.to_owned(), note.to_owned(), Action::Show(Screen::Runs))
+    }
+
+    fn found(query: &str) -> Vec<(String, usize)> {
+        let all = vec![entry("New run", "Set up a training"), entry("Runs", "All"), entry("Open Prune", "prefix 20")];
+        matching(query, all).into_iter().map(|entry| (entry.name, entry.found.letters.len())).collect()
+    }
+
+    #[test]
+    fn the_best_name_is_first_and_its_letters_are_marked() {
+        assert_eq!(found("run"), [("New run".into(), 3), ("Runs".into(), 3), ("Open Prune".into(), 3)]);
+        assert_eq!(found("prefix"), [("Open Prune".into(), 0)], "nothing of the name was typed");
+        assert_eq!(found("new train"), [("New run".into(), 3)]);
+        assert_eq!(found("").len(), 3);
+    }
 }

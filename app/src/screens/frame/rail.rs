@@ -1,8 +1,9 @@
-//! The rail at the left: the screens, with their keys.
+//! The rail at the left: the screens.
 
 use egui::accesskit::Role;
-use egui::{Align2, CornerRadius, FontId, Key, KeyboardShortcut, Modifiers, RichText, Sense, Ui, WidgetInfo, vec2};
+use egui::{Align2, CornerRadius, FontId, RichText, Sense, Ui, WidgetInfo, vec2};
 
+use super::commands::UiCommand;
 use crate::action::{Action, Screen};
 use crate::state::State;
 use crate::t;
@@ -36,31 +37,7 @@ fn icon_of(screen: Screen) -> Icon {
     }
 }
 
-fn shortcut(screen: Screen) -> KeyboardShortcut {
-    let key = match screen {
-        Screen::Runs => Key::Num1,
-        Screen::NewRun => Key::Num2,
-        Screen::Training => Key::Num3,
-        Screen::Compare => Key::Num4,
-        Screen::Evaluate => Key::Num5,
-        Screen::Explorer => Key::Num6,
-        Screen::Library => Key::Num7,
-        Screen::Settings => Key::Num8,
-    };
-    KeyboardShortcut::new(Modifiers::COMMAND, key)
-}
-
-/// The keys that show a screen, as people write them.
-pub(super) fn keys(ui: &Ui, screen: Screen) -> String {
-    ui.ctx().format_shortcut(&shortcut(screen))
-}
-
-/// Those of all screens.
-pub(super) fn key_range(ui: &Ui) -> String {
-    format!("{} … {}", keys(ui, Screen::Runs), keys(ui, Screen::Settings))
-}
-
-/// Draws the rail, with icons only if it is to be narrow, and listens to its keys.
+/// Draws the rail, with icons only if it is to be narrow.
 pub fn rail_ui(ui: &mut Ui, state: &State, narrow: bool, out: &mut Vec<Action>) {
     let t = tokens(ui);
     ui.add_space(14.0);
@@ -79,10 +56,10 @@ pub fn rail_ui(ui: &mut Ui, state: &State, narrow: bool, out: &mut Vec<Action>) 
     ui.spacing_mut().item_spacing.y = 3.0;
     for screen in Screen::ALL {
         let response = item_ui(ui, screen, state, narrow);
-        if response.clicked() || ui.input_mut(|input| input.consume_shortcut(&shortcut(screen))) {
+        if response.clicked() {
             out.push(Action::Show(screen));
         }
-        response.on_hover_text(format!("{}   {}", name(screen), keys(ui, screen)));
+        response.on_hover_text(format!("{}   {}", name(screen), UiCommand::Show(screen).keys(ui.ctx())));
     }
 }
 

@@ -3,11 +3,13 @@
 use egui::{Align, Layout, Popup, PopupCloseBehavior, RichText, ScrollArea, Ui};
 
 use super::action::FrameAction;
+use super::commands::UiCommand;
 use super::rail;
 use crate::action::{Action, Screen};
 use crate::format;
 use crate::screens::experiment;
 use crate::state::State;
+use crate::state::history::Way;
 use crate::state::notices::Level;
 use crate::t;
 use crate::theme::tokens;
@@ -18,13 +20,47 @@ use crate::widgets::icon::{self, Icon};
 /// Draws the bar.
 pub fn top_bar_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     ui.horizontal_centered(|ui| {
-        breadcrumb_ui(ui, state, out);
+        way_ui(ui, state, Way::Back, out);
+        way_ui(ui, state, Way::Forward, out);
+        // What has to be there first: the name of a run takes what is left.
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             bell_ui(ui, state, out);
             device_ui(ui, state, out);
             queue_ui(ui, state, out);
+            frame_times_ui(ui, state);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| breadcrumb_ui(ui, state, out));
         });
     });
+}
+
+/// A button to where one was; the mouse has one too.
+fn way_ui(ui: &mut Ui, state: &State, way: Way, out: &mut Vec<Action>) {
+    let (icon, button) = match way {
+        Way::Back => (Icon::Left, egui::PointerButton::Extra1),
+        Way::Forward => (Icon::Right, egui::PointerButton::Extra2),
+    };
+    let command = UiCommand::Go(way);
+    let leads = state.history.leads(way);
+    let t = tokens(ui);
+    let response = ui.add_enabled(leads, egui::Button::new("   ").frame(false).min_size(egui::vec2(24.0, 24.0)));
+    let ink = if leads { t.muted } else { theme::blend(t.chrome, t.faint, 0.5) };
+    icon::paint(ui.painter(), response.rect.center(), icon, ink);
+    let name = command.name(state);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, leads, &name));
+    let is_pressed = ui.input(|input| input.pointer.button_pressed(button));
+    let response = response.on_hover_text(format!("{name}   {}", command.keys(ui.ctx())));
+    if leads && (response.clicked() || is_pressed) {
+        out.push(Action::Frame(FrameAction::Go(way)));
+    }
+}
+
+/// Times of the frames of the last second, where somebody wants to see them.
+fn frame_times_ui(ui: &mut Ui, state: &State) {
+    let Some(frames) = state.env.frames.summary().filter(|_| state.settings.frame_times) else { return };
+    let ms = |secs: f32| format!("{:.1}", secs * 1e3);
+    let line = t!("frame.times", median = ms(frames.median_secs), worst = ms(frames.worst_secs));
+    let text = RichText::new(line).text_style(theme::small_number()).color(tokens(ui).muted);
+    ui.label(text).on_hover_text(t!("frame.times_help", n = frames.frames));
 }
 
 fn breadcrumb_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
@@ -41,7 +77,7 @@ fn breadcrumb_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
                 out.push(Action::Show(Screen::Runs));
             }
             ui.label(RichText::new("›").color(t.faint));
-            ui.label(RichText::new(&row.name).color(t.muted));
+            ui.add(egui::Label::new(RichText::new(&row.name).color(t.muted)).truncate());
         }
     }
 }

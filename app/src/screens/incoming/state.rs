@@ -26,8 +26,8 @@ pub struct Incoming {
 pub struct Hovered {
     /// As the system names them.
     pub paths: Vec<PathBuf>,
-    /// `None` until it was looked at.
-    pub kind: Option<PathKind>,
+    /// One for each path; `None` until they were looked at.
+    pub kinds: Option<Vec<PathKind>>,
 }
 
 /// An adapter that was sent, as far as it is known.

@@ -11,7 +11,7 @@ use crate::state::hub::HubWork;
 use crate::state::notices::Level;
 use crate::t;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{primary_ui, quiet_ui};
+use crate::widgets::button::{bold_ui, quiet_ui};
 use crate::widgets::containers::{
     banner_ui, card_frame, chip_ui, chips_ui, fact_ui, failure_ui, plain_chip_ui, progress_ui,
 };
@@ -63,7 +63,7 @@ fn listed_ui(ui: &mut Ui, listing: &Listing, out: &mut Vec<Action>) {
                 0 => t!("hub.add_here", name = listing.id),
                 bytes => t!("hub.download", size = format::bytes(bytes)),
             };
-            if primary_ui(ui, room, &label).on_hover_text(listing.folder.display().to_string()).clicked() {
+            if bold_ui(ui, room, &label).on_hover_text(listing.folder.display().to_string()).clicked() {
                 out.push(Action::Library(LibraryAction::Download));
             }
             if quiet_ui(ui, true, t!("hub.not_now")).clicked() {

@@ -4,6 +4,7 @@ pub mod action;
 mod hub;
 mod hub_work;
 mod statistics;
+pub mod suggested;
 mod ui;
 
 pub use self::hub_work::hub_work_ui;

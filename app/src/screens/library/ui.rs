@@ -7,6 +7,7 @@ use egui::{RichText, ScrollArea, Ui};
 use super::action::LibraryAction;
 use super::hub;
 use super::statistics::statistics_ui;
+use super::suggested::suggested_ui;
 use crate::action::{Action, Pick};
 use crate::format;
 use crate::home::typed;
@@ -46,6 +47,8 @@ impl Library {
         heading_ui(ui, t!("screen.library"), t!("library.note"), |_| {});
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             card_ui(ui, t!("hub.title"), |ui| hub::hub_ui(ui, &mut self.hub_id, state, out));
+            ui.add_space(theme::SMALL_GAP);
+            card_ui(ui, t!("hub.suggested"), |ui| suggested_ui(ui, state, out));
             ui.add_space(theme::SMALL_GAP);
             card_ui(ui, t!("library.models"), |ui| self.models_ui(ui, state, out));
             ui.add_space(theme::SMALL_GAP);

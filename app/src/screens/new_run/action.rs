@@ -21,6 +21,8 @@ pub enum NewRunAction {
     UseModel(PathBuf),
     /// Use a dataset in the form, with validation rows if they come along.
     UseDataset(PathBuf, Option<PathBuf>),
+    /// Fill in what a recipe of that name decides.
+    TakePreset(&'static str),
     /// Tokenize rows.
     Preview(PreviewOf, PreviewQuestion),
     /// Try learning rates on the first steps of a run.
@@ -43,6 +45,7 @@ impl State {
             NewRunAction::Start(config) => self.outbox.push(Effect::NewRun(NewRun::Trained(config))),
             NewRunAction::UseModel(folder) => self.fill(Fill::Model(folder)),
             NewRunAction::UseDataset(train, validation) => self.fill(Fill::Dataset(train, validation)),
+            NewRunAction::TakePreset(name) => self.fill(Fill::Recipe(name)),
             NewRunAction::Preview(of, question) => {
                 let job = self.outbox.ask(question.ask(of));
                 self.new_run.preview_of(of).start(of, &question, job);

@@ -11,6 +11,7 @@ use super::check::{Field, Issue};
 use super::datasets::{self, Shown};
 use super::error_of;
 use super::form::RunForm;
+use super::hub_rows::{hub_rows_ui, wanted_rows};
 use super::vary::{field as listed, several};
 use crate::action::{Action, Pick};
 use crate::format;
@@ -56,7 +57,7 @@ pub(super) fn data_ui(
         datasets::switch_ui(ui, &data, shown);
         let preview = if shown.dataset == 0 { &state.new_run.preview } else { &state.new_run.preview_beside };
         match (preview.known(), preview.failure()) {
-            (_, Some(failure)) => failure_ui(ui, failure),
+            (_, Some(failure)) if wanted_rows(form).is_none() => failure_ui(ui, failure),
             (Some(preview), None) => rows_ui(ui, form, &mut shown.row, preview),
             (None, None) if preview.is_open() => {
                 ui.horizontal(|ui| {
@@ -64,7 +65,7 @@ pub(super) fn data_ui(
                     ui.label(RichText::new(t!("data.reading")).color(tokens(ui).muted));
                 });
             }
-            (None, None) => {
+            (None, _) | (_, Some(_)) => {
                 ui.label(RichText::new(t!("data.no_preview")).color(tokens(ui).muted));
             }
         }
@@ -72,14 +73,16 @@ pub(super) fn data_ui(
 }
 
 fn files_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
-    let error = error_of(issues, Field::Train)
-        .filter(|_| !form.text.train.trim().is_empty() && state.new_run.preview.failure().is_none());
+    let error = error_of(issues, Field::Train).filter(|_| {
+        !form.text.train.trim().is_empty() && state.new_run.preview.failure().is_none() && wanted_rows(form).is_none()
+    });
     let train = field::field_ui(ui, t!("data.train"), &help_of("data.train"), error, |ui| {
         field::path_ui(ui, &mut form.text.train, t!("data.train_hint"), t!("data.browse_train"))
     });
     if train.browse {
         out.push(Action::Browse(Pick::Train));
     }
+    hub_rows_ui(ui, form, state, out);
     known_datasets_ui(ui, form, state);
     several::datasets_ui(ui, form, state);
     let error = error_of(issues, Field::Validation);

@@ -110,7 +110,7 @@ fn recipe_ui(ui: &mut Ui, form: &mut RunForm) {
     let present = form.recipe();
     let mut chosen = present.map(|recipe| recipe.name);
     let own = (None, t!("schedule.no_recipe").to_owned());
-    let recipes = form.recipes().map(|recipe| (Some(recipe.name), recipe.title.to_owned()));
+    let recipes = form.recipes().map(|recipe| (Some(recipe.name), tell(&recipe.title_sentence())));
     let choices: Vec<(Option<&str>, String)> = std::iter::once(own).chain(recipes).collect();
     let changed = field::field_ui(ui, t!("schedule.recipe"), t!("schedule.recipe_help"), None, |ui| {
         field::choice_ui(ui, "recipe", &mut chosen, &choices)
@@ -119,7 +119,7 @@ fn recipe_ui(ui: &mut Ui, form: &mut RunForm) {
         form.take_recipe(recipe);
     }
     if let Some(recipe) = present {
-        let note = recipe.note.map(|note| format!(" · {note}")).unwrap_or_default();
+        let note = recipe.note_sentence().map(|note| format!(" · {}", tell(&note))).unwrap_or_default();
         let text = RichText::new(format!("{}{note}", recipe.source)).small().color(tokens(ui).muted);
         ui.add(egui::Label::new(text).wrap());
     }

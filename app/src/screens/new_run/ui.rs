@@ -11,6 +11,7 @@ use super::action::NewRunAction;
 use super::check::{Facts, Field, Issue};
 use super::datasets::Shown;
 use super::form::RunForm;
+use super::hub_rows::wanted_rows;
 use super::state::preview::{PreviewOf, PreviewQuestion};
 use super::vary::{Known, Variation};
 use super::{data, init_comparison, method, model, rows, schedule};
@@ -211,7 +212,10 @@ impl NewRun {
             Some(_) => t!("issue.not_fetched").to_owned(),
             None => tell(&failure.what),
         });
-        let data_failure = state.new_run.preview.failure().map(|failure| tell(&failure.what));
+        let data_failure = state.new_run.preview.failure().map(|failure| match wanted_rows(form) {
+            Some(_) => t!("issue.rows_not_fetched").to_owned(),
+            None => tell(&failure.what),
+        });
         let no_precision = state.refusal(form.config.device, form.config.precision).map(tell);
         let facts = Facts {
             folder: Some(&folder),
@@ -325,7 +329,7 @@ fn preview(of: PreviewOf, question: PreviewQuestion) -> Action {
 }
 
 /// Nobody typed anything in it yet.
-fn first_form(state: &State) -> RunForm {
+pub(super) fn first_form(state: &State) -> RunForm {
     let mut form = match &state.env.starter {
         // Its rate suits a small model.
         Some(config) => RunForm { rate_edited: false, scale: Some(Scale::Small), ..RunForm::from(config.as_ref()) },

@@ -3,7 +3,7 @@
 use egui::{Key, Ui};
 
 use super::action::RunAction;
-use super::send;
+use super::{report, send};
 use super::ui::{Renaming, Runs};
 use crate::action::{Action, Screen};
 use crate::state::State;

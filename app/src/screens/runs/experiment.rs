@@ -2,41 +2,36 @@
 
 use egui::Ui;
 
-use super::action::RunAction;
-use super::deeds::{can_resume, is_writable};
+use super::deeds::is_writable;
 use crate::action::Action;
+use crate::screens::experiment::action::ExperimentAction;
 use crate::state::State;
-use crate::store::{RunRow, RunState};
 use crate::t;
 use crate::widgets::button::small_ui;
 
-/// Draws the buttons that apply: those of its runs that are computed can be paused, those that wait can go on, those that
-/// failed can be trained again from their checkpoints.
-pub(super) fn experiment_buttons_ui(
-    ui: &mut Ui,
-    _experiment: &str,
-    rows: &[&RunRow],
-    state: &State,
-    out: &mut Vec<Action>,
-) {
+/// Draws the buttons that apply: what is under way can pause or stop, what is not done can go on, what failed can be trained
+/// again from its checkpoints. A group that somebody made of single runs has none.
+pub(super) fn experiment_buttons_ui(ui: &mut Ui, experiment: &str, state: &State, out: &mut Vec<Action>) {
+    let Some(plan) = state.experiments.plans().find(|plan| plan.experiment.name == experiment) else { return };
     if !is_writable(state) {
         return;
     }
-    let paused = |row: &&&RunRow| state.live_of(&row.id).map(|(_, live)| live.paused);
-    let runs =
-        |wanted: &dyn Fn(&&&RunRow) -> bool| rows.iter().filter(wanted).map(|row| row.id.clone()).collect::<Vec<_>>();
-    let moving = runs(&|row| paused(row) == Some(false));
-    let halted = runs(&|row| paused(row) == Some(true));
-    let left = runs(&|row| can_resume(row) && row.state != RunState::Failed);
-    let failed = runs(&|row| can_resume(row) && row.state == RunState::Failed);
-    if !failed.is_empty() && small_ui(ui, t!("runs.again", n = failed.len())).clicked() {
-        out.extend(failed.into_iter().map(|run| Action::Run(RunAction::Resume(run))));
+    let mut ask = |action| out.push(Action::Experiment(action));
+    let under_way = state.experiments.under_way.get(&plan.id);
+    let failed = state.standing(plan).failed;
+    if failed > 0 && small_ui(ui, t!("experiment.again")).on_hover_text(t!("experiment.again_help")).clicked() {
+        ask(ExperimentAction::Again(plan.id.clone()));
     }
-    if !(halted.is_empty() && left.is_empty()) && small_ui(ui, t!("runs.go_on")).clicked() {
-        out.extend(halted.into_iter().map(|run| Action::Run(RunAction::Pause(run, false))));
-        out.extend(left.into_iter().map(|run| Action::Run(RunAction::Resume(run))));
+    let is_halted = under_way.is_some_and(|under| under.paused) || state.can_go_on(plan);
+    if is_halted && small_ui(ui, t!("experiment.go_on")).on_hover_text(t!("experiment.go_on_help")).clicked() {
+        ask(ExperimentAction::GoOn(plan.id.clone()));
     }
-    if !moving.is_empty() && small_ui(ui, t!("runs.pause")).clicked() {
-        out.extend(moving.into_iter().map(|run| Action::Run(RunAction::Pause(run, true))));
+    if under_way.is_some_and(|under| !under.paused) {
+        if small_ui(ui, t!("experiment.pause")).on_hover_text(t!("experiment.pause_help")).clicked() {
+            ask(ExperimentAction::Pause(plan.id.clone()));
+        }
+        if small_ui(ui, t!("experiment.stop")).on_hover_text(t!("experiment.stop_help")).clicked() {
+            ask(ExperimentAction::Stop(plan.id.clone()));
+        }
     }
 }

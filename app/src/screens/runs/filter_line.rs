@@ -3,8 +3,7 @@
 use egui::text::{CCursor, CCursorRange};
 use egui::{EventFilter, Key, Modifiers, Popup, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
 
-// The language of the line.
-use super::filter as language;
+use crate::study::filter as language;
 use crate::store::RunRow;
 use crate::study::Name;
 use crate::t;

@@ -69,16 +69,15 @@ impl Table<'_> {
         progress_ui(&mut line, group);
         figures_ui(&mut line, group);
         let Some(experiment) = &group.experiment else { return };
-        let members: Vec<&RunRow> = group.runs.iter().map(|at| &rows[*at]).collect();
         let is_wide = rect.width() >= WIDE;
         let out = &mut *self.out;
         line.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().button_padding.y = 2.0;
             ui.spacing_mut().interact_size.y = 24.0;
             if is_wide {
-                experiment_buttons_ui(ui, experiment, &members, state, out);
+                experiment_buttons_ui(ui, experiment, state, out);
             } else {
-                let menu = ui.menu_button("…", |ui| experiment_buttons_ui(ui, experiment, &members, state, out));
+                let menu = ui.menu_button("…", |ui| experiment_buttons_ui(ui, experiment, state, out));
                 let label = t!("runs.experiment_menu", name = experiment);
                 menu.response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
             }

@@ -13,7 +13,7 @@ mod groups;
 mod header;
 mod report;
 mod select;
-mod send;
+pub mod send;
 mod sheet;
 mod side;
 pub mod table;

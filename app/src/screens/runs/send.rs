@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use egui::{RichText, Ui};
 
 use super::action::{Export, RunAction};
+use super::ui::Runs;
 use crate::action::{Action, Pick};
 use crate::home::typed;
 use crate::state::State;
@@ -18,7 +19,7 @@ use crate::workspace::RunId;
 
 /// Form in which a run is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
     /// PEFT's folder.
     Peft,
     /// The base model with changed weights.
@@ -49,6 +50,16 @@ impl Form {
         }
     }
 
+    /// Its name in menus.
+    pub fn name(self) -> &'static str {
+        self.words().0
+    }
+
+    /// Whether a run has it.
+    pub fn is_of(self, row: &RunRow) -> bool {
+        !row.files_missing && (row.step > 0 || row.best_loss.is_some()) && self.why_not(row).is_none()
+    }
+
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Peft => (t!("send.peft"), t!("send.peft_note")),
@@ -64,6 +75,13 @@ impl Form {
             Self::Merged => Export::Merged { adapter, model, to },
             Self::File => Export::OneFile { adapter, model, with_samples, to },
         }))
+    }
+}
+
+impl Runs {
+    /// Asks where to send a run.
+    pub fn send(&mut self, run: RunId, form: Form) {
+        self.sending = Some(Sending { run, form, with_samples: true, to: String::new() });
     }
 }
 

@@ -9,7 +9,7 @@ use crate::state::State;
 use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::link_ui;
-use crate::widgets::containers::big_choice_ui;
+use crate::widgets::containers::{big_choice_height, big_choice_ui};
 use crate::widgets::icon::Icon;
 
 /// Draws it.
@@ -18,23 +18,25 @@ pub(super) fn welcome_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     ui.label(RichText::new(t!("runs.welcome")).heading());
     ui.add(egui::Label::new(RichText::new(t!("runs.welcome_note")).color(tokens(ui).muted)).wrap());
     ui.add_space(20.0);
+    let note = match &state.env.starter {
+        Some(_) => t!("runs.starter_note"),
+        None => t!("runs.starter_missing"),
+    };
+    let width = (ui.available_width() - 2.0 * ui.spacing().item_spacing.x) / 3.0;
+    let height = big_choice_height(ui, width, &[note, t!("runs.open_model_note"), t!("runs.new_note")]);
     ui.columns(3, |columns| {
         let [first, second, third] = columns else { return };
-        let note = match &state.env.starter {
-            Some(_) => t!("runs.starter_note"),
-            None => t!("runs.starter_missing"),
-        };
-        if big_choice_ui(first, Icon::Curve, t!("runs.starter"), note).clicked() {
+        if big_choice_ui(first, Icon::Curve, (t!("runs.starter"), note), height).clicked() {
             match &state.env.starter {
                 Some(config) => out.push(Action::NewRun(NewRunAction::Start(config.clone()))),
                 None => out.push(Action::Show(Screen::NewRun)),
             }
         }
-        if big_choice_ui(second, Icon::Shelf, t!("runs.open_model"), t!("runs.open_model_note")).clicked() {
+        if big_choice_ui(second, Icon::Shelf, (t!("runs.open_model"), t!("runs.open_model_note")), height).clicked() {
             out.push(Action::Show(Screen::NewRun));
             out.push(Action::Browse(Pick::Model));
         }
-        if big_choice_ui(third, Icon::Plus, t!("runs.new"), t!("runs.new_note")).clicked() {
+        if big_choice_ui(third, Icon::Plus, (t!("runs.new"), t!("runs.new_note")), height).clicked() {
             out.push(Action::Show(Screen::NewRun));
         }
     });

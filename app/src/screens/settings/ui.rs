@@ -9,6 +9,7 @@ use crate::action::Action;
 use crate::format;
 use crate::i18n;
 use crate::i18n::Language;
+use crate::screens::frame::diagnostics;
 use crate::settings::{Settings, ZOOMS};
 use crate::state::State;
 use crate::state::notices::Level;
@@ -63,6 +64,7 @@ fn looks_ui(ui: &mut Ui, settings: &mut Settings) {
             field::choice_ui(ui, "zoom", &mut settings.zoom, &choices)
         });
     });
+    field::check_ui(ui, &mut settings.frame_times, t!("settings.frame_times"), t!("settings.frame_times_help"));
 }
 
 fn devices_ui(ui: &mut Ui, state: &State, settings: &mut Settings, out: &mut Vec<Action>) {
@@ -123,12 +125,9 @@ fn workspace_ui(ui: &mut Ui, state: &State) {
 }
 
 fn about_ui(ui: &mut Ui, state: &State) {
-    let version = env!("CARGO_PKG_VERSION");
-    ui.label(format!("Prefix Workbench {version}"));
+    ui.label(concat!("Prefix Workbench ", env!("CARGO_PKG_VERSION")));
     ui.add(egui::Label::new(RichText::new(t!("settings.offline")).color(tokens(ui).muted)).wrap());
     if ui.button(t!("settings.copy_diagnostics")).clicked() {
-        let devices: Vec<String> = state.devices().iter().map(|device| format!("{device:?}")).collect();
-        let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
-        ui.ctx().copy_text(format!("Prefix Workbench {version}\n{system}\n{}", devices.join("\n")));
+        ui.ctx().copy_text(diagnostics::text(state));
     }
 }

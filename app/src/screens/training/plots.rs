@@ -32,25 +32,27 @@ impl Plots {
         let t = tokens(ui);
         let mut weight = self.smoothing.unwrap_or(state.settings.smoothing);
         card_ui(ui, "", |ui| {
-            ui.horizontal(|ui| {
-                ui.label(RichText::new(t!("training.loss")).text_style(theme::title()));
-                mark_ui(ui, t.faint, t!("training.raw"));
-                mark_ui(ui, t.accent, t!("training.smooth"));
-                mark_ui(ui, t.second, t!("training.validation"));
-                mark_ui(ui, t.good, t!("training.best_mark"));
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    let slider = ui.name_inputs(t!("training.smoothing"), |ui| {
-                        ui.spacing_mut().interact_size.y = 22.0;
-                        ui.add(Slider::new(&mut weight, 0.0..=0.99).fixed_decimals(2))
-                    });
-                    if slider.changed() {
-                        self.smoothing = Some(weight);
-                    }
-                    if slider.drag_stopped() || slider.lost_focus() {
-                        let settings = crate::settings::Settings { smoothing: weight, ..state.settings.clone() };
-                        out.push(Action::Settings(SettingsAction::Keep(Box::new(settings))));
-                    }
-                    ui.label(RichText::new(t!("training.smoothing")).small().color(t.muted));
+            let size = egui::vec2(ui.available_width(), 24.0);
+            ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let slider = ui.name_inputs(t!("training.smoothing"), |ui| {
+                    ui.spacing_mut().interact_size.y = 22.0;
+                    ui.add(Slider::new(&mut weight, 0.0..=0.99).fixed_decimals(2))
+                });
+                if slider.changed() {
+                    self.smoothing = Some(weight);
+                }
+                if slider.drag_stopped() || slider.lost_focus() {
+                    let settings = crate::settings::Settings { smoothing: weight, ..state.settings.clone() };
+                    out.push(Action::Settings(SettingsAction::Keep(Box::new(settings))));
+                }
+                ui.label(RichText::new(t!("training.smoothing")).small().color(t.muted));
+                // The names of the curves take what is left, in two lines if need be.
+                ui.with_layout(egui::Layout::left_to_right(egui::Align::Center).with_main_wrap(true), |ui| {
+                    ui.label(RichText::new(t!("training.loss")).text_style(theme::title()));
+                    mark_ui(ui, t.faint, t!("training.raw"));
+                    mark_ui(ui, t.accent, t!("training.smooth"));
+                    mark_ui(ui, t.second, t!("training.validation"));
+                    mark_ui(ui, t.good, t!("training.best_mark"));
                 });
             });
             self.smoothed.follow(&view.loss, weight);

@@ -17,7 +17,7 @@ use crate::adapters::methods::PartState;
 use crate::adapters::methods::prefix::PrefixState;
 use crate::adapters::state::AdapterState;
 use crate::config::{MethodConfig, Task};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Result, json_reason};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::models::{ModelShape, Site};
@@ -84,7 +84,7 @@ pub fn read(folder: &Path, like: Option<&[(Site, ModelShape)]>) -> Result<Adapte
     }
     let text = files::read_to_string(&path, Kind::Settings)?;
     refuse_other(sentence!("the adapter's configuration"), &path, text.as_bytes())?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, Sentence::verbatim(e)))?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, json_reason(&e)))?;
     let read = match json.get("peft_type").and_then(serde_json::Value::as_str) {
         Some(by_site::KIND) => by_site::read(folder, json),
         Some(multi_part::KIND) => multi_part::read(folder, &json, |part| read(part, like)),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::adapters::methods::PartState;
 use crate::adapters::state::{AdapterState, PrefixPlacement};
 use crate::config::Task;
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::{self, Kind, write_json};
 use crate::models::{BaseModel, WeightName, class_prefix, tied_head};
 use crate::{Sentence, sentence};
@@ -236,7 +236,7 @@ fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &P
     let text = files::read_to_string(&path, Kind::Settings)?;
     let malformed =
         |reason: Sentence| EngineError::Malformed { what: sentence!("config.json"), path: path.clone(), reason };
-    let mut config: Value = serde_json::from_str(&text).map_err(|error| malformed(Sentence::verbatim(error)))?;
+    let mut config: Value = serde_json::from_str(&text).map_err(|error| malformed(json_reason(&error)))?;
     if is_untied {
         // T5 scales what goes into its head where nothing else is said and the head is tied.
         let is_tied = config.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true);

@@ -12,7 +12,7 @@ use super::post_processor::{Part, around};
 use super::special::{Settings, read_json};
 use super::tokenizer_class::Class;
 use super::{sentence_piece, vocab_files};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Result, json_reason};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::{Sentence, sentence};
@@ -140,7 +140,7 @@ fn malformed(path: &Path, reason: Sentence) -> EngineError {
 
 pub(super) fn from_bytes(bytes: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
     // The crate panics on some files that are not JSON.
-    let file = serde_json::from_slice::<Value>(bytes).map_err(|e| malformed(path, Sentence::verbatim(e)))?;
+    let file = serde_json::from_slice::<Value>(bytes).map_err(|e| malformed(path, json_reason(&e)))?;
     growth::check(&file).map_err(|reason| malformed(path, reason))?;
     guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(|e| match e {
         EngineError::Tokenizer(reason) => malformed(path, reason),

@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Result, json_reason};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::{Sentence, sentence};
@@ -62,7 +62,7 @@ impl ConfigFile {
         match serde_json::from_str(&text) {
             Ok(options @ Value::Object(_)) => Ok(Self { options, ..file }),
             Ok(_) => Err(file.malformed(sentence!("it is no object"))),
-            Err(error) => Err(file.malformed(Sentence::verbatim(error))),
+            Err(error) => Err(file.malformed(json_reason(&error))),
         }
     }
 
@@ -96,8 +96,7 @@ impl ConfigFile {
     /// An option has another type, or two values under its names.
     pub(crate) fn read<T: DeserializeOwned>(&self, names: &[(&str, &str)]) -> Result<T> {
         let mut options = self.under_own_names(&self.options, names)?;
-        let defaults: Value =
-            serde_json::from_str(DEFAULTS).map_err(|error| self.malformed(Sentence::verbatim(error)))?;
+        let defaults: Value = serde_json::from_str(DEFAULTS).map_err(|error| self.malformed(json_reason(&error)))?;
         let model_type = self.options.get("model_type").and_then(Value::as_str).unwrap_or_default();
         for (name, value) in self.under_own_names(&defaults[model_type], names)? {
             options.entry(name).or_insert(value);
@@ -155,7 +154,7 @@ impl ConfigFile {
     }
 
     fn parse<T: DeserializeOwned>(&self, options: Value) -> Result<T> {
-        serde_json::from_value(options).map_err(|error| self.malformed(Sentence::verbatim(error)))
+        serde_json::from_value(options).map_err(|error| self.malformed(json_reason(&error)))
     }
 
     fn under_own_names(&self, options: &Value, names: &[(&str, &str)]) -> Result<Map<String, Value>> {

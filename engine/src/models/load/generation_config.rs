@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Result, json_reason};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::models::TargetTokens;
@@ -91,11 +91,8 @@ fn read<T: DeserializeOwned>(path: &Path, what: Sentence) -> Result<Option<T>> {
     }
     let text = files::read_to_string(path, Kind::Settings)?;
     refuse_other(what.clone(), path, text.as_bytes())?;
-    let malformed = |error: serde_json::Error| EngineError::Malformed {
-        what,
-        path: path.to_owned(),
-        reason: Sentence::verbatim(error),
-    };
+    let malformed =
+        |error: serde_json::Error| EngineError::Malformed { what, path: path.to_owned(), reason: json_reason(&error) };
     serde_json::from_str(&text).map(Some).map_err(malformed)
 }
 

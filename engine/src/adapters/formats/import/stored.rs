@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::weights::WeightFiles;
@@ -95,7 +95,7 @@ impl Stored {
         refuse_other(sentence!("the adapter's configuration"), &path, text.as_bytes())?;
         let malformed =
             |reason: Sentence| EngineError::Malformed { what: sentence!("the adapter"), path: path.clone(), reason };
-        serde_json::from_str(&text).map(Some).map_err(|error| malformed(Sentence::verbatim(error)))
+        serde_json::from_str(&text).map(Some).map_err(|error| malformed(json_reason(&error)))
     }
 
     pub(super) fn malformed(&self, reason: Sentence) -> EngineError {

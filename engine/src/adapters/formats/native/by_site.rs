@@ -16,11 +16,11 @@ use crate::adapters::formats::tensors::Tensors;
 use crate::adapters::methods::prefix::{PrefixShape, PrefixState};
 use crate::adapters::state::AdapterState;
 use crate::config::{PrefixConfig, Task, TaskRecord};
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::write_json;
 use crate::models::Site;
+use crate::sentence;
 use crate::weights::write_floats;
-use crate::{Sentence, sentence};
 
 /// The `peft_type`.
 pub(crate) const KIND: &str = "PREFIX_BY_SITE";
@@ -48,7 +48,7 @@ struct SiteConfig {
 pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<AdapterState> {
     let path = folder.join("adapter_config.json");
     let config: BySiteConfig =
-        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, json_reason(&error)))?;
     let notices = unread::keys(&json, &config);
     let mut tensors = Tensors::read(folder)?;
     let path = tensors.path.clone();

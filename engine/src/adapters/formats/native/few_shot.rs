@@ -5,13 +5,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Sentence;
 use crate::adapters::formats::malformed;
 use crate::adapters::formats::native::unread;
 use crate::adapters::methods::few_shot::FewShotState;
 use crate::adapters::state::AdapterState;
 use crate::config::TaskRecord;
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::write_json;
 
 /// The `peft_type`.
@@ -30,7 +29,7 @@ struct TextAdapterConfig {
 pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<AdapterState> {
     let path = folder.join("adapter_config.json");
     let config: TextAdapterConfig =
-        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, json_reason(&error)))?;
     Ok(AdapterState {
         notices: unread::keys(&json, &config),
         base_model: config.base_model_name_or_path,

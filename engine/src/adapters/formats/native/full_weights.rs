@@ -6,7 +6,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Sentence;
 use crate::adapters::formats::malformed;
 use crate::adapters::formats::native::unread;
 use crate::adapters::formats::peft::task_type;
@@ -16,7 +15,7 @@ use crate::adapters::methods::full::WeightsState;
 use crate::adapters::methods::head::HeadState;
 use crate::adapters::state::AdapterState;
 use crate::config::TaskRecord;
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::write_json;
 use crate::weights::{NamedTensor, write_floats};
 
@@ -38,7 +37,7 @@ struct WeightsConfig {
 pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<AdapterState> {
     let path = folder.join("adapter_config.json");
     let config: WeightsConfig =
-        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, json_reason(&error)))?;
     let notices = unread::keys(&json, &config);
     let (mut weights, mut head) = (Vec::<NamedTensor>::new(), Vec::<NamedTensor>::new());
     let mut tensors = Tensors::read(folder)?;

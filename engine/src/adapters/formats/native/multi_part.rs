@@ -12,9 +12,9 @@ use crate::adapters::methods::PartState;
 use crate::adapters::methods::head::HeadState;
 use crate::adapters::state::AdapterState;
 use crate::config::TaskRecord;
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::{self, Kind, write_json};
-use crate::{Sentence, sentence};
+use crate::sentence;
 
 /// The `peft_type`.
 pub(crate) const KIND: &str = "COMBINED";
@@ -43,14 +43,14 @@ pub(crate) fn read(
 ) -> Result<AdapterState> {
     let path = folder.join("adapter_config.json");
     let config: MultiPartConfig =
-        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, json_reason(&error)))?;
     let notices = unread::keys(json, &config);
     let (task, base_model) = (config.task, config.base_model_name_or_path);
     let mut whole = AdapterState { notices, task, base_model, ..AdapterState::default() };
     let mut parts = config.parts;
     parts.dedup();
     if let Some(other) = parts.iter().find(|part| !NAMES.contains(&part.as_str())) {
-        return Err(malformed(&path, Sentence::verbatim(format!("unknown part `{other}`"))));
+        return Err(malformed(&path, sentence!("it has a part {other:?}, which is not known", other)));
     }
     for part in parts {
         let below = folder.join(part);

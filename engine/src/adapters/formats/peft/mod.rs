@@ -20,11 +20,11 @@ use crate::adapters::methods::head::HeadState;
 use crate::adapters::methods::prefix::{PrefixShape, PrefixState, peft_pairs};
 use crate::adapters::state::AdapterState;
 use crate::config::{MAX_CLASSES, PrefixConfig, Task, TaskRecord};
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::{self, Kind, write_json};
 use crate::models::{ModelShape, Site, is_class_head};
+use crate::sentence;
 use crate::weights::{NamedTensor, write_floats};
-use crate::{Sentence, sentence};
 
 /// `adapter_config.json` of a prefix, with PEFT's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,8 +112,7 @@ fn read_prefix(
     like: Option<&[(Site, ModelShape)]>,
 ) -> Result<AdapterState> {
     let path = folder.join("adapter_config.json");
-    let config: PeftConfig =
-        serde_json::from_value(json).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
+    let config: PeftConfig = serde_json::from_value(json).map_err(|error| malformed(&path, json_reason(&error)))?;
     let seq2seq = config.task_type.as_deref() == task_type(Task::Seq2Seq);
     let n_submodules = config.num_transformer_submodules.unwrap_or(if seq2seq { 2 } else { 1 });
     if !(1..=2).contains(&n_submodules) {

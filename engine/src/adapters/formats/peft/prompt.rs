@@ -14,10 +14,10 @@ use crate::adapters::methods::head::HeadState;
 use crate::adapters::methods::prompt::{PromptEncoderShape, PromptState, PromptTasksState};
 use crate::adapters::state::AdapterState;
 use crate::config::{MethodConfig, PromptEncoderKind, PromptInit, Task, TaskRecord};
-use crate::error::{EngineError, IoAction, Result};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::{self, Kind, write_json};
+use crate::sentence;
 use crate::weights::write_floats;
-use crate::{Sentence, sentence};
 
 /// The `peft_type` of a prompt that is its own parameters.
 pub(crate) const PROMPT: &str = "PROMPT_TUNING";
@@ -94,7 +94,7 @@ fn factors(tensors: &mut Tensors, [n_rows, width]: [usize; 2]) -> Result<PromptT
 pub(crate) fn encoder(folder: &Path) -> Result<Option<PromptEncoderShape>> {
     let path = folder.join("adapter_config.json");
     let text = files::read_to_string(&path, Kind::Settings)?;
-    let config: Value = serde_json::from_str(&text).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
+    let config: Value = serde_json::from_str(&text).map_err(|error| malformed(&path, json_reason(&error)))?;
     if config.get("peft_type").and_then(Value::as_str) != Some(P_TUNING) {
         return Ok(None);
     }
