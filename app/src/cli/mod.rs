@@ -16,8 +16,8 @@ use engine::nn::Precision;
 
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
-    bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, generate, gui,
-    lr_find, neighbors, presets, resume, runs, score, train, verify, vote,
+    analyze, bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, generate,
+    gui, lr_find, neighbors, presets, resume, runs, score, train, verify, vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;
@@ -82,6 +82,8 @@ enum Command {
     Vote(vote::VoteArgs),
     /// Nearest tokens of a prefix, with their null
     Neighbors(neighbors::NeighborsArgs),
+    /// What an adapter does: attention on its slots and more
+    Analyze(Box<analyze::AnalyzeArgs>),
     /// List, show, rename or delete runs
     Runs(runs::RunsArgs),
     /// Make a run of an adapter: a .prefix file, PEFT's folder, another program's files
@@ -150,6 +152,7 @@ pub fn run(
         Command::Score(args) => score::run(&args, &global),
         Command::Vote(args) => vote::run(args, &global),
         Command::Neighbors(args) => neighbors::run(&args, &global),
+        Command::Analyze(args) => analyze::run(*args, &global),
         Command::Runs(args) => runs::run(args, &global),
         Command::Import(args) => exchange::import(args, &global),
         Command::Open(args) => exchange::open(&args, &global),

@@ -3,6 +3,7 @@
 //! Nearest tokens are a projection, not the meaning: Khashabi et al. 2022, "Prompt Waywardness", show prompts that
 //! solve a task while they project to unrelated text. So every list comes with what chance alone would make of it.
 
+mod attention;
 mod chance;
 mod changes;
 mod export;
@@ -10,20 +11,25 @@ mod geometry;
 mod neighbors;
 pub mod norms;
 mod query;
+mod question;
 mod report;
 mod scan;
 mod sites;
+mod subject;
 mod table;
 mod vocabulary;
 mod vocabulary_index;
 
+pub use attention::{AttentionReport, LayerAttention};
 pub use changes::weight_changes;
 pub use export::{Asked, export_neighbors, neighbors_table};
 pub use geometry::Geometry;
 pub use neighbors::{Cell, NeighborSearch, nearest_in_embeddings, nearest_tokens};
 pub use query::{Metric, Side, Space};
+pub use question::{Analysis, Question};
 pub use report::{Neighbor, NeighborList, PrefixGrid, VocabularyScores, WeightChange};
 pub use sites::SiteStack;
+pub use subject::{Investigation, Subject};
 pub use table::Table;
 pub use vocabulary::{VocabularyBuilder, VocabularyStep};
 pub use vocabulary_index::VocabularyIndex;

@@ -1,0 +1,83 @@
+//! `analyze`: what an adapter does, question by question.
+
+use clap::{Args, ValueEnum};
+use engine::analysis::{Analysis, AttentionReport, Question};
+use engine::protocol::{AnalysisRequest, Ask, Report};
+
+use super::evaluate::{RowsArgs, asked_rows};
+use crate::cli::Global;
+use crate::cli::support::error::CliError;
+use crate::cli::support::json;
+use crate::cli::support::out;
+use crate::cli::support::session::Session;
+use crate::cli::support::target::TargetArgs;
+
+/// What an adapter does: a question about it, looked at on rows or on a text.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AnalyzeArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// The question
+    #[arg(long, value_enum)]
+    what: What,
+    #[command(flatten)]
+    rows: RowsArgs,
+    /// A text to look at in place of rows
+    #[arg(long, value_name = "TEXT", conflicts_with = "data")]
+    text: Option<String>,
+    /// Rows to look at
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    limit: usize,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// How much of its attention each head pays to each slot
+    Attention,
+}
+
+pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliError> {
+    let workspace = global.workspace()?;
+    let target = args.target.resolve(&workspace, global)?;
+    let (data, _) = asked_rows(&target, args.rows, global)?;
+    let (model, column, _) = target.only()?;
+    let Some(adapter) = column.adapter else {
+        return Err(CliError::usage("the base model has no adapter", "Name a run or an adapter: --run RUN"));
+    };
+    let question = match args.what {
+        What::Attention => Question::Attention,
+    };
+    let request = AnalysisRequest {
+        model,
+        device: global.device.unwrap_or_default(),
+        adapter,
+        other: None,
+        initial: column.initial,
+        question,
+        data,
+        text: args.text,
+        rows: args.limit,
+    };
+    let session = Session::start(&workspace, None)?;
+    let analysis = session.ask(Ask::Analyze(Box::new(request)), |report| match report {
+        Report::Analysis(analysis) => Some(analysis),
+        _ => None,
+    })?;
+    if global.json {
+        out::result(json::line(&Report::Analysis(analysis)));
+    } else {
+        match *analysis {
+            Analysis::Attention(report) => attention(&report),
+        }
+    }
+    Ok(())
+}
+
+/// The mass of each head, a layer a line.
+fn attention(report: &AttentionReport) {
+    for layer in &report.layers {
+        let mass = |slots: &Vec<f64>| format!("{:5.1}", 100.0 * slots.iter().sum::<f64>());
+        out::result(format_args!("{:<28} {} %", layer.name, layer.mass.iter().map(mass).collect::<Vec<_>>().join(" ")));
+    }
+    out::note(format_args!("Of each head, its attention on the {} slots; {} tokens", report.n_virtual, report.tokens));
+}

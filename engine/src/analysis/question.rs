@@ -1,0 +1,31 @@
+//! Questions about what an adapter does, and their answers: each a file of this room.
+
+use serde::{Deserialize, Serialize};
+
+use super::attention::{AttentionMass, AttentionReport};
+use super::subject::Investigation;
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Question {
+    /// How much of its attention each head pays to each slot.
+    Attention,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Analysis {
+    /// To [`Question::Attention`].
+    Attention(AttentionReport),
+}
+
+impl Question {
+    /// The work that answers it.
+    pub fn investigation(&self) -> Box<dyn Investigation> {
+        match self {
+            Self::Attention => Box::new(AttentionMass::default()),
+        }
+    }
+}
