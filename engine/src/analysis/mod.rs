@@ -6,6 +6,8 @@
 mod attention;
 mod chance;
 mod changes;
+mod decomposition;
+mod decomposition_passes;
 mod export;
 mod geometry;
 mod neighbors;
@@ -15,13 +17,16 @@ mod question;
 mod report;
 mod scan;
 mod sites;
+mod spread;
 mod subject;
 mod table;
+mod through_head;
 mod vocabulary;
 mod vocabulary_index;
 
 pub use attention::{AttentionReport, LayerAttention};
 pub use changes::weight_changes;
+pub use decomposition::{Decomposition, HeadDecomposition, LayerDecomposition};
 pub use export::{Asked, export_neighbors, neighbors_table};
 pub use geometry::Geometry;
 pub use neighbors::{Cell, NeighborSearch, nearest_in_embeddings, nearest_tokens};
@@ -31,6 +36,7 @@ pub use report::{Neighbor, NeighborList, PrefixGrid, VocabularyScores, WeightCha
 pub use sites::SiteStack;
 pub use subject::{Investigation, Subject};
 pub use table::Table;
+pub use through_head::LensToken;
 pub use vocabulary::{VocabularyBuilder, VocabularyStep};
 pub use vocabulary_index::VocabularyIndex;
 

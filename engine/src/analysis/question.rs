@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::attention::{AttentionMass, AttentionReport};
+use super::decomposition::{Decomposing, Decomposition};
 use super::subject::Investigation;
 
 /// A question.
@@ -11,6 +12,8 @@ use super::subject::Investigation;
 pub enum Question {
     /// How much of its attention each head pays to each slot.
     Attention,
+    /// What each head scales and what it adds.
+    Decomposition,
 }
 
 /// An answer.
@@ -19,6 +22,8 @@ pub enum Question {
 pub enum Analysis {
     /// To [`Question::Attention`].
     Attention(AttentionReport),
+    /// To [`Question::Decomposition`].
+    Decomposition(Decomposition),
 }
 
 impl Question {
@@ -26,6 +31,7 @@ impl Question {
     pub fn investigation(&self) -> Box<dyn Investigation> {
         match self {
             Self::Attention => Box::new(AttentionMass::default()),
+            Self::Decomposition => Box::new(Decomposing::default()),
         }
     }
 }

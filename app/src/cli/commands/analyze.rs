@@ -1,7 +1,7 @@
 //! `analyze`: what an adapter does, question by question.
 
 use clap::{Args, ValueEnum};
-use engine::analysis::{Analysis, AttentionReport, Question};
+use engine::analysis::{Analysis, AttentionReport, Decomposition, HeadDecomposition, Question};
 use engine::protocol::{AnalysisRequest, Ask, Report};
 
 use super::evaluate::{RowsArgs, asked_rows};
@@ -34,6 +34,8 @@ pub(in crate::cli) struct AnalyzeArgs {
 enum What {
     /// How much of its attention each head pays to each slot
     Attention,
+    /// What each head scales, and what it adds
+    Decomposition,
 }
 
 pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliError> {
@@ -46,6 +48,7 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
     };
     let question = match args.what {
         What::Attention => Question::Attention,
+        What::Decomposition => Question::Decomposition,
     };
     let request = AnalysisRequest {
         model,
@@ -68,6 +71,7 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
     } else {
         match *analysis {
             Analysis::Attention(report) => attention(&report),
+            Analysis::Decomposition(report) => decomposition(&report),
         }
     }
     Ok(())
@@ -80,4 +84,30 @@ fn attention(report: &AttentionReport) {
         out::result(format_args!("{:<28} {} %", layer.name, layer.mass.iter().map(mass).collect::<Vec<_>>().join(" ")));
     }
     out::note(format_args!("Of each head, its attention on the {} slots; {} tokens", report.n_virtual, report.tokens));
+}
+
+/// A layer a line: its mass, what it adds beside what attention adds in all, how constant that is, where it points.
+fn decomposition(report: &Decomposition) {
+    for layer in &report.layers {
+        let n = layer.heads.len().max(1) as f64;
+        let mean = |of: fn(&HeadDecomposition) -> f64| layer.heads.iter().map(of).sum::<f64>() / n;
+        let lens: Vec<String> =
+            layer.lens.iter().take(5).map(|token| format!("{:?} {:.1}", token.text, token.logit)).collect();
+        let sinks: usize = layer.heads.iter().map(|head| head.sinks.len()).sum();
+        out::result(format_args!(
+            "{:<28} A {:5.1} %  |bias|/|out| {:.2}  constant {:.3}  rank {:.1}{}{}",
+            layer.name,
+            100.0 * mean(|head| head.mass),
+            layer.bias_norm / layer.out_norm.max(f64::MIN_POSITIVE),
+            mean(|head| head.constancy),
+            mean(|head| head.effective_rank),
+            if sinks > 0 { format!("  sinks {sinks}") } else { String::new() },
+            if lens.is_empty() { String::new() } else { format!("  → {}", lens.join(", ")) },
+        ));
+    }
+    if let Some(layer) = report.layers.iter().find(|layer| !layer.lens.is_empty()) {
+        let (mean, sd) = (layer.lens_by_chance, layer.lens_by_chance_sd);
+        out::note(format_args!("A random vector as long as the first bias reaches {mean:.1} ± {sd:.1}"));
+    }
+    out::note(format_args!("{} tokens, {} slots", report.tokens, report.n_virtual));
 }
