@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attention::{AttentionMass, AttentionReport};
 use super::decomposition::{Decomposing, Decomposition};
+use super::lens::{Lens, LensReport};
 use super::subject::Investigation;
 
 /// A question.
@@ -14,6 +15,8 @@ pub enum Question {
     Attention,
     /// What each head scales and what it adds.
     Decomposition,
+    /// What each layer would say, with the adapter and without.
+    Lens,
 }
 
 /// An answer.
@@ -24,6 +27,8 @@ pub enum Analysis {
     Attention(AttentionReport),
     /// To [`Question::Decomposition`].
     Decomposition(Decomposition),
+    /// To [`Question::Lens`].
+    Lens(LensReport),
 }
 
 impl Question {
@@ -32,6 +37,7 @@ impl Question {
         match self {
             Self::Attention => Box::new(AttentionMass::default()),
             Self::Decomposition => Box::new(Decomposing::default()),
+            Self::Lens => Box::new(Lens::default()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `analyze`: what an adapter does, question by question.
 
 use clap::{Args, ValueEnum};
-use engine::analysis::{Analysis, AttentionReport, Decomposition, HeadDecomposition, Question};
+use engine::analysis::{Analysis, AttentionReport, Decomposition, HeadDecomposition, LensReport, MovedToken, Question};
 use engine::protocol::{AnalysisRequest, Ask, Report};
 
 use super::evaluate::{RowsArgs, asked_rows};
@@ -36,6 +36,8 @@ enum What {
     Attention,
     /// What each head scales, and what it adds
     Decomposition,
+    /// What each layer would say next, with the adapter and without
+    Lens,
 }
 
 pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliError> {
@@ -49,6 +51,7 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
     let question = match args.what {
         What::Attention => Question::Attention,
         What::Decomposition => Question::Decomposition,
+        What::Lens => Question::Lens,
     };
     let request = AnalysisRequest {
         model,
@@ -72,6 +75,7 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
         match *analysis {
             Analysis::Attention(report) => attention(&report),
             Analysis::Decomposition(report) => decomposition(&report),
+            Analysis::Lens(report) => lens(&report),
         }
     }
     Ok(())
@@ -110,4 +114,21 @@ fn decomposition(report: &Decomposition) {
         out::note(format_args!("A random vector as long as the first bias reaches {mean:.1} ± {sd:.1}"));
     }
     out::note(format_args!("{} tokens, {} slots", report.tokens, report.n_virtual));
+}
+
+/// A layer a line, then the tokens that moved most.
+fn lens(report: &LensReport) {
+    for layer in &report.layers {
+        out::result(format_args!(
+            "{:<28} KL {:7.4}  next token {:8.4} with, {:8.4} without",
+            layer.name, layer.kl, layer.with, layer.without
+        ));
+    }
+    let moved = |tokens: &[MovedToken]| {
+        let token = |token: &MovedToken| format!("{:?} {:.4} → {:.4}", token.text, token.before, token.after);
+        tokens.iter().take(8).map(token).collect::<Vec<_>>().join(", ")
+    };
+    out::result(format_args!("more probable: {}", moved(&report.up)));
+    out::result(format_args!("less probable: {}", moved(&report.down)));
+    out::note(format_args!("{} positions; log-probabilities in nats", report.positions));
 }
