@@ -16,8 +16,8 @@ use engine::nn::Precision;
 
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
-    bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, experiment, generate,
-    gui, lr_find, neighbors, presets, report, resume, runs, score, train, verify, vote,
+    analyze, bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, experiment,
+    generate, gui, lr_find, neighbors, presets, report, resume, runs, score, train, verify, vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;
@@ -85,6 +85,8 @@ enum Command {
     Vote(vote::VoteArgs),
     /// Nearest tokens of a prefix, with their null
     Neighbors(neighbors::NeighborsArgs),
+    /// What an adapter does: attention on its slots and more
+    Analyze(Box<analyze::AnalyzeArgs>),
     /// List, show, export, rename or delete runs
     Runs(runs::RunsArgs),
     /// Write a page on runs or experiments to hand on, or its tables
@@ -156,6 +158,7 @@ pub fn run(
         Command::Score(args) => score::run(&args, &global),
         Command::Vote(args) => vote::run(args, &global),
         Command::Neighbors(args) => neighbors::run(&args, &global),
+        Command::Analyze(args) => analyze::run(*args, &global),
         Command::Runs(args) => runs::run(args, &global),
         Command::Report(args) => report::run(&args, &global),
         Command::Import(args) => exchange::import(args, &global),

@@ -3,28 +3,42 @@
 //! Nearest tokens are a projection, not the meaning: Khashabi et al. 2022, "Prompt Waywardness", show prompts that
 //! solve a task while they project to unrelated text. So every list comes with what chance alone would make of it.
 
+mod attention;
 mod chance;
 mod changes;
+mod decomposition;
+mod decomposition_passes;
 mod export;
 mod geometry;
+mod lens;
 mod neighbors;
 pub mod norms;
 mod query;
+mod question;
 mod report;
 mod scan;
 mod sites;
+mod spread;
+mod subject;
 mod table;
+mod through_head;
 mod vocabulary;
 mod vocabulary_index;
 
+pub use attention::{AttentionReport, LayerAttention};
 pub use changes::weight_changes;
+pub use decomposition::{Decomposition, HeadDecomposition, LayerDecomposition};
 pub use export::{Asked, export_neighbors, neighbors_table};
 pub use geometry::Geometry;
+pub use lens::{LensCell, LensLayer, LensReport, MovedToken};
 pub use neighbors::{Cell, NeighborSearch, nearest_in_embeddings, nearest_tokens};
 pub use query::{Metric, Side, Space};
+pub use question::{Analysis, Question};
 pub use report::{Neighbor, NeighborList, PrefixGrid, VocabularyScores, WeightChange};
 pub use sites::SiteStack;
+pub use subject::{Investigation, Subject};
 pub use table::Table;
+pub use through_head::LensToken;
 pub use vocabulary::{VocabularyBuilder, VocabularyStep};
 pub use vocabulary_index::VocabularyIndex;
 

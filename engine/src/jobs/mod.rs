@@ -1,5 +1,6 @@
 //! One job for each command: it advances in bounded steps.
 
+mod analyze;
 mod bertscore;
 mod ensemble;
 mod evaluate;
@@ -61,6 +62,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::Share { adapter, model, device, card, with_samples, to } => {
             Box::new(share::Share::new(adapter, (model, device), (card, with_samples), to))
         }
+        Ask::Analyze(request) => Box::new(analyze::Analyze::new(*request)),
         Ask::Inspect { adapter, model } => exchange::inspect(adapter, model),
         Ask::Import { adapter, model, other_base, to } => exchange::import(adapter, model, other_base, to),
         Ask::Probe { adapter, model, device } => Box::new(probe::Probe::new(adapter, (model, device))),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BertScoreRequest, EnsembleRequest, GenerateRequest, JobId, NeighborRequest, RowsRequest};
+use super::{AnalysisRequest, BertScoreRequest, EnsembleRequest, GenerateRequest, JobId, NeighborRequest, RowsRequest};
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
@@ -153,6 +153,8 @@ pub enum Ask {
     /// Nearest tokens of prefix cells, beside what chance makes: answered by `Report::Neighbors`.
     #[serde(alias = "neighbours")]
     Neighbors(Box<NeighborRequest>),
+    /// Answer a question about what an adapter does: `Report::Analysis`.
+    Analyze(Box<AnalysisRequest>),
     /// Write an adapter in PEFT's format: answered by `Report::Written`.
     Export {
         /// Run checkpoint or adapter folder.

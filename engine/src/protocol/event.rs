@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AdapterFacts, EnsembleReport, GeneratedStream, JobId, ProbeReport};
 use crate::Sentence;
-use crate::analysis::{NeighborList, PrefixGrid};
+use crate::analysis::{Analysis, NeighborList, PrefixGrid};
 use crate::data::{DataPreview, DataStatistics};
 use crate::device::DeviceInfo;
 use crate::error::Failure;
@@ -126,6 +126,8 @@ pub enum Report {
         /// One for each stream.
         streams: Vec<GeneratedStream>,
     },
+    /// A question about an adapter is answered.
+    Analysis(Box<Analysis>),
     /// An adapter was scored.
     Score {
         /// Nats per labeled token.
@@ -230,6 +232,11 @@ pub enum Phase {
     },
     /// Texts are scored; share done, 0 to 1.
     Scoring {
+        /// 0 to 1.
+        share: f32,
+    },
+    /// A question about an adapter is looked into; share done, 0 to 1.
+    Analyzing {
         /// 0 to 1.
         share: f32,
     },

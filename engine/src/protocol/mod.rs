@@ -17,7 +17,7 @@ pub use self::answers::{
 pub use self::command::{Ask, Command};
 pub use self::event::{Event, Outcome, Phase, Report};
 pub use self::requests::{
-    BertScoreRequest, EnsembleRequest, GenerateRequest, NeighborRequest, Prompt, RowsRequest, Stream,
+    AnalysisRequest, BertScoreRequest, EnsembleRequest, GenerateRequest, NeighborRequest, Prompt, RowsRequest, Stream,
 };
 
 /// Names one piece of work; unique among those its sender has asked for.

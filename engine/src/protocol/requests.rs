@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Metric, Side, Space};
+use crate::analysis::{Metric, Question, Side, Space};
 use crate::config::{BeginToken, DataConfig, Task};
 use crate::device::DeviceChoice;
 use crate::generation::Sampling;
@@ -104,6 +104,29 @@ pub struct EnsembleRequest {
     pub data: DataConfig,
     /// Most new tokens of an answer that is written.
     pub max_new_tokens: usize,
+}
+
+/// A question about what an adapter does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnalysisRequest {
+    /// Model folder.
+    pub model: PathBuf,
+    /// Where it is computed, in f32.
+    pub device: DeviceChoice,
+    /// Adapter folder.
+    pub adapter: PathBuf,
+    /// Adapter folder of the same model that it is held against.
+    pub other: Option<PathBuf>,
+    /// Adapter folder of the values before training, if it is known.
+    pub initial: Option<PathBuf>,
+    /// The question.
+    pub question: Question,
+    /// The first rows of `data.train` are looked at.
+    pub data: DataConfig,
+    /// A text to look at in their place.
+    pub text: Option<String>,
+    /// Rows to look at.
+    pub rows: usize,
 }
 
 /// BERTScore of predictions.

@@ -1,5 +1,6 @@
 //! A file for each command.
 
+pub(super) mod analyze;
 pub(super) mod bench;
 pub(super) mod combine;
 pub(super) mod compare_inits;

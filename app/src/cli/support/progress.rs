@@ -264,6 +264,7 @@ pub(in crate::cli) fn phase_text(phase: Phase) -> String {
         Phase::Generating => "generating".to_owned(),
         Phase::Predicting { share } => format!("writing texts, {}", percent(share)),
         Phase::Scoring { share } => format!("scoring texts, {}", percent(share)),
+        Phase::Analyzing { share } => format!("analyzing, {}", percent(share)),
     }
 }
 

@@ -188,6 +188,7 @@ fn phase_word(phase: Phase) -> &'static str {
         Phase::Generating => t!("phase.generating"),
         Phase::Predicting { .. } => t!("phase.predicting"),
         Phase::Scoring { .. } => t!("phase.scoring"),
+        Phase::Analyzing { .. } => t!("phase.analyzing"),
     }
 }
 
@@ -199,7 +200,8 @@ pub fn phase_line(phase: Phase) -> String {
         | Phase::Evaluating { share }
         | Phase::BuildingVocabulary { share }
         | Phase::Predicting { share }
-        | Phase::Scoring { share } => format!("{word} · {:.0} %", share * 100.0),
+        | Phase::Scoring { share }
+        | Phase::Analyzing { share } => format!("{word} · {:.0} %", share * 100.0),
         _ => word.to_owned(),
     }
 }

@@ -123,7 +123,7 @@ pub(crate) fn hidden(
 }
 
 /// A batch as a model reads it.
-pub(super) fn rows_of<'a>(batch: &'a TokenBatch, conditioning: &Conditioning) -> PaddedRows<'a> {
+pub(crate) fn rows_of<'a>(batch: &'a TokenBatch, conditioning: &Conditioning) -> PaddedRows<'a> {
     let source = batch.source.as_ref().map(|source| PaddedRows {
         shape: [batch.batch, source.seq],
         tokens: &source.tokens,

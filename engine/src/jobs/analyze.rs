@@ -1,0 +1,109 @@
+//! A question about what an adapter does: the model and the rows, then the investigation step by step.
+
+use std::path::Path;
+
+use crate::adapters::AdapterState;
+use crate::analysis::{Investigation, Subject};
+use crate::config::DataConfig;
+use crate::data::Example;
+use crate::error::{EngineError, Result};
+use crate::jobs::evaluate::{adapter_of, scored_rows};
+use crate::jobs::{Job, Outbox, Progress};
+use crate::loaded_model::LoadedModel;
+use crate::nn::Precision;
+use crate::protocol::{AnalysisRequest, Outcome, Phase, Report};
+use crate::sentence;
+use crate::session::Session;
+
+pub(super) struct Analyze {
+    request: AnalysisRequest,
+    running: Option<(Subject, Box<dyn Investigation>)>,
+}
+
+impl Analyze {
+    pub(super) fn new(request: AnalysisRequest) -> Self {
+        Self { request, running: None }
+    }
+
+    fn start(&self, session: &mut Session, out: &Outbox) -> Result<(Subject, Box<dyn Investigation>)> {
+        let AnalysisRequest { model, device, adapter, other, initial, question, data, text, rows } = &self.request;
+        let mut heard = out.loading();
+        let model = session.model(model, (*device, Precision::F32), &mut heard)?;
+        out.send(Report::Phase(Phase::PreparingData));
+        let adapter = adapter_of(adapter, data, &model)?;
+        out.unread(&adapter);
+        let read = |folder: &Option<std::path::PathBuf>| folder.as_deref().map(|f: &Path| model.adapter(f)).transpose();
+        let (other, initial) = (read(other)?, read(initial)?);
+        let (placed, bare) = match text {
+            Some(text) => text_rows(&adapter, text, &model)?,
+            None => {
+                let n_before = adapter.n_before().max(adapter.before(&model.tokenizer)?.len());
+                (
+                    data_rows(Some(&adapter), data, (n_before, *rows), &model)?,
+                    data_rows(None, data, (n_before, *rows), &model)?,
+                )
+            }
+        };
+        let conditioning = model.conditioning(&adapter)?;
+        let tuned = model.model.with_overrides(&conditioning.tuned)?;
+        let task = adapter.task.task;
+        let subject = Subject { model, adapter, conditioning, tuned, initial, other, rows: placed, bare, task };
+        Ok((subject, question.investigation()))
+    }
+}
+
+/// The first rows of a dataset, as the adapter's task has them.
+fn data_rows(
+    adapter: Option<&AdapterState>,
+    data: &DataConfig,
+    (n_before, rows): (usize, usize),
+    model: &LoadedModel,
+) -> Result<Vec<Example>> {
+    let record = match adapter {
+        Some(adapter) => adapter.task.clone(),
+        None => crate::config::TaskRecord::of(model.task(None)?),
+    };
+    let dataset = scored_rows(adapter, data, &record, n_before, model)?;
+    let mut found = dataset.train.into_vec()?;
+    found.truncate(rows.max(1));
+    Ok(found)
+}
+
+/// A text as the one row, every token of it but the first a label; behind what the adapter puts before it, and bare.
+fn text_rows(adapter: &AdapterState, text: &str, model: &LoadedModel) -> Result<(Vec<Example>, Vec<Example>)> {
+    if !adapter.task.task.writes() || model.model.causal().is_err() {
+        let reason = sentence!("a text of one's own is looked at with a model that goes on with it; name rows");
+        return Err(EngineError::Setting { field: "text", reason });
+    }
+    let row = |before: &[u32]| -> Result<Vec<Example>> {
+        let mut tokens = model.tokenizer.encode(text)?;
+        let begin = model.tokenizer.encode("")?;
+        crate::data::put_before(&mut tokens, before, &begin);
+        if tokens.len() < 2 {
+            let reason = sentence!("it is shorter than two tokens");
+            return Err(EngineError::Setting { field: "text", reason });
+        }
+        let n_prompt = before.len().max(1);
+        Ok(vec![Example { row: 1, tokens, n_prompt, prompt: text.to_owned(), ..Example::default() }])
+    };
+    Ok((row(&adapter.before(&model.tokenizer)?)?, row(&[])?))
+}
+
+impl Job for Analyze {
+    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
+        let Some((subject, investigation)) = &mut self.running else {
+            self.running = Some(self.start(session, out)?);
+            return Ok(Progress::More);
+        };
+        match investigation.step(subject)? {
+            Some(analysis) => {
+                out.send(Report::Analysis(Box::new(analysis)));
+                Ok(Progress::Done(Outcome::Completed))
+            }
+            None => {
+                out.send(Report::Phase(Phase::Analyzing { share: investigation.share() }));
+                Ok(Progress::More)
+            }
+        }
+    }
+}
