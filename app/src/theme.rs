@@ -167,37 +167,12 @@ pub fn blend(from: Color32, to: Color32, share: f32) -> Color32 {
     from.lerp_to_gamma(to, share.clamp(0.0, 1.0))
 }
 
-/// Colors of things of one rank that must be told apart, in their order; no two beside each other are alike to people who
-/// do not tell red from green.
-const DARK_SERIES: [Color32; 8] = [
-    Color32::from_rgb(0x8b, 0x9b, 0xff),
-    Color32::from_rgb(0xf0, 0xa3, 0x6b),
-    Color32::from_rgb(0x4f, 0xc9, 0xb0),
-    Color32::from_rgb(0xe9, 0x8a, 0xc6),
-    Color32::from_rgb(0xd9, 0xc7, 0x5a),
-    Color32::from_rgb(0x6f, 0xb8, 0xf0),
-    Color32::from_rgb(0xff, 0x80, 0x7a),
-    Color32::from_rgb(0xa9, 0xb4, 0xc2),
-];
-
-/// The same on white.
-const LIGHT_SERIES: [Color32; 8] = [
-    Color32::from_rgb(0x43, 0x54, 0xd6),
-    Color32::from_rgb(0xc2, 0x5e, 0x17),
-    Color32::from_rgb(0x0b, 0x7d, 0x6b),
-    Color32::from_rgb(0xa8, 0x32, 0x86),
-    Color32::from_rgb(0x86, 0x6a, 0x00),
-    Color32::from_rgb(0x1f, 0x77, 0xb4),
-    Color32::from_rgb(0xbf, 0x2c, 0x2c),
-    Color32::from_rgb(0x5f, 0x69, 0x78),
-];
-
 /// How many colors [`series_color`] has before it begins again.
 pub const SERIES_COLORS: usize = DARK_SERIES.len();
 
 /// The color of the thing with that number among others of its rank.
 pub fn series_color(ui: &egui::Ui, index: usize) -> Color32 {
-    let colors = if ui.visuals().dark_mode { &DARK_SERIES } else { &LIGHT_SERIES };
+    let colors = series_colors(ui.visuals().dark_mode);
     colors[index % colors.len()]
 }
 

@@ -12,7 +12,7 @@ use crate::state::State;
 use crate::state::history::Way;
 use crate::state::notices::Level;
 use crate::t;
-use crate::theme::tokens;
+use crate::theme::{self, tokens};
 use crate::widgets::button::small_ui;
 use crate::widgets::containers::chip_ui;
 use crate::widgets::icon::{self, Icon};

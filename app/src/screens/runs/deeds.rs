@@ -3,8 +3,8 @@
 use egui::{Key, Ui};
 
 use super::action::RunAction;
-use super::{report, send};
 use super::ui::{Renaming, Runs};
+use super::{report, send};
 use crate::action::{Action, Screen};
 use crate::state::State;
 use crate::store::{RunRow, RunState};

@@ -3,9 +3,9 @@
 use egui::text::{CCursor, CCursorRange};
 use egui::{EventFilter, Key, Modifiers, Popup, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
 
-use crate::study::filter as language;
 use crate::store::RunRow;
 use crate::study::Name;
+use crate::study::filter as language;
 use crate::t;
 use crate::theme::tokens;
 

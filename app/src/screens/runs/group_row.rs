@@ -8,7 +8,6 @@ use super::experiment::experiment_buttons_ui;
 use super::groups::Group;
 use super::table::{Asked, Table};
 use crate::format;
-use crate::store::RunRow;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::icon::{self, Icon};
@@ -53,7 +52,7 @@ impl Table<'_> {
     pub(super) fn group_facts_ui(&mut self, ui: &mut Ui, place: usize) {
         let rect = ui.max_rect().intersect(ui.clip_rect());
         let rect = rect.with_min_x(ui.clip_rect().left()).with_max_x(ui.clip_rect().right());
-        let (group, rows, state) = (&self.sheet.groups[place], self.rows, self.state);
+        let (group, state) = (&self.sheet.groups[place], self.state);
         let response = self.group_line_ui(ui, group, rect, "facts");
         if response.clicked() {
             self.asked.push(Asked::SelectGroup(place, ui.input(|input| input.modifiers)));
