@@ -164,7 +164,7 @@ impl StoreThread {
 
     pub(super) fn undelete(&mut self, run: &RunId) -> Result<(), StoreFailure> {
         self.writable()?;
-        if self.workspace.run_folder(run).exists() {
+        if run.is_a_name() && self.workspace.run_folder(run).exists() {
             return Err(StoreFailure::No(
                 sentence!("the run {run} is there, so it need not be brought back", run = run.0),
                 sentence!("Look at the list of runs for its id"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use app::store::{RunRow, RunState};
 use app::study::filter::{complete, parse, passes, trouble, values};
-use app::study::{Key, cell, names};
+use app::study::{Cell, Key, cell, names};
 use app::workspace::RunId;
 use engine::config::{DataConfig, RunConfig};
 use proptest::prelude::*;
@@ -77,7 +77,8 @@ proptest! {
             prop_assert!(!completion.shown.is_empty());
             parse(&completion.line);
         }
-        prop_assert_eq!(cell(rows[0], &line), Key::of(&line).cell(rows[0]));
+        let shown = |cell: Option<Cell>| cell.map(|cell| cell.to_string());
+        prop_assert_eq!(shown(cell(rows[0], &line)), shown(Key::of(&line).cell(rows[0])));
     }
 
     /// What is offered for a name is found by it.

@@ -55,7 +55,7 @@ fn what_is_not_in_the_trash_is_refused() {
     let bench = Bench::new();
     let run = finished(&bench);
     for (asked, word) in
-        [(run.0.as_str(), "need not be"), ("nobody", "is kept"), ("../runs", "is kept"), ("", "need not")]
+        [(run.0.as_str(), "need not be"), ("nobody", "is kept"), ("../runs", "is kept"), ("", "is kept")]
     {
         bench.send(Request::Undelete(RunId(asked.to_owned())));
         let refused = bench.refusal().what.to_string();
