@@ -216,7 +216,7 @@ fn hints<'a>(ui: &Ui, axis: &Axis, hints: AxisHints<'a>, is_empty: bool, is_x: b
     let spacing = match (names.is_empty(), is_x) {
         (false, _) => Rangef::new(8.0, 9.0),
         (true, true) => Rangef::new(40.0, 60.0),
-        (true, false) => Rangef::new(14.0, 26.0),
+        (true, false) => Rangef::new(15.0, 16.0),
     };
     let said = move |mark: GridMark| match names.get(mark.value.round() as usize) {
         _ if is_empty => String::new(),
@@ -292,11 +292,11 @@ fn pieces(points: &[[f64; 2]]) -> Vec<Vec<[f64; 2]>> {
 
 /// A line that goes level and then up or down.
 fn steps(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
-    let mut line = Vec::with_capacity(2 * points.len());
-    for (at, point) in points.iter().enumerate() {
-        if let Some(before) = at.checked_sub(1).map(|before| points[before]) {
-            line.push([point[0], before[1]]);
-        }
+    let mut line: Vec<[f64; 2]> = Vec::with_capacity(2 * points.len());
+    for point in points {
+        // Twice the same point is a segment without a direction, which cannot be drawn.
+        let corner = line.last().map(|before| [point[0], before[1]]).filter(|corner| corner != point);
+        line.extend(corner);
         line.push(*point);
     }
     line
@@ -340,6 +340,7 @@ mod tests {
     #[test]
     fn a_staircase_is_level_before_it_falls_and_a_line_breaks_where_there_is_no_number() {
         assert_eq!(steps(&[[1.0, 3.0], [2.0, 2.0]]), [[1.0, 3.0], [2.0, 3.0], [2.0, 2.0]]);
+        assert_eq!(steps(&[[1.0, 3.0], [2.0, 3.0]]), [[1.0, 3.0], [2.0, 3.0]], "no point comes twice");
         assert_eq!(pieces(&[[1.0, 1.0], [2.0, f64::NAN], [3.0, 1.0], [4.0, f64::INFINITY]]).len(), 2);
         assert!(pieces(&[[f64::NAN, 1.0]]).is_empty());
     }

@@ -122,13 +122,19 @@ fn what_differs_is_shown_copied_and_nothing_else() {
     click(&mut bench, "What differs");
     bench.harness.get_by_label("n_virtual");
     assert!(bench.harness.query_by_label("learning_rate").is_none(), "it is the same in all runs");
-    save(&mut bench, "Copy as text");
-    let commands = &bench.harness.output().platform_output.commands;
-    let copied = commands.iter().any(|command| {
-        matches!(command, egui::OutputCommand::CopyText(text)
-            if text.contains("method.n_virtual\t") && !text.contains("learning_rate"))
+    click(&mut bench, "Save");
+    bench.harness.get_by_label("Copy as text").click();
+    let copied = (0..4).find_map(|_| {
+        bench.harness.step();
+        let commands = &bench.harness.output().platform_output.commands;
+        commands.iter().find_map(|command| match command {
+            egui::OutputCommand::CopyText(text) => Some(text.clone()),
+            _ => None,
+        })
     });
-    assert!(copied, "{commands:?}");
+    let copied = copied.expect("a text was copied");
+    assert!(copied.contains("method.n_virtual\t5\t5\t20\t20\n") && !copied.contains("learning_rate"), "{copied}");
+    bench.settle();
     save(&mut bench, "Save as CSV…");
     write(&mut bench, "/tmp/what differs.csv");
     let world = bench.world.borrow();

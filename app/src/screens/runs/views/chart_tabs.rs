@@ -235,6 +235,7 @@ fn names_ui(ui: &Ui, rows: &[&RunRow], view: &View, drawn: &Drawn) {
             .into_iter()
             .find(|rect| frame.contains_rect(*rect) && !taken.iter().any(|other| other.intersects(*rect)));
         if let Some(rect) = free {
+            painter.rect_filled(rect, 2.0, t.background.gamma_multiply(0.8));
             painter.galley(rect.min, galley, t.text);
             taken.push(rect);
         }

@@ -32,7 +32,7 @@ pub(super) fn curves_ui(ui: &mut Ui, scene: &Scene<'_>, memory: &mut Memory, vie
     let lines = curves::lines(scene.rows, scene.facts, views, &scene.state.runs.curves, &mut memory.curves);
     let plot = |ui: &mut Ui, height: f32| plot_ui(ui, scene, views, &lines, height);
     let mut pressed = None;
-    beside_ui(ui, LEGEND, plot, |ui, x| pressed = legend_ui(ui, &lines, *x, scene, out));
+    beside_ui(ui, LEGEND, plot, |ui, x| pressed = legend_ui(ui, &lines, *x, scene, views.curves.by, out));
     if let Some(key) = pressed {
         isolate(views, key, ui.input(|input| input.modifiers.command));
     }
@@ -138,12 +138,22 @@ fn cursor_ui(ui: &Ui, drawn: &Drawn, lines: &[Line], x: f64, scale: f64) {
 }
 
 /// Draws the curves sorted by what they are at the cursor, or at their end. The key of the line that was pressed.
-fn legend_ui(ui: &mut Ui, lines: &[Line], x: Option<f64>, scene: &Scene<'_>, out: &mut Vec<Action>) -> Option<String> {
+fn legend_ui(
+    ui: &mut Ui,
+    lines: &[Line],
+    x: Option<f64>,
+    scene: &Scene<'_>,
+    by: Horizontal,
+    out: &mut Vec<Action>,
+) -> Option<String> {
     let series: Vec<&Series> = lines.iter().map(Line::series).collect();
     let mut order = x.map_or_else(|| lines::last(&series), |x| lines::read(&series, x));
     let silent: Vec<usize> = (0..lines.len()).filter(|index| order.iter().all(|(known, _)| known != index)).collect();
     order.extend(silent.into_iter().map(|index| (index, f64::NAN)));
-    let head = x.map_or_else(|| t!("views.at_end").to_owned(), |x| t!("views.at", x = compact(x)));
+    let (scale, counted) = curves::horizontal(lines, by);
+    let whole = matches!(by, Horizontal::Step | Horizontal::Tokens);
+    let place = |x: f64| compact(if whole { x.round() } else { (x / scale * 100.0).round() / 100.0 });
+    let head = x.map_or_else(|| t!("views.at_end").to_owned(), |x| t!("views.at", axis = counted, x = place(x)));
     if !lines.is_empty() {
         note_ui(ui, &head);
     }

@@ -25,10 +25,10 @@ pub(super) fn differences_ui(ui: &mut Ui, scene: &Scene<'_>, memory: &mut Memory
     let lines = memory.lines.of((scene.print, language()), || lines(scene.rows, scene.facts));
     let room = (ui.available_width() - NAMES - 12.0) / scene.rows.len().max(1) as f32;
     let width = room.clamp(RUN.0, RUN.1);
-    let mut columns = vec![Column::new(NAMES).range(120.0..=420.0).resizable(true).id(egui::Id::unique("names"))];
+    let mut columns = vec![Column::new(NAMES).range(NAMES..=420.0).resizable(true).id(egui::Id::unique("names"))];
     let run = |row: &&RunRow| {
         let id = egui::Id::unique(("differences of", &row.id.0));
-        Column::new(width).range(80.0..=600.0).resizable(true).id(id)
+        Column::new(width).range(width..=600.0).resizable(true).id(id)
     };
     columns.extend(scene.rows.iter().map(run));
     ui.visuals_mut().widgets.noninteractive.bg_stroke = egui::Stroke::NONE;

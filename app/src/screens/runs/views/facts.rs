@@ -75,7 +75,8 @@ impl Facts {
     /// The same name, or the first setting that differs.
     pub(super) fn setting<'a>(&'a self, wanted: &'a str) -> &'a str {
         let is_there = self.all.iter().any(|choice| choice.value == wanted);
-        match self.settings.first() {
+        let is_seed = |choice: &&Choice| choice.value.ends_with("seed");
+        match self.settings.iter().find(|choice| !is_seed(choice)).or(self.settings.first()) {
             Some(first) if !is_there => &first.value,
             _ if is_there => wanted,
             _ => "trained",

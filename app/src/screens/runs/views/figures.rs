@@ -120,7 +120,7 @@ pub(super) fn seeds(rows: &[&RunRow], facts: &Facts, views: &Views) -> View {
         let known = group.runs.iter().filter_map(|run| Some((*run, values[*run]?)));
         for (run, value) in known {
             // Beside the mean, so that neither lies on the other.
-            single.push([x + 0.16, value]);
+            single.push([x + 0.08, value]);
             owners.push(run);
         }
     }

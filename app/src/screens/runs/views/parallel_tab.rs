@@ -217,7 +217,7 @@ impl Drawing<'_> {
             let rect = Align2::LEFT_CENTER.anchor_size(pos2(x + 8.0, y), galley.size());
             ui.painter().rect_filled(rect.expand2(vec2(2.0, 0.0)), 2.0, ground(t.background));
             ui.painter().galley(rect.min, galley, t.muted);
-            ui.painter().hline(x - 3.0..=x + 3.0, y, Stroke::new(1.0, t.faint));
+            ui.painter().hline(x - 5.0..=x, y, Stroke::new(1.0, t.faint));
         }
     }
 }

@@ -115,6 +115,10 @@ pub(in crate::screens::runs) fn selection_ui(
     let mut memory = ui.data_mut(|data| data.remove_temp::<Memory>(place)).unwrap_or_default();
     let (names, print) = fingerprints(rows);
     let facts = memory.facts.of((names, language()), || Facts::of(rows));
+    if ui.available_height().is_finite() {
+        // Else a panel would shrink to what is in it.
+        ui.set_min_height(ui.available_height());
+    }
     let scene = Scene { rows, facts: &facts, print, state };
     head_ui(ui, &scene, &mut memory, views);
     ui.add_space(theme::SMALL_GAP);
@@ -204,6 +208,8 @@ pub(super) fn beside_ui<R>(
     let layout = egui::Layout::top_down(egui::Align::Min);
     let drawn = ui.scope_builder(egui::UiBuilder::new().max_rect(left).layout(layout), |ui| plot(ui, height)).inner;
     ui.scope_builder(egui::UiBuilder::new().max_rect(right).layout(layout), |ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().interact_size.y = 20.0;
         egui::ScrollArea::vertical().id_salt("beside").auto_shrink([false, true]).max_height(height).show(ui, |ui| {
             side(ui, &drawn);
         });
