@@ -201,6 +201,12 @@ mod tests {
         let told: Vec<(&str, Option<&Offer>)> =
             notices.newest().map(|notice| (notice.what.as_str(), notice.offer.as_ref())).collect();
         let (last, both) = (Offer::Undelete(vec![run("c")]), Offer::Undelete(vec![run("a"), run("b")]));
-        assert_eq!(told, [("Third is deleted", Some(&last)), ("2 runs are deleted", Some(&both))]);
+        assert_eq!(
+            told,
+            [
+                ("Third is deleted; its files are kept for seven days", Some(&last)),
+                ("2 runs are deleted; their files are kept for seven days", Some(&both))
+            ]
+        );
     }
 }

@@ -34,7 +34,7 @@ fn runs_in_a_table() {
     click(&mut bench, "Delete");
     let run = runs()[2].id.clone();
     bench.answer(Answer::Deleted { run, left: None });
-    bench.harness.get_by_label("Paper setting is deleted");
+    bench.harness.get_by_label("Paper setting is deleted; its files are kept for seven days");
     picture(&mut bench, "runs_deleted");
 }
 

@@ -152,6 +152,7 @@ fn any_setting_and_figure_can_be_a_column_and_sorts() {
 fn what_differs_becomes_columns_and_all_is_there_after_a_restart() {
     let mut bench = Bench::with_runs(Start::default(), plain());
     click(&mut bench, "Columns…");
+    bench.harness.run_steps(4);
     click(&mut bench, "What differs");
     click(&mut bench, "Done");
     assert_eq!(kept(&mut bench)["columns"][1]["column"], json!({"value": "method.n_virtual"}));
@@ -223,10 +224,10 @@ fn several_runs_get_their_tags_together_and_a_tag_filters() {
     picture(&mut bench, "runs_tags");
     click(&mut bench, "Keep the tags");
     let sent = asked(&bench, |request| match request {
-        Request::Tags { run, tags } => Some((run.0.clone(), tags.join(" "))),
+        Request::Tags { run, tags } => Some((run.0.clone(), tags.join(", "))),
         _ => None,
     });
-    assert_eq!(sent, [("b".into(), "best-of-all paper".into()), ("c".into(), "best-of-all".into())]);
+    assert_eq!(sent, [("b".into(), "best of all, paper".into()), ("c".into(), "best of all".into())]);
     let mut bench = Bench::with_runs(Start::default(), plain());
     click(&mut bench, "Filter by the tag paper of Long");
     assert!(bench.harness.query_by_label("Short").is_none());
@@ -310,7 +311,7 @@ fn runs_that_were_deleted_come_back_with_one_press() {
     for run in ["c", "b"] {
         bench.answer(Answer::Deleted { run: RunId(run.into()), left: None });
     }
-    bench.harness.get_by_label("2 runs are deleted");
+    bench.harness.get_by_label("2 runs are deleted; their files are kept for seven days");
     assert!(bench.harness.query_by_label("Star Short").is_none());
     click(&mut bench, "Undo");
     let back = asked(&bench, |request| match request {
@@ -328,7 +329,7 @@ fn in_a_narrow_window_the_name_stays_and_the_last_column_can_be_reached() {
     let mut bench = Bench::with_runs(Start { size: [900.0, 600.0], ..Start::default() }, runs());
     let name = place(&bench, "Sort by Name");
     assert!(bench.harness.query_by_label("Sort by Model").is_none(), "there is no room for it");
-    bench.harness.hover_at(place(&bench, "First try").center());
+    bench.harness.hover_at(place(&bench, "n_virtual 20, seed 2").center());
     bench.harness.event(wheel(-2000.0, 0.0));
     for _ in 0..6 {
         bench.harness.run_steps(8);

@@ -151,7 +151,7 @@ impl State {
     }
 
     fn duplicate(&mut self, run: RunId) {
-        match self.runs.viewed_config(&run) {
+        match self.runs.config(&run) {
             Some(config) => self.fill(Fill::Run(config)),
             None => {
                 self.runs.after_detail = Some((run.clone(), AfterDetail::Duplicate));

@@ -8,6 +8,7 @@ use super::action::RunAction;
 use super::baseline::{Delta, delta};
 use super::columns::{Column, best_of};
 use super::deeds::is_writable;
+use super::filter_line::{find_term, tag_term};
 use super::table::{Asked, Table, state_words};
 use crate::action::Action;
 use crate::format;
@@ -81,7 +82,7 @@ impl Table<'_> {
         let (shape, ink) = match (row.starred, response.hovered()) {
             (true, _) => (Icon::StarFull, t.warn),
             (false, true) => (Icon::Star, t.text),
-            (false, false) => (Icon::Star, t.border),
+            (false, false) => (Icon::Star, t.faint),
         };
         icon::paint(ui.painter(), rect.center(), shape, ink);
         if response.clicked() && is_writable(self.state) {
@@ -122,8 +123,8 @@ impl Table<'_> {
         ui.spacing_mut().item_spacing.x = 4.0;
         for tag in &row.tags {
             let font = TextStyle::Small.resolve(ui.style());
-            let term = format!("tag:{tag}");
-            let filtered = self.kept.filter.split_whitespace().any(|known| known == term);
+            let term = tag_term(tag);
+            let filtered = find_term(&self.kept.filter, &term).is_some();
             let ink = if filtered { t.accent } else { t.muted };
             let galley = ui.painter().layout_no_wrap(tag.clone(), font, ink);
             let (rect, _) = ui.allocate_exact_size(galley.size() + vec2(12.0, 5.0), Sense::empty());

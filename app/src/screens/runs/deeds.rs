@@ -112,6 +112,9 @@ impl Deed {
     }
 }
 
+/// Buttons that a narrow window has room for beside the others.
+const BUTTONS_OF_NARROW: usize = 5;
+
 fn are(rows: &[&RunRow], so: impl Fn(&RunRow) -> bool) -> bool {
     !rows.is_empty() && rows.iter().all(|row| so(row))
 }
@@ -159,8 +162,12 @@ impl Runs {
         let writable = is_writable(state);
         let is_baseline = one.is_some_and(|row| self.kept.baseline.as_ref() == Some(&row.id));
         let mut pressed = None;
+        let room = if ui.available_width() < theme::NARROW_SCREEN { BUTTONS_OF_NARROW } else { Deed::BUTTONS.len() };
+        let (buttons, rest) = Deed::BUTTONS.split_at(room);
         ui.horizontal_wrapped(|ui| {
-            for deed in Deed::BUTTONS {
+            // A button that does not fit goes to the next line as a whole.
+            ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
+            for &deed in buttons {
                 if quiet_ui(ui, deed.can(&chosen, writable), deed.name(&chosen, is_baseline)).clicked() {
                     pressed = Some(deed);
                 }
@@ -169,7 +176,7 @@ impl Runs {
             report::button_ui(ui, &chosen, &mut self.reporting);
             ui.add_enabled_ui(!chosen.is_empty(), |ui| {
                 ui.menu_button(t!("runs.more"), |ui| {
-                    for deed in Deed::MORE {
+                    for &deed in rest.iter().chain(&Deed::MORE) {
                         let can = deed.can(&chosen, writable);
                         let button = ui.add_enabled(can, egui::Button::new(deed.name(&chosen, is_baseline)));
                         if button.clicked() {

@@ -20,14 +20,28 @@ pub(super) fn trouble(line: &str, names: &[Name]) -> Option<String> {
     language::trouble(&language::parse(line), names)
 }
 
+/// The term that a tag is filtered by.
+pub(super) fn tag_term(tag: &str) -> String {
+    if tag.contains(char::is_whitespace) { format!("tag:\"{tag}\"") } else { format!("tag:{tag}") }
+}
+
+/// Place of a term in a line, where it stands for itself.
+pub(super) fn find_term(line: &str, term: &str) -> Option<usize> {
+    let is_edge = |c: Option<char>| c.is_none_or(char::is_whitespace);
+    let stands_alone =
+        |at: &usize| is_edge(line[..*at].chars().next_back()) && is_edge(line[at + term.len()..].chars().next());
+    line.match_indices(term).map(|(at, _)| at).find(stands_alone)
+}
+
 /// A line that a click on a tag changes: the term is added, or taken out if it is there.
 pub(super) fn toggle_term(line: &mut String, term: &str) {
-    let mut terms: Vec<&str> = line.split_whitespace().collect();
-    match terms.iter().position(|known| *known == term) {
-        Some(at) => drop(terms.remove(at)),
-        None => terms.push(term),
+    match find_term(line, term) {
+        Some(at) => {
+            line.replace_range(at..at + term.len(), "");
+            *line = line.trim().replace("  ", " ");
+        }
+        None => *line = format!("{} {term}", line.trim()).trim_start().to_owned(),
     }
-    *line = terms.join(" ");
 }
 
 /// The list of words below the line.
@@ -155,10 +169,17 @@ mod tests {
 
     #[test]
     fn a_term_goes_where_it_came_from() {
-        let mut line = "loss<2  paper".to_owned();
-        toggle_term(&mut line, "tag:long");
-        assert_eq!(line, "loss<2 paper tag:long");
-        toggle_term(&mut line, "tag:long");
-        assert_eq!(line, "loss<2 paper");
+        let mut line = "tag:longer loss<2".to_owned();
+        for (tag, after) in
+            [("long", "tag:longer loss<2 tag:long"), ("two words", "tag:longer loss<2 tag:\"two words\"")]
+        {
+            let before = line.clone();
+            toggle_term(&mut line, &tag_term(tag));
+            assert_eq!(line, after);
+            toggle_term(&mut line, &tag_term(tag));
+            assert_eq!(line, before);
+        }
+        toggle_term(&mut line, "tag:longer");
+        assert_eq!(line, "loss<2");
     }
 }

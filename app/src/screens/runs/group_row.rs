@@ -112,9 +112,8 @@ impl Table<'_> {
 /// Runs that have come to their end, of all.
 fn progress_ui(ui: &mut Ui, group: &Group) {
     let t = tokens(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(48.0, 6.0), Sense::hover());
+    let (rect, _) = ui.allocate_exact_size(vec2(48.0, 6.0), Sense::empty());
     let text = t!("runs.done_of", n = group.done, of = group.runs.len());
-    response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, &text));
     ui.painter().rect_filled(rect, 3.0, t.hover);
     let share = group.done as f32 / group.runs.len().max(1) as f32;
     ui.painter().rect_filled(rect.with_max_x(rect.left() + rect.width() * share), 3.0, t.accent);

@@ -56,7 +56,8 @@ impl Runs {
     /// Handles the keys that are pressed while a row has the keyboard.
     pub(super) fn keys(&mut self, ui: &Ui, rows: &[RunRow], state: &State, out: &mut Vec<Action>) {
         let Some(focused) = ui.memory(|memory| memory.focused()) else { return };
-        let order = self.sheet.order.clone();
+        // The baseline stands above all.
+        let order: Vec<usize> = self.sheet.baseline.into_iter().chain(self.sheet.order.iter().copied()).collect();
         let Some(place) = order.iter().position(|at| row_id(&rows[*at].id) == focused) else { return };
         let filter = EventFilter { vertical_arrows: true, ..EventFilter::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(focused, filter));

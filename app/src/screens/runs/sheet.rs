@@ -61,16 +61,17 @@ struct MadeOf {
 }
 
 impl Sheet {
-    /// Makes it anew, if something has changed since. `revision` counts the changes of the runs.
-    pub(super) fn refresh(&mut self, revision: u64, rows: &[RunRow], kept: &Kept) {
+    /// Makes it anew, if something has changed since: `true` then. `revision` counts the changes of the runs.
+    pub(super) fn refresh(&mut self, revision: u64, rows: &[RunRow], kept: &Kept) -> bool {
         let is_same = |of: &MadeOf| {
             of.revision == revision && of.runs == rows.len() && of.language == language() && of.kept.makes_same(kept)
         };
         if self.made_of.as_ref().is_some_and(is_same) {
-            return;
+            return false;
         }
         *self = Self::new(rows, kept);
         self.made_of = Some(MadeOf { revision, runs: rows.len(), kept: kept.clone(), language: language() });
+        true
     }
 
     fn new(rows: &[RunRow], kept: &Kept) -> Self {

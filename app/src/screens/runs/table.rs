@@ -233,10 +233,7 @@ fn column_id(column: &Column) -> egui::Id {
 fn widths(kept: &Kept, room: f32) -> Vec<(Column, f32)> {
     let mut widths: Vec<(Column, f32)> = STICKY
         .into_iter()
-        .map(|column| {
-            let width = column.width();
-            (column, width)
-        })
+        .map(|column| (column.clone(), column.width()))
         .chain(kept.columns.iter().map(|shown| (shown.column.clone(), shown.width.unwrap_or(shown.column.width()))))
         .collect();
     let taken: f32 = widths.iter().map(|(_, width)| width).sum();

@@ -52,10 +52,10 @@ impl Tagging {
         }
     }
 
-    /// Adds what is typed: one tag, or several between commas. A tag has no spaces, so that the filter can name it.
+    /// Adds what is typed: one tag, or several between commas.
     fn add_typed(&mut self) {
         let typed = std::mem::take(&mut self.typed);
-        for tag in typed.split([',', '，', ';']).map(|tag| tag.split_whitespace().collect::<Vec<_>>().join("-")) {
+        for tag in typed.split([',', '，', ';']).map(|tag| tag.split_whitespace().collect::<Vec<_>>().join(" ")) {
             if !tag.is_empty() {
                 self.runs.values_mut().for_each(|tags| tags.extend([tag.clone()]));
             }
@@ -145,10 +145,10 @@ mod tests {
             matches!(sent.as_slice(), [Action::Run(RunAction::Tags(run, tags))] if run.0 == "b" && tags.len() == 2)
         );
         tagging.toggle("paper");
-        tagging.typed = "best so far， second".into();
+        tagging.typed = "best  so far， second".into();
         tagging.add_typed();
         let tags: Vec<&BTreeSet<String>> = tagging.runs.values().collect();
-        assert_eq!(*tags[0], ["best-so-far", "old", "second"].map(str::to_owned).into());
+        assert_eq!(*tags[0], ["best so far", "old", "second"].map(str::to_owned).into());
         assert_eq!(tags[0], tags[1]);
     }
 }

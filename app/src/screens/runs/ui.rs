@@ -148,8 +148,10 @@ impl Runs {
         if rows.is_empty() {
             return welcome::welcome_ui(ui, state, out);
         }
-        self.selected.retain(|id| state.row(id).is_some());
-        self.sheet.refresh(state.runs.revision, rows, &self.kept);
+        if self.sheet.refresh(state.runs.revision, rows, &self.kept) {
+            let there: BTreeSet<&RunId> = rows.iter().map(|row| &row.id).collect();
+            self.selected.retain(|id| there.contains(id));
+        }
         self.read_names(rows);
         let count = match self.sheet.passing {
             n if n == rows.len() => t!("runs.count", n = n),
@@ -203,7 +205,8 @@ impl Runs {
     /// The line of the filter, and how the table is made.
     fn bar_ui(&mut self, ui: &mut Ui, rows: &[RunRow]) {
         ui.horizontal_wrapped(|ui| {
-            let width = (ui.available_width() - 420.0).clamp(200.0, 520.0);
+            ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
+            let width = (ui.available_width() - 460.0).clamp(200.0, 520.0);
             let names = self.names.as_ref().map_or(&[][..], |(_, names)| names.as_slice());
             self.line.ui(ui, &mut self.kept.filter, width, (names, rows));
             self.group_ui(ui);
@@ -314,6 +317,10 @@ impl Runs {
             self.tagging = None;
         }
         if self.chooser.is_open() {
+            // Opened just now: the list has its whole size from the first frame on.
+            if let Some(rows) = &state.runs.list {
+                self.read_names(rows);
+            }
             let chosen = self.chosen(state);
             // Without a choice all that are shown are meant.
             let meant = match (chosen.len(), &state.runs.list) {
