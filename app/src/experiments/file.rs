@@ -336,12 +336,20 @@ mod tests {
     #[test]
     fn every_experiment_that_comes_with_the_program_can_be_trained_on_the_starter() {
         let all = super::super::ready_made(&assets());
+        let runs = |name: &str| match name {
+            "every-method" => 40,
+            "low-data" => 36,
+            "placement" | "reparameterization" => 9,
+            "lama-relations" => 4,
+            _ => 15,
+        };
         assert!(all.len() >= 9, "{all:?}");
         for ready in all {
             assert!(!ready.about.is_empty() && !ready.about.ends_with('.'), "{}", ready.name);
             let (_, members) = ExperimentFile::read(&ready.file)
                 .and_then(|file| file.finish(&ready.name, &assets()))
                 .unwrap_or_else(|error| panic!("{}: {error}", ready.name));
+            assert_eq!(members.len(), runs(&ready.name), "{}", ready.name);
             for (member, config) in &members {
                 let files = [Some(&config.data.train), config.data.validation.as_ref()];
                 assert!(files.into_iter().flatten().all(|path| path.is_file()), "{}: {config:?}", ready.name);
