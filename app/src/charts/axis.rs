@@ -34,7 +34,11 @@ impl Scale {
         let places = values.filter_map(|value| place(kind, value));
         let (low, high) = places.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
         let (low, high) = match high - low {
-            span if span.is_finite() && span > 0.0 => (low - room * span, high + room * span),
+            span if span.is_finite() && span > 0.0 => {
+                // What cannot be negative does not look as if it could.
+                let least = if kind == Kind::Numbers && low >= 0.0 { 0.0 } else { f64::NEG_INFINITY };
+                ((low - room * span).max(least), high + room * span)
+            }
             // One value stands in the middle.
             0.0 => {
                 let half = if kind == Kind::Powers { 0.5 } else { (low.abs() * 0.1).max(0.5) };

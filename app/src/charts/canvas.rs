@@ -218,12 +218,12 @@ pub(super) struct TextLook {
 impl TextLook {
     /// A label beside its place.
     pub(super) fn label(h: HPos, v: VPos) -> Self {
-        Self { size: 12.0, ink: Ink::Muted, bold: false, h, v }
+        Self { size: 13.0, ink: Ink::Muted, bold: false, h, v }
     }
 
     /// The title of a picture.
     pub(super) fn title() -> Self {
-        Self { size: 15.0, ink: Ink::Text, bold: true, h: HPos::Left, v: VPos::Top }
+        Self { size: 16.0, ink: Ink::Text, bold: true, h: HPos::Left, v: VPos::Top }
     }
 }
 

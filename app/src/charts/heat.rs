@@ -104,5 +104,5 @@ fn legend(canvas: &Canvas, (low, high): (f64, f64), (right, middle): (f64, f64))
 fn every(count: usize, each: f64, room: f64) -> impl Iterator<Item = usize> {
     let least = (room / each).ceil().max(1.0) as usize;
     let step = [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().find(|step| *step >= least).unwrap_or(1000);
-    (0..count).filter(move |at| step == 1 || (at + 1) % step == 0 || *at == 0)
+    (0..count).filter(move |at| step == 1 || (at + 1) % step == 0 || (*at == 0 && step > 2))
 }

@@ -11,9 +11,9 @@ use super::{Axis, Chart, Mark, Series};
 /// Room at the outer edge.
 const EDGE: f64 = 8.0;
 /// Size of labels.
-const LABEL: f64 = 12.0;
+const LABEL: f64 = 13.0;
 /// Height of a row of the legend, and of a label above or below the axes.
-const ROW: f64 = 19.0;
+const ROW: f64 = 20.0;
 /// Between a label and what it stands beside.
 const GAP: f64 = 8.0;
 

@@ -46,6 +46,7 @@ pub(super) fn html(report: &Report) -> String {
         tiles => tiles(report, &comparison),
         results => (report.runs.len() > 1).then(|| report.results(&comparison)),
         figures => pictures(report.figure_pictures(&comparison)),
+        several => several(&comparison),
         differences => report.differences(),
         settings => report.settings(),
         curves => pictures(report.curve_pictures(&comparison)),
@@ -64,6 +65,11 @@ pub(super) fn html(report: &Report) -> String {
         .and_then(|()| environment.get_template("page.html"))
         .and_then(|template| template.render(page));
     written.expect("the template is part of the program and a test renders it")
+}
+
+/// Whether means are over several seeds.
+fn several(comparison: &figures::Comparison) -> bool {
+    comparison.groups.iter().any(|group| group.runs.len() > 1)
 }
 
 /// The words of the page by the last part of their keys.
@@ -141,7 +147,7 @@ pub(super) fn markdown(report: &Report) -> String {
     for table in tables(report) {
         text.push_str(&format!("\n## {}\n\n{}", in_markdown(&table.caption), table.markdown()));
     }
-    if report.runs.len() > 1 {
+    if several(&report.comparison()) {
         text.push_str(&format!("\n{}\n", t!("report.intervals")));
     }
     text.push_str(&format!("\n## {}\n\n```sh\n", t!("report.repeat")));

@@ -27,11 +27,12 @@ pub(super) struct Picture {
 impl Report {
     /// Curves of all runs.
     pub(super) fn curve_pictures(&self, comparison: &Comparison) -> Vec<Picture> {
-        let charts = match self.runs.len() {
-            1..=MOST_CURVES => curves(&self.runs),
-            _ => self.curves_of_groups(comparison),
+        let alone = comparison.groups.iter().all(|group| group.runs.len() == 1);
+        let (charts, caption) = match self.runs.len() {
+            1..=MOST_CURVES if alone => (curves(&self.runs), ""),
+            _ => (self.curves_of_groups(comparison), if alone { "" } else { t!("report.band") }),
         };
-        let drawn = |chart: Chart| Picture { svg: svg(&chart, Theme::Page, SIZE), caption: String::new() };
+        let drawn = |chart: Chart| Picture { svg: svg(&chart, Theme::Page, SIZE), caption: caption.to_owned() };
         charts.into_iter().map(drawn).collect()
     }
 
@@ -63,15 +64,13 @@ impl Report {
             return Vec::new();
         }
         let varied = self.varied(comparison);
-        let several = comparison.groups.iter().any(|group| group.runs.len() > 1);
         let draw = |of: &Compared| {
             let chart = match &varied {
                 Some((key, series)) => over_setting(of, key, series),
                 None => self.beside_each_other(of, comparison),
             };
-            let caption = if several { t!("report.intervals").to_owned() } else { String::new() };
             let height = if varied.is_some() { SIZE.1 } else { 110 + 24 * comparison.groups.len() as u32 };
-            Picture { svg: svg(&chart, Theme::Page, (SIZE.0, height)), caption }
+            Picture { svg: svg(&chart, Theme::Page, (SIZE.0, height)), caption: String::new() }
         };
         comparison.figures.iter().take(6).map(draw).collect()
     }
@@ -266,8 +265,8 @@ fn maps(grid: &PrefixGrid, run: &str) -> Vec<Picture> {
             columns: grid.n_virtual,
             values: numbers(values),
         };
-        let height = 104 + (grid.n_layers as u32 * 22).clamp(44, 520);
-        Picture { svg: heat_svg(&map, Theme::Page, (370, height)), caption: run.to_owned() }
+        let height = 104 + (grid.n_layers as u32 * 24).clamp(48, 560);
+        Picture { svg: heat_svg(&map, Theme::Page, (480, height)), caption: run.to_owned() }
     };
     all.into_iter().filter(|(_, values)| values.len() == grid.n_layers * grid.n_virtual).map(drawn).collect()
 }

@@ -22,6 +22,8 @@ pub(super) struct Samples {
     /// Who wrote them, in the order of the texts.
     pub(super) writers: Vec<String>,
     pub(super) rows: Vec<SampleRow>,
+    /// They are of one run, the last after the others.
+    pub(super) is_course: bool,
 }
 
 /// A row, and what was written for it.
@@ -63,7 +65,7 @@ impl Report {
         };
         let rows: Vec<SampleRow> = rows.into_iter().take(MOST_ROWS).map(row).collect();
         let writers = columns.into_iter().map(|(name, _)| name).collect();
-        (!rows.is_empty()).then_some(Samples { writers, rows })
+        (!rows.is_empty()).then_some(Samples { writers, rows, is_course: self.runs.len() == 1 })
     }
 }
 
