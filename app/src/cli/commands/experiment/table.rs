@@ -252,8 +252,26 @@ fn shown(key: &str, value: &Value) -> String {
         Value::String(path) if is_path => out::one_line(short_path(path)),
         Value::String(text) => out::one_line(text),
         Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, short_number),
+        Value::Object(table) => out::one_line(words(table)),
         other => out::one_line(other),
     }
+}
+
+/// A table of settings in a few words, its type first: `prefix infix, reparameterization (width 64)`.
+fn words(table: &Map<String, Value>) -> String {
+    let kind = table.get("type").and_then(Value::as_str).map(str::to_owned);
+    let others = table.iter().filter(|(name, _)| *name != "type").map(|(name, value)| match value {
+        Value::Bool(true) => name.clone(),
+        Value::Bool(false) | Value::Null => format!("no {name}"),
+        Value::Object(table) if table.is_empty() => name.clone(),
+        Value::Object(table) => format!("{name} ({})", words(table)),
+        Value::String(text) => format!("{name} {text}"),
+        other => format!("{name} {other}"),
+    });
+    let others = others.collect::<Vec<_>>().join(", ");
+    let parts = [kind, Some(others).filter(|others| !others.is_empty())];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    if text.is_empty() { "as usual".to_owned() } else { text }
 }
 
 fn short_path(path: &str) -> String {
@@ -331,7 +349,7 @@ mod tests {
         let table = Table::of(&plan, &rows);
         assert_eq!(table.head(false), ["model", "learning_rate", "init", "loss", "state", "step", "trained", "time"]);
         let cells: Vec<Vec<String>> = table.lines.iter().map(|line| table.cells(line)).collect();
-        let init = "{\"type\":\"zero\"}";
+        let init = "zero";
         assert_eq!(cells[0], ["a, b", "1e-3", init, "0.2500", "finished", "100/100", "9,857,024", "61 s"]);
         assert_eq!(cells[1][1..4], ["0.05", init, "0.5000"]);
         assert_eq!(cells[2][1..], ["1", init, "–", "to come", "–", "–", "–"]);
@@ -339,6 +357,20 @@ mod tests {
         assert_eq!(exact[..3], ["e-0", "/models/a, b", "0.001"]);
         assert_eq!(table.head(true)[..3], ["run", "model", "training.learning_rate"]);
         assert_eq!(table.object(&table.lines[1])["figures"], json!({ "loss": 0.5 }));
+    }
+
+    #[test]
+    fn a_table_of_settings_is_told_in_a_few_words() {
+        let said = |value: Value| shown("method", &value);
+        assert_eq!(
+            said(json!({ "reparameterization": {}, "infix": true, "type": "prefix" })),
+            "prefix reparameterization, infix"
+        );
+        assert_eq!(
+            said(json!({ "type": "prompt", "encoder": { "type": "mlp", "width": 8 } })),
+            "prompt encoder (mlp width 8)"
+        );
+        assert_eq!((said(json!({})), said(Value::Null)), ("as usual".to_owned(), "none".to_owned()));
     }
 
     #[test]
