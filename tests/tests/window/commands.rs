@@ -196,7 +196,7 @@ fn the_list_of_keys_is_of_the_screen_and_a_question_mark_is_a_letter_while_one_t
     click(&mut bench, "Library");
     press(&mut bench, Modifiers::SHIFT, Key::Questionmark);
     assert!(bench.harness.query_by_label("Delete the chosen runs").is_none(), "that is done elsewhere");
-    for (keys, what) in [("Ctrl+K  Ctrl+P", "Find something to do"), ("F12", "Show frame times")] {
+    for (keys, what) in [("Alt+←  Ctrl+[", "Back"), ("F12", "Show frame times")] {
         bench.harness.get_by_label(keys);
         bench.harness.get_by_label(what);
     }

@@ -224,7 +224,7 @@ fn a_run_goes_out_in_the_forms_it_has() {
 #[test]
 fn an_adapter_is_opened_from_the_library() {
     // High enough for the card at the end to be in sight.
-    let start = Start { size: [1280.0, 1400.0], ..Start::default() };
+    let start = Start { size: [1280.0, 2000.0], ..Start::default() };
     let mut bench = perform(Bench::with_runs(start, Vec::new()), Action::Show(Screen::Library));
     let field = "An adapter that somebody sent";
     bench.harness.get_by_label(field).focus();

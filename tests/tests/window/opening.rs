@@ -113,7 +113,7 @@ fn whoever_holds_something_over_the_window_is_told_what_will_happen() {
 #[test]
 fn what_the_library_is_asked_to_open_is_looked_at_first() {
     let settings = app::settings::Settings { language: Language::English, ..settings() };
-    let mut bench = Bench::with_runs(Start { settings, size: [1280.0, 1500.0], ..Start::default() }, runs());
+    let mut bench = Bench::with_runs(Start { settings, size: [1280.0, 2000.0], ..Start::default() }, runs());
     click(&mut bench, "Library");
     bench.world.borrow_mut().opens = Some(Opened::Rows("/mail/own.csv".into(), None));
     bench.harness.get_by_label("An adapter that somebody sent").focus();

@@ -184,12 +184,12 @@ impl UiCommand {
 
     /// Its first keys, as people write them; empty where it has none.
     pub(super) fn keys(self, ctx: &Context) -> String {
-        self.shortcuts().first().map(|shortcut| ctx.format_shortcut(shortcut)).unwrap_or_default()
+        self.shortcuts().first().map(|shortcut| written(ctx, shortcut)).unwrap_or_default()
     }
 
     /// All its keys, as people write them.
     pub(super) fn all_keys(self, ctx: &Context) -> String {
-        self.shortcuts().iter().map(|shortcut| ctx.format_shortcut(shortcut)).collect::<Vec<_>>().join("  ")
+        self.shortcuts().iter().map(|shortcut| written(ctx, shortcut)).collect::<Vec<_>>().join("  ")
     }
 
     /// Whether keys were pressed that stand for it. Keys without Ctrl or Alt belong to a field while one is typed in, and
@@ -323,6 +323,23 @@ impl UiCommand {
         };
         Some(Deed::Act(vec![action]))
     }
+}
+
+/// Keys as they stand on a keyboard: egui writes some of them as words.
+fn written(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
+    let sign = match shortcut.logical_key {
+        Key::ArrowLeft => "←",
+        Key::ArrowRight => "→",
+        Key::OpenBracket => "[",
+        Key::CloseBracket => "]",
+        Key::Questionmark => "?",
+        Key::Plus => "+",
+        Key::Minus => "−",
+        _ => return ctx.format_shortcut(shortcut),
+    };
+    let text = ctx.format_shortcut(shortcut);
+    let modifiers = text.strip_suffix(shortcut.logical_key.name()).unwrap_or_default();
+    format!("{modifiers}{sign}")
 }
 
 /// The next of the sizes that are offered.

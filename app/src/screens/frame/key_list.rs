@@ -17,7 +17,7 @@ pub(super) fn key_list_ui(ui: &Ui, state: &State) -> bool {
         ui.set_width(520.0);
         ui.label(RichText::new(t!("keys.title")).text_style(theme::title()));
         ui.add_space(theme::SMALL_GAP);
-        ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
+        ScrollArea::vertical().auto_shrink([false, true]).max_height(440.0).show(ui, |ui| {
             let own = of_screen(state.screen);
             if !own.is_empty() {
                 ui.label(RichText::new(rail::name(state.screen)).small().color(tokens(ui).muted));
@@ -35,6 +35,8 @@ pub(super) fn key_list_ui(ui: &Ui, state: &State) -> bool {
 }
 
 fn lines_ui(ui: &mut Ui, name: &str, lines: impl Iterator<Item = (String, String)>) {
+    // Lines of words, not of controls.
+    ui.spacing_mut().interact_size.y = 20.0;
     egui::Grid::new(("keys", name)).num_columns(2).min_col_width(150.0).spacing([24.0, 6.0]).show(ui, |ui| {
         for (keys, what) in lines {
             ui.label(RichText::new(keys).text_style(theme::small_number()).color(tokens(ui).accent));

@@ -13,7 +13,7 @@ use crate::i18n::{Language, language};
 use crate::screens::new_run::action::NewRunAction;
 use crate::state::State;
 use crate::t;
-use crate::theme::tokens;
+use crate::theme::{self, tokens};
 use crate::widgets::button::small_ui;
 use crate::widgets::containers::{chips_ui, plain_chip_ui};
 
@@ -59,21 +59,35 @@ impl SuggestedModel {
     }
 }
 
-/// Draws the card's inside.
+/// Draws the card's inside; folded once there are models to train with.
 pub(super) fn suggested_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-    ui.add(egui::Label::new(RichText::new(t!("hub.suggested_note")).color(tokens(ui).muted)).wrap());
-    for model in suggested_models() {
-        ui.add_space(4.0);
-        let short = model.id.rsplit('/').next().unwrap_or(&model.id);
-        ui.add(egui::Label::new(RichText::new(short).color(tokens(ui).text)).truncate());
-        ui.add(egui::Label::new(RichText::new(model.good_for()).small().color(tokens(ui).muted)).wrap());
-        chips_ui(ui, |ui| {
-            plain_chip_ui(ui, &t!("model.parameters", n = format::short_count(model.parameters)));
-            plain_chip_ui(ui, &format::bytes(model.bytes));
-            plain_chip_ui(ui, &t!("hub.license", name = model.license));
-            press_ui(ui, model, short, state, out);
-        });
-    }
+    let title = RichText::new(t!("hub.suggested")).text_style(theme::title());
+    let is_new = state.library.models.len() < 2;
+    egui::CollapsingHeader::new(title).id_salt("suggested").default_open(is_new).show_unindented(ui, |ui| {
+        ui.add(egui::Label::new(RichText::new(t!("hub.suggested_note")).color(tokens(ui).muted)).wrap());
+        let columns = if ui.available_width() < theme::NARROW_SCREEN { 1 } else { 2 };
+        for line in suggested_models().chunks(columns) {
+            ui.add_space(4.0);
+            ui.columns(columns, |columns| {
+                for (ui, model) in columns.iter_mut().zip(line) {
+                    model_ui(ui, model, state, out);
+                }
+            });
+        }
+    });
+}
+
+fn model_ui(ui: &mut Ui, model: &SuggestedModel, state: &State, out: &mut Vec<Action>) {
+    ui.spacing_mut().item_spacing.y = 3.0;
+    let short = model.id.rsplit('/').next().unwrap_or(&model.id);
+    ui.add(egui::Label::new(RichText::new(short).color(tokens(ui).text)).truncate());
+    ui.add(egui::Label::new(RichText::new(model.good_for()).small().color(tokens(ui).muted)).wrap());
+    chips_ui(ui, |ui| {
+        plain_chip_ui(ui, &t!("model.parameters", n = format::short_count(model.parameters)));
+        plain_chip_ui(ui, &format::bytes(model.bytes));
+        plain_chip_ui(ui, &t!("hub.license", name = model.license));
+        press_ui(ui, model, short, state, out);
+    });
 }
 
 /// The press that uses it, or looks it up where it is not here yet.

@@ -48,7 +48,7 @@ impl Library {
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             card_ui(ui, t!("hub.title"), |ui| hub::hub_ui(ui, &mut self.hub_id, state, out));
             ui.add_space(theme::SMALL_GAP);
-            card_ui(ui, t!("hub.suggested"), |ui| suggested_ui(ui, state, out));
+            card_ui(ui, "", |ui| suggested_ui(ui, state, out));
             ui.add_space(theme::SMALL_GAP);
             card_ui(ui, t!("library.models"), |ui| self.models_ui(ui, state, out));
             ui.add_space(theme::SMALL_GAP);
