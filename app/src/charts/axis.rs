@@ -111,8 +111,8 @@ impl Scale {
 fn place(kind: Kind, value: f64) -> Option<f64> {
     match kind {
         Kind::Powers if value <= 0.0 => None,
-        Kind::Powers => Some(value.log10()).filter(|place| place.is_finite()),
         // Beyond these ends differences are no numbers any more.
+        Kind::Powers => Some(value.log10()).filter(|place| place.abs() < 300.0),
         Kind::Numbers | Kind::Names => Some(value).filter(|value| value.abs() < 1e300),
     }
 }

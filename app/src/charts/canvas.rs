@@ -236,7 +236,8 @@ mod tests {
         assert_eq!(fitting("short", 12.0, 100.0), "short");
         let cut = fitting("a name that goes on and on", 12.0, 60.0);
         assert!(cut.ends_with('…') && width_of(&cut, 12.0) <= 72.0, "{cut}");
-        assert_eq!(fitting("前缀长度的比较实验", 12.0, 50.0).chars().count(), 4);
+        let cut = fitting("前缀长度的比较实验", 12.0, 50.0);
+        assert!(cut.ends_with('…') && width_of(&cut, 12.0) <= 60.0, "{cut}");
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn as_main(ctx: &Context, enabled: bool, label: &str, mut response: Response) ->
 /// Label of the main button of what is shown, once it was drawn.
 pub fn main_button(ctx: &Context) -> Option<String> {
     let frame = ctx.cumulative_frame_nr();
-    of_main(ctx, |main| (main.frame == frame).then(|| main.label.clone()))
+    of_main(ctx, |main| (main.frame == frame && !main.label.is_empty()).then(|| main.label.clone()))
 }
 
 /// Presses that button in the next frame, as Enter would.

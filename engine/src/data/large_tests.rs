@@ -77,7 +77,7 @@ fn tables_with_separators_and_arrays_are_read_row_by_row_too() {
     let said = lines("sep=;\nsource;target\n", "\n", &|i| format!("\n山{i};水"));
     let array = lines("[", " ,\n", &|i| match i {
         3 => "4".to_owned(),
-        5 => r#"{"source": "a \\\"quoted\\\" ], [ text", "target": [NaN, "}"]}"#.to_owned(),
+        5 => r#"{"source": "a \\\"quoted\\\" ], [ text", "target": "}", "score": NaN}"#.to_owned(),
         _ => format!(r#"{{"source": "row {i}", "target": "x"}}"#),
     });
     for (name, text) in [

@@ -81,7 +81,7 @@ impl RecipeDecoding {
         say("bad_words", listed(self.bad_words));
         say("stop_strings", listed(self.stop_strings));
         let penalty = self.length_penalty.unwrap_or(Beams::default().length_penalty);
-        say("beams", (self.num_beams > 1).then(|| json!({ "n_beams": self.num_beams, "length_penalty": penalty })));
+        say("beams", Some(json!({ "n_beams": self.num_beams.max(1), "length_penalty": penalty })));
         settings
     }
 }

@@ -252,7 +252,7 @@ fn what_is_not_done_is_offered_at_the_start_and_nothing_begins_by_itself() {
         bench.answer(Answer::Runs(vec![row(&plan.runs[0].run.0, "first", RunState::Interrupted)]));
         assert_eq!(sent_so_far(&bench), 0);
         bench.harness.check_accessibility();
-        click(&mut bench, if language == Language::English { "Go on" } else { "继续" });
+        click(&mut bench, if language == Language::English { "Go on" } else { "继续实验" });
         let (_, run, _, resume) = sent(&bench);
         assert_eq!((run, resume), (plan.runs[0].run.clone(), true), "from its last checkpoint");
     }

@@ -133,7 +133,7 @@ fn what_differs_is_shown_copied_and_nothing_else() {
         })
     });
     let copied = copied.expect("a text was copied");
-    assert!(copied.contains("method.n_virtual\t5\t5\t20\t20\n") && !copied.contains("learning_rate"), "{copied}");
+    assert!(copied.contains("method.n_virtual\t20\t20\t5\t5\n") && !copied.contains("learning_rate"), "{copied}");
     bench.settle();
     save(&mut bench, "Save as CSV…");
     write(&mut bench, "/tmp/what differs.csv");

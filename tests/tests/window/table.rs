@@ -187,7 +187,6 @@ fn an_experiment_has_a_line_of_its_own_that_chooses_and_folds_its_runs() {
     let mut bench = Bench::with_runs(Start::default(), runs());
     bench.harness.check_accessibility();
     bench.harness.get_by_label("3 of 4");
-    bench.harness.get_by_label("Re-run 1 failed");
     let line = "Length sweep · 4 runs";
     assert!(place(&bench, line).top() < place(&bench, "n_virtual 20, seed 2").top());
     assert!(place(&bench, "First try").top() > place(&bench, "No experiment · 1 run").top());
@@ -346,7 +345,7 @@ fn the_whole_table_is_in_chinese() {
     let mut bench = Bench::with_runs(Start { settings, ..Start::default() }, runs());
     bench.harness.get_by_label("3 / 4");
     click(&mut bench, "列…");
-    bench.harness.get_by_label("设置");
+    bench.harness.get_by_label("训练设置");
     bench.harness.check_accessibility();
     click(&mut bench, "完成");
     picture(&mut bench, "chinese_runs_groups");

@@ -29,6 +29,8 @@ use crate::fixtures::{NOW, config, devices, model_summary, preview_rows};
 /// The record of what was sent, and the news still to be heard.
 #[derive(Default)]
 pub(crate) struct World {
+    /// Runs that got a folder.
+    made: usize,
     pub(crate) news: VecDeque<BackendEvent>,
     pub(crate) commands: Vec<Command>,
     pub(crate) requests: Vec<Request>,
@@ -68,7 +70,14 @@ impl Backend for FakeBackend {
         self.0.borrow_mut().requests.push(request);
     }
     fn new_run(&mut self) -> Result<(RunId, PathBuf), Failure> {
-        Ok((RunId("20261121-031502-beef".into()), PathBuf::from("/workspace/runs/20261121-031502-beef")))
+        let mut world = self.0.borrow_mut();
+        world.made += 1;
+        let id = match world.made {
+            1 => "20261121-031502-beef".to_owned(),
+            n => format!("20261121-031502-beef-{n}"),
+        };
+        let folder = PathBuf::from("/workspace/runs").join(&id);
+        Ok((RunId(id), folder))
     }
     fn list_experiments(&mut self) {
         let mut world = self.0.borrow_mut();

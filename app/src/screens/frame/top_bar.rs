@@ -93,7 +93,10 @@ fn queue_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let ink = if running > 0 { tokens(ui).good } else { tokens(ui).muted };
     let button = ui.button(RichText::new(text).small().color(ink)).on_hover_text(t!("frame.queue_help"));
     Popup::menu(&button).width(440.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
-        ScrollArea::vertical().max_height(480.0).show(ui, |ui| experiment::queue_ui(ui, state, out));
+        ScrollArea::vertical()
+            .max_height(480.0)
+            .min_scrolled_height(480.0)
+            .show(ui, |ui| experiment::queue_ui(ui, state, out));
     });
 }
 
@@ -130,7 +133,7 @@ fn bell_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
             ui.label(RichText::new(t!("frame.no_notices")).color(tokens(ui).muted));
             return;
         }
-        ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
+        ScrollArea::vertical().max_height(420.0).min_scrolled_height(420.0).show(ui, |ui| {
             for notice in state.notices.newest() {
                 notice_ui(ui, notice, state.env.now, true);
                 let offer = notice.offer.as_ref().and_then(|offer| offer.action(state));

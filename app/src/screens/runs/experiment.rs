@@ -1,6 +1,7 @@
 //! What can be done with an experiment, on its line in the table.
 
-use egui::Ui;
+use egui::accesskit::Role;
+use egui::{Response, Ui, WidgetInfo};
 
 use super::deeds::is_writable;
 use crate::action::Action;
@@ -19,19 +20,28 @@ pub(super) fn experiment_buttons_ui(ui: &mut Ui, experiment: &str, state: &State
     let mut ask = |action| out.push(Action::Experiment(action));
     let under_way = state.experiments.under_way.get(&plan.id);
     let failed = state.standing(plan).failed;
-    if failed > 0 && small_ui(ui, t!("experiment.again")).on_hover_text(t!("experiment.again_help")).clicked() {
+    if failed > 0 && named(ui, t!("experiment.again"), experiment).on_hover_text(t!("experiment.again_help")).clicked()
+    {
         ask(ExperimentAction::Again(plan.id.clone()));
     }
     let is_halted = under_way.is_some_and(|under| under.paused) || state.can_go_on(plan);
-    if is_halted && small_ui(ui, t!("experiment.go_on")).on_hover_text(t!("experiment.go_on_help")).clicked() {
+    if is_halted && named(ui, t!("experiment.go_on"), experiment).on_hover_text(t!("experiment.go_on_help")).clicked() {
         ask(ExperimentAction::GoOn(plan.id.clone()));
     }
     if under_way.is_some_and(|under| !under.paused) {
-        if small_ui(ui, t!("experiment.pause")).on_hover_text(t!("experiment.pause_help")).clicked() {
+        if named(ui, t!("experiment.pause"), experiment).on_hover_text(t!("experiment.pause_help")).clicked() {
             ask(ExperimentAction::Pause(plan.id.clone()));
         }
-        if small_ui(ui, t!("experiment.stop")).on_hover_text(t!("experiment.stop_help")).clicked() {
+        if named(ui, t!("experiment.stop"), experiment).on_hover_text(t!("experiment.stop_help")).clicked() {
             ask(ExperimentAction::Stop(plan.id.clone()));
         }
     }
+}
+
+/// A button that is called by the experiment's name too, as there may be several on the screen.
+fn named(ui: &mut Ui, label: &str, experiment: &str) -> Response {
+    let button = small_ui(ui, label);
+    let name = format!("{experiment}: {label}");
+    button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+    button
 }

@@ -225,6 +225,11 @@ impl State {
         }
         let rows = self.rows_of(plan);
         let due = plan.due(&rows, !under.again.is_empty());
+        eprintln!(
+            "FEED {:?} {due:?} again {:?}",
+            rows.iter().map(|r| (&r.id.0, r.state)).collect::<Vec<_>>(),
+            under.again
+        );
         let is_wanted = |due: &&Due| {
             let run = &plan.runs[due.index].run;
             let failed = rows.iter().any(|row| row.id == *run && row.state == RunState::Failed);

@@ -1,9 +1,9 @@
 //! Experiments on events written by hand: which run comes next, and what pauses, stops and failures do.
 
+use engine::Sentence;
 use engine::config::{DataConfig, RunConfig};
 use engine::experiment::{Experiment, Strategy};
 use engine::protocol::{Ask, Command, Event, JobId, Outcome, Report};
-use engine::sentence;
 use serde_json::json;
 
 use super::*;
@@ -85,7 +85,9 @@ impl Bench {
     fn ends(&mut self, end: RunState, step: u64, loss: f64) {
         let (job, run) = (self.job(), self.under_way());
         let what = match end {
-            RunState::Failed => Report::Failed(Failure { what: sentence!("it broke"), advice: sentence!("") }),
+            RunState::Failed => {
+                Report::Failed(Failure { what: Sentence::verbatim("it broke"), advice: Sentence::default() })
+            }
             RunState::Finished => Report::Finished { outcome: Outcome::Completed },
             _ => Report::Finished { outcome: Outcome::Stopped },
         };

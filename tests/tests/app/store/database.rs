@@ -81,7 +81,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     let bytes = fs::read(&path).unwrap();
     let error = Store::open(&bench.workspace, || {}).unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 99, known: 5, .. }));
-    assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 4"), "{error}");
+    assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 5"), "{error}");
     assert!(error.advice().to_string().contains("experiments.db.version-99"), "{}", error.advice());
     assert_eq!(fs::read(&path).unwrap(), bytes);
     let aside = app::store::set_aside(&bench.workspace).unwrap();
