@@ -45,7 +45,7 @@ impl Continuation {
         subject.model.tokenizer.decode(&self.written)
     }
 
-    /// The most probable token; `None` where it ends the text or no position is left.
+    /// The most probable token; `None` where it ends the text, or nothing stands before it, or no position is left.
     fn next(&self, subject: &Subject, without: &Without, row: &Example) -> Result<Option<u32>> {
         let variant = &without.variant;
         let model = variant.model(subject);
@@ -55,7 +55,7 @@ impl Continuation {
         // The token that is to come, which none before it sees, says where an answer begins.
         let tokens: Vec<u32> = row.tokens[..n_prompt].iter().chain(&self.written).copied().chain([pad]).collect();
         let n = tokens.len();
-        if n + subject.adapter.n_before() > model.shape().n_positions {
+        if n < 2 || n + subject.adapter.n_before() > model.shape().n_positions {
             return Ok(None);
         }
         let row = Example { row: 1, source: row.source.clone(), tokens, n_prompt, ..Example::default() };

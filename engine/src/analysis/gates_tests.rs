@@ -48,9 +48,9 @@ fn the_derivative_by_a_gate_is_the_difference() {
         for (at, n_heads, found) in derivatives(&subject) {
             for head in 0..n_heads {
                 for slot in 0..n_slots.min(4) {
-                    let step = 0.03;
+                    let step = 0.01;
                     let place = (at, head, slot);
-                    let difference = (loss_at(&subject, place, step) - loss_at(&subject, place, -step)) / 0.06;
+                    let difference = (loss_at(&subject, place, step) - loss_at(&subject, place, -step)) / 0.02;
                     let derivative = found[head * n_slots + slot];
                     assert!(
                         (difference - derivative).abs() < 1e-3,

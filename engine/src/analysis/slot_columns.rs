@@ -87,10 +87,13 @@ impl<'a> SlotColumns<'a> {
     pub(super) fn gated(&self, pattern: &Tensor<4>, gates: Tensor<3>, renormalized: bool) -> Tensor<4> {
         let [_, _, _, n] = pattern.dims();
         let gated = pattern.clone() * self.by_column(gates, n).unsqueeze_dim::<4>(2);
-        match renormalized {
-            true => gated.clone() / gated.sum_dim(3).clamp_min(f32::MIN_POSITIVE),
-            false => gated,
+        if !renormalized {
+            return gated;
         }
+        let total = gated.clone().sum_dim(3);
+        // A query for which nothing is left reads nothing.
+        let nothing = total.clone().equal_elem(0.0).float();
+        gated / (total + nothing)
     }
 
     pub(super) fn n_slots(&self) -> usize {
