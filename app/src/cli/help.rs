@@ -6,7 +6,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Train", &["train", "resume", "lr-find", "compare-inits", "experiment", "compare-methods", "presets", "data"]),
     ("Use", &["generate", "evaluate", "score", "vote", "neighbors", "analyze"]),
-    ("Keep and hand on", &["runs", "report", "import", "open", "export", "combine"]),
+    ("Keep and hand on", &["runs", "report", "import", "open", "export", "combine", "prune"]),
     ("Models and devices", &["download", "devices", "verify", "bench"]),
     ("Window", &["gui"]),
 ];

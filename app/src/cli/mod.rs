@@ -17,7 +17,7 @@ use engine::nn::Precision;
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
     analyze, bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, experiment,
-    generate, gui, lr_find, neighbors, presets, report, resume, runs, score, train, verify, vote,
+    generate, gui, lr_find, neighbors, presets, prune, report, resume, runs, score, train, verify, vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;
@@ -99,6 +99,8 @@ enum Command {
     Export(exchange::ExportArgs),
     /// Put several prefixes or soft prompts side by side, or mix them
     Combine(combine::CombineArgs),
+    /// Keep the most important slots of a prefix or a soft prompt
+    Prune(prune::PruneArgs),
     /// Train every method on the same rows, in one table
     #[command(alias = "methods")]
     CompareMethods(compare_methods::MethodsArgs),
@@ -165,6 +167,7 @@ pub fn run(
         Command::Open(args) => exchange::open(&args, &global),
         Command::Export(args) => exchange::export(args, &global),
         Command::Combine(args) => combine::run(args, &global),
+        Command::Prune(args) => prune::run(args, &global),
         Command::CompareMethods(args) => compare_methods::run(args, &global),
         Command::Download(args) => download::run(&args, &global),
         Command::Devices => devices::run(&global),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
+use super::slot_columns::site_of;
 use super::subject::Subject;
-use crate::config::Site;
 use crate::error::Result;
-use crate::models::{HookName, HookPoint, Hooks, StackName};
+use crate::models::{HookName, HookPoint, Hooks};
 
 /// An attention layer, by the point of its pattern.
 fn attention_of(at: HookPoint) -> HookPoint {
@@ -105,12 +105,7 @@ impl Watched {
         let model = &subject.model.model;
         let mut layers = Vec::new();
         for (&at, pattern) in &self.pattern {
-            let site = match (at.stack, at.name) {
-                (_, HookName::CrossPattern) => Site::Cross,
-                (StackName::Encoder, _) => Site::Encoder,
-                (StackName::Decoder, _) => Site::Decoder,
-                (StackName::Blocks, _) => model.last_site(),
-            };
+            let site = site_of(model, at);
             let sees = subject.conditioning.layers.as_ref().is_none_or(|layers| layers.contains(&at.layer));
             let slots = subject.conditioning.of(site).and_then(|layers| layers.get(at.layer)).filter(|_| sees);
             let (Some(slots), Some(value)) = (slots, self.value.get(&at)) else { continue };

@@ -3,13 +3,18 @@
 //! Nearest tokens are a projection, not the meaning: Khashabi et al. 2022, "Prompt Waywardness", show prompts that
 //! solve a task while they project to unrelated text. So every list comes with what chance alone would make of it.
 
+mod ablation;
 mod attention;
 mod chance;
 mod changes;
+mod continuation;
 mod decomposition;
 mod decomposition_passes;
 mod export;
+mod gates;
 mod geometry;
+mod importance;
+mod left_out;
 mod lens;
 mod neighbors;
 pub mod norms;
@@ -18,18 +23,25 @@ mod question;
 mod report;
 mod scan;
 mod sites;
+mod slot_columns;
 mod spread;
 mod subject;
 mod table;
 mod through_head;
+#[cfg(test)]
+mod tiny_subject;
+mod variant;
 mod vocabulary;
 mod vocabulary_index;
 
+pub use ablation::AblationReport;
 pub use attention::{AttentionReport, LayerAttention};
 pub use changes::weight_changes;
 pub use decomposition::{Decomposition, HeadDecomposition, LayerDecomposition};
 pub use export::{Asked, export_neighbors, neighbors_table};
 pub use geometry::Geometry;
+pub use importance::{Agreement, ImportanceReport, LayerImportance, Pruned, SlotImportance};
+pub use left_out::LeftOut;
 pub use lens::{LensCell, LensLayer, LensReport, MovedToken};
 pub use neighbors::{Cell, NeighborSearch, nearest_in_embeddings, nearest_tokens};
 pub use query::{Metric, Side, Space};

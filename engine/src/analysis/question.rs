@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ablation::{Ablating, AblationReport};
 use super::attention::{AttentionMass, AttentionReport};
 use super::decomposition::{Decomposing, Decomposition};
+use super::importance::{ImportanceReport, Weighing};
+use super::left_out::LeftOut;
 use super::lens::{Lens, LensReport};
 use super::subject::Investigation;
 
@@ -17,6 +20,19 @@ pub enum Question {
     Decomposition,
     /// What each layer would say, with the adapter and without.
     Lens,
+    /// What the loss and a text come to without a part of the adapter.
+    Ablation {
+        /// What is left out, all of it at once; nothing is the adapter as it is.
+        left_out: Vec<LeftOut>,
+    },
+    /// How much each slot and each head matters, and what fewer slots cost.
+    Importance {
+        /// Slots that are left out, one at a time, beside what gates tell.
+        leave_one_out: usize,
+        /// Numbers of slots that are kept to see what the loss is then; none: a few from all to none.
+        #[serde(default)]
+        sizes: Vec<usize>,
+    },
 }
 
 /// An answer.
@@ -29,6 +45,10 @@ pub enum Analysis {
     Decomposition(Decomposition),
     /// To [`Question::Lens`].
     Lens(LensReport),
+    /// To [`Question::Ablation`].
+    Ablation(AblationReport),
+    /// To [`Question::Importance`].
+    Importance(ImportanceReport),
 }
 
 impl Question {
@@ -38,6 +58,8 @@ impl Question {
             Self::Attention => Box::new(AttentionMass::default()),
             Self::Decomposition => Box::new(Decomposing::default()),
             Self::Lens => Box::new(Lens::default()),
+            Self::Ablation { left_out } => Box::new(Ablating::new(left_out.clone())),
+            Self::Importance { leave_one_out, sizes } => Box::new(Weighing::new(*leave_one_out, sizes.clone())),
         }
     }
 }

@@ -133,21 +133,6 @@ impl Example {
         soft.for_each(|token| *token += first);
     }
 
-    /// Takes the soft tokens out again.
-    pub(super) fn drop_soft(&mut self) {
-        self.each_choice(Self::drop_soft);
-        self.source.retain(soft::is_hard);
-        let before = |at: usize, tokens: &[u32]| soft::count(&tokens[..at]);
-        if !self.spans.is_empty() {
-            self.unshift_spans();
-        }
-        self.labels.iter_mut().filter(|_| self.spans.is_empty()).for_each(|(at, _)| *at -= before(*at, &self.tokens));
-        self.n_prompt -= before(self.n_prompt, &self.tokens);
-        let mut tokens = self.tokens.iter();
-        self.types.retain(|_| tokens.next().is_some_and(soft::is_hard));
-        self.tokens.retain(soft::is_hard);
-    }
-
     /// Number of times that a token stands in the row, its source included.
     pub(super) fn n_of(&self, token: u32) -> usize {
         self.source.iter().chain(&self.tokens).filter(|&&other| other == token).count()

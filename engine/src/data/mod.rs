@@ -81,6 +81,6 @@ pub use spread::Spread;
 pub use statistics::{ColumnStatistics, DataStatistics, LeftOut, Overlap, StatisticsOf, TokenStatistics};
 pub use stream::StreamDecoder;
 pub use table::{Problem, Row, Table};
-pub use template::Templates;
+pub use template::{Templates, gives_soft};
 pub use tokenizer::{ChatTemplate, Encoded, Message, Tokenizer, Turn};
 pub use verbalizer::LabelWords;

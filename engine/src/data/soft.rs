@@ -1,6 +1,7 @@
 //! Soft tokens in a text: written `<|soft|>`, as special tokens are, and numbered in the order in which they stand there.
 //! What is between them is tokenized piece by piece, so that no token crosses their places.
 
+use super::encode::Example;
 use super::tokenizer::{Encoded, Tokenizer, WithOffsets};
 use crate::error::Result;
 use crate::tokens::SOFT;
@@ -100,6 +101,38 @@ fn piece_ids(piece: &str, is_first: bool, tokenizer: &Tokenizer) -> Result<Vec<u
     }
 }
 
+impl Example {
+    /// Takes the soft tokens out again.
+    pub(super) fn drop_soft(&mut self) {
+        self.keep_soft(&[], 1);
+    }
+
+    /// Leaves these of each task's `n_soft` soft tokens, in ascending order, and numbers them anew.
+    pub(crate) fn keep_soft(&mut self, kept: &[usize], n_soft: usize) {
+        self.each_choice(|choice| choice.keep_soft(kept, n_soft));
+        let renamed = |&token: &u32| {
+            if is_hard(&token) {
+                return Some(token);
+            }
+            let (task, slot) = ((token - SOFT) as usize / n_soft.max(1), (token - SOFT) as usize % n_soft.max(1));
+            let at = kept.binary_search(&slot).ok()?;
+            Some(SOFT + (task * kept.len() + at) as u32)
+        };
+        let gone = |tokens: &[u32]| tokens.iter().filter(|token| renamed(token).is_none()).count();
+        if self.spans.is_empty() {
+            self.labels.iter_mut().for_each(|(at, _)| *at -= gone(&self.tokens[..*at]));
+        } else {
+            self.unshift_spans(gone(&self.tokens));
+        }
+        self.n_prompt -= gone(&self.tokens[..self.n_prompt]);
+        let mut tokens = self.tokens.iter();
+        self.types.retain(|_| tokens.next().is_some_and(|token| renamed(token).is_some()));
+        for tokens in [&mut self.source, &mut self.tokens] {
+            *tokens = tokens.iter().filter_map(renamed).collect();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tokenizer::byte_tokenizer;
@@ -120,6 +153,27 @@ mod tests {
         assert_eq!(ids, encode("é<|soft|>b", &byte_tokenizer()).unwrap());
         assert_eq!(offsets[2..], [(2, 10), (10, 11)]);
         assert!(offsets[..2].iter().all(|&(begin, end)| begin < end && end <= 2), "{offsets:?}");
+    }
+
+    #[test]
+    fn soft_tokens_that_are_left_are_numbered_anew_and_labels_follow() {
+        let tokens = vec![SOFT, SOFT + 1, 7, SOFT + 2, 8, 9];
+        let row =
+            Example { tokens, n_prompt: 4, labels: vec![(5, 3)], types: vec![0, 0, 0, 0, 1, 1], ..Example::default() };
+        let mut some = row.clone();
+        some.keep_soft(&[1, 2], 3);
+        assert_eq!((some.tokens, some.n_prompt), (vec![SOFT, 7, SOFT + 1, 8, 9], 3));
+        assert_eq!((some.labels, some.types), (vec![(4, 3)], vec![0, 0, 0, 1, 1]));
+        let mut of_second_task =
+            Example { tokens: vec![SOFT + 3, SOFT + 4, SOFT + 5, 7], n_prompt: 3, ..Example::default() };
+        of_second_task.keep_soft(&[0, 2], 3);
+        assert_eq!(of_second_task.tokens, [SOFT + 2, SOFT + 3, 7]);
+        let mut same = row.clone();
+        same.keep_soft(&[0, 1, 2], 3);
+        assert_eq!(same, row);
+        let mut none = row;
+        none.drop_soft();
+        assert_eq!((none.tokens, none.n_prompt, none.labels), (vec![7, 8, 9], 1, vec![(2, 3)]));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::encode::{Encoder, Example, Skip, skip};
-use super::soft;
 use super::table::Row;
 use super::tokenizer::Encoded;
 use crate::error::EngineError;
@@ -91,9 +90,9 @@ impl Example {
         self.spans.splice(0..0, vec![(0, 0); n]);
     }
 
-    /// The reverse, when soft tokens before the row are taken away.
-    pub(super) fn unshift_spans(&mut self) {
-        let n = soft::count(&self.tokens).min(self.spans.len());
+    /// The reverse, when `n` soft tokens before the row are taken away.
+    pub(super) fn unshift_spans(&mut self, n: usize) {
+        let n = n.min(self.spans.len());
         self.labels.iter_mut().for_each(|(_, end)| *end = (*end - n as i32).max(0));
         self.spans.drain(..n);
     }

@@ -258,7 +258,7 @@ impl RenderError {
 }
 
 /// Whether a template says where soft tokens stand.
-fn gives_soft(template: &str) -> bool {
+pub fn gives_soft(template: &str) -> bool {
     template_guard::calls(template, SOFT_TOKENS) || template.contains(MARK)
 }
 

@@ -1,11 +1,11 @@
-//! An adapter taken into the weights of its base model, and several adapters taken together.
+//! An adapter taken into the weights of its base model, several adapters taken together, and one with some of its slots.
 
 use std::path::PathBuf;
 
 use crate::adapters::ops::merge;
 use crate::adapters::{AdapterState, Combination, combine, formats};
 use crate::device;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::jobs::exchange::adapter_folder;
 use crate::jobs::one_shot;
 use crate::jobs::queries::OneShot;
@@ -25,6 +25,22 @@ pub(super) fn combined(adapters: Vec<PathBuf>, model: PathBuf, how: Combination,
         };
         let adapters: Vec<AdapterState> = adapters.into_iter().map(read).collect::<Result<_>>()?;
         formats::write(&combine(&adapters, &how)?, &to, None)?;
+        Ok(Report::Written { folder: to })
+    })
+}
+
+/// Writes an adapter, or the best checkpoint of a run folder, with some of its slots alone; what was written is read again.
+pub(super) fn pruned(adapter: PathBuf, model: PathBuf, slots: Vec<usize>, to: PathBuf) -> Box<dyn Job> {
+    one_shot(move |_| {
+        let sites = ModelFolder::open(&model)?.sites();
+        let adapter = formats::read(&adapter_folder(adapter), Some(&sites))?;
+        adapter.check_fits(&sites)?;
+        let fewer = adapter.with_slots(&slots)?;
+        formats::write(&fewer, &to, None)?;
+        if formats::read(&to, Some(&sites))?.hash() != fewer.hash() {
+            let reason = sentence!("what was written is not what is read again: {to}", to);
+            return Err(EngineError::AdapterMismatch { reason });
+        }
         Ok(Report::Written { folder: to })
     })
 }

@@ -58,6 +58,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::Neighbors(request) => Box::new(neighbors::Neighbors::new(*request)),
         Ask::Export { adapter, to } => exchange::export(adapter, to),
         Ask::Combine { adapters, model, how, to } => merge::combined(adapters, model, how, to),
+        Ask::Prune { adapter, model, slots, to } => merge::pruned(adapter, model, slots, to),
         Ask::Merge { adapter, model, to } => merge::merged(adapter, model, to),
         Ask::Share { adapter, model, device, card, with_samples, to } => {
             Box::new(share::Share::new(adapter, (model, device), (card, with_samples), to))

@@ -173,6 +173,17 @@ pub enum Ask {
         /// Folder to write.
         to: PathBuf,
     },
+    /// Write an adapter with some of its slots alone: answered by `Report::Written`.
+    Prune {
+        /// Run checkpoint or adapter folder.
+        adapter: PathBuf,
+        /// The base model it belongs to.
+        model: PathBuf,
+        /// The slots to keep, from 0.
+        slots: Vec<usize>,
+        /// Folder to write.
+        to: PathBuf,
+    },
     /// Write the base model with an adapter in its weights, a plain checkpoint: answered by `Report::Written`.
     Merge {
         /// Run checkpoint or adapter folder.

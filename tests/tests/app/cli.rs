@@ -165,6 +165,7 @@ fn the_main_job_runs_from_the_command_line() {
     line(&workspace, &[&neighbors[..], &[&place("near.csv")]].concat()).unwrap();
     assert_eq!(fs::read_to_string(place("near.csv")).unwrap().lines().count(), 1 + 3 + 3);
 
+    what_matters(&workspace, &place("shorter"));
     line(&workspace, &["export", "--run", "first", "--to", &place("shared")]).unwrap();
     assert!(folder.path().join("shared/adapter_model.safetensors").is_file());
     let model = row.model_folder.to_string_lossy().into_owned();
@@ -172,6 +173,26 @@ fn the_main_job_runs_from_the_command_line() {
     let names: Vec<String> = runs(&workspace).into_iter().map(|run| run.name).collect();
     assert_eq!(names, ["shared", "first"]);
     line(&workspace, &["generate", "--run", "shared", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+}
+
+/// Importance, ablation and pruning of a run of four slots.
+fn what_matters(workspace: &Path, to: &str) {
+    let analyze =
+        |words: &[&str]| line(workspace, &[&["analyze", "--run", "first", "--limit", "4"][..], words].concat());
+    analyze(&["--what", "importance", "--leave-one-out", "3"]).unwrap();
+    analyze(&["--what", "ablation", "--leave-out", "slots=1,3", "--leave-out", "layers=2,side=key", "--json"]).unwrap();
+    assert!(is_usage(&analyze(&["--what", "ablation"]).unwrap_err()), "nothing is left out");
+    assert!(is_usage(&analyze(&["--what", "ablation", "--leave-out", "slots=0"]).unwrap_err()));
+    let beyond = analyze(&["--what", "ablation", "--leave-out", "slots=5"]).unwrap_err().to_string();
+    assert!(beyond.contains("no slot 5, the adapter has 4"), "{beyond}");
+
+    let prune = |keep: &str| line(workspace, &["prune", "--run", "first", "--keep", keep, "--limit", "4", "--to", to]);
+    let error = prune("4").unwrap_err();
+    assert!(is_usage(&error) && !Path::new(to).exists(), "{error}");
+    prune("2").unwrap();
+    let config = fs::read_to_string(Path::new(to).join("adapter_config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!((&config["peft_type"], &config["num_virtual_tokens"]), (&"PREFIX_TUNING".into(), &2.into()));
 }
 
 #[test]

@@ -35,3 +35,4 @@ mod truncation;
 mod vote;
 mod walkthrough;
 mod weights;
+mod what_matters;

@@ -18,6 +18,7 @@ pub(super) mod gui;
 pub(super) mod lr_find;
 pub(super) mod neighbors;
 pub(super) mod presets;
+pub(super) mod prune;
 pub(super) mod report;
 pub(super) mod resume;
 pub(super) mod runs;

@@ -1,6 +1,8 @@
-//! One adapter of others, or of an adapter something else: combined, merged into its base model, cut to one head.
+//! One adapter of others, or of an adapter something else: combined, merged into its base model, cut to one head
+//! or to some slots.
 
 pub mod combine;
 pub mod merge;
 
+mod keep_slots;
 mod select_head;

@@ -46,7 +46,7 @@ pub fn summed_nll(
 ///
 /// # Errors
 /// The model cannot do the batch's task.
-pub(super) fn nll_of_hidden(
+pub(crate) fn nll_of_hidden(
     model: &Model,
     conditioning: &Conditioning,
     batch: &TokenBatch,

@@ -1,9 +1,15 @@
 //! `analyze`: what an adapter does, question by question.
 
+mod importance;
+mod left_out;
+
 use clap::{Args, ValueEnum};
-use engine::analysis::{Analysis, AttentionReport, Decomposition, HeadDecomposition, LensReport, MovedToken, Question};
+use engine::analysis::{
+    Analysis, AttentionReport, Decomposition, HeadDecomposition, LeftOut, LensReport, MovedToken, Question,
+};
 use engine::protocol::{AnalysisRequest, Ask, Report};
 
+use self::importance::{ablation, importance};
 use super::evaluate::{RowsArgs, asked_rows};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
@@ -28,6 +34,16 @@ pub(in crate::cli) struct AnalyzeArgs {
     /// Rows to look at
     #[arg(long, value_name = "N", default_value_t = 32)]
     limit: usize,
+    /// With ablation: a part to leave out, counted from 1, as in slots=2,5 or layers=1-3,heads=4,side=value, all, or
+    /// weights,layers=2 of trained weights; may be repeated
+    #[arg(long, value_name = "PART", value_parser = left_out::left_out)]
+    leave_out: Vec<LeftOut>,
+    /// With importance: slots to leave out one at a time, to hold against what the gates tell
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    leave_one_out: usize,
+    /// With importance: numbers of the best slots whose loss is told, as in 8,4; without it a few from all to none
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    keep: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -38,6 +54,10 @@ enum What {
     Decomposition,
     /// What each layer would say next, with the adapter and without
     Lens,
+    /// Loss and text without a part of the adapter, which --leave-out names
+    Ablation,
+    /// How much each slot and each head matters, and what fewer slots cost
+    Importance,
 }
 
 pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliError> {
@@ -52,6 +72,11 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
         What::Attention => Question::Attention,
         What::Decomposition => Question::Decomposition,
         What::Lens => Question::Lens,
+        What::Ablation if args.leave_out.is_empty() => {
+            return Err(CliError::usage("nothing is left out", "Name a part: --leave-out slots=1-3"));
+        }
+        What::Ablation => Question::Ablation { left_out: args.leave_out },
+        What::Importance => Question::Importance { leave_one_out: args.leave_one_out, sizes: args.keep },
     };
     let request = AnalysisRequest {
         model,
@@ -76,6 +101,8 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
             Analysis::Attention(report) => attention(&report),
             Analysis::Decomposition(report) => decomposition(&report),
             Analysis::Lens(report) => lens(&report),
+            Analysis::Ablation(report) => ablation(&report),
+            Analysis::Importance(report) => importance(&report),
         }
     }
     Ok(())

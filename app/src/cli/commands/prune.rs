@@ -1,0 +1,107 @@
+//! `prune`: a prefix or a soft prompt with its most important slots alone.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use engine::analysis::{Analysis, ImportanceReport, Question};
+use engine::data::gives_soft;
+use engine::protocol::{AnalysisRequest, Ask, Report};
+use serde_json::json;
+
+use super::evaluate::{RowsArgs, asked_rows};
+use crate::cli::Global;
+use crate::cli::support::error::CliError;
+use crate::cli::support::json::named;
+use crate::cli::support::out;
+use crate::cli::support::paths::path;
+use crate::cli::support::session::Session;
+use crate::cli::support::target::TargetArgs;
+
+/// Write a prefix or a soft prompt with its most important slots alone, and say what it costs.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PruneArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Slots to keep
+    #[arg(long, value_name = "N")]
+    keep: NonZeroUsize,
+    #[command(flatten)]
+    rows: RowsArgs,
+    /// Rows that say which slots matter
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    limit: usize,
+    /// Folder to write
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    to: PathBuf,
+}
+
+pub(in crate::cli) fn run(args: PruneArgs, global: &Global) -> Result<(), CliError> {
+    let workspace = global.workspace()?;
+    let target = args.target.resolve(&workspace, global)?;
+    let (data, _) = asked_rows(&target, args.rows, global)?;
+    let (model, column, _) = target.only()?;
+    let Some(adapter) = column.adapter else {
+        return Err(CliError::usage("the base model has no slots", "Name a run or an adapter: --run RUN"));
+    };
+    if gives_soft(&data.prompt_template) {
+        return Err(CliError::usage(
+            "its soft tokens stand in the template of its rows, which has as many as there are",
+            "Train a run with fewer in its template",
+        ));
+    }
+    let keep = args.keep.get();
+    let to = std::path::absolute(&args.to).map_err(|error| CliError::io("find", &args.to, &error))?;
+    let session = Session::start(&workspace, None)?;
+    let request = AnalysisRequest {
+        model: model.clone(),
+        device: global.device.unwrap_or_default(),
+        adapter: adapter.clone(),
+        other: None,
+        initial: None,
+        question: Question::Importance { leave_one_out: 0, sizes: vec![keep] },
+        data,
+        text: None,
+        rows: args.limit,
+    };
+    let report = session.ask(Ask::Analyze(Box::new(request)), |report| match report {
+        Report::Analysis(analysis) => match *analysis {
+            Analysis::Importance(report) => Some(report),
+            _ => None,
+        },
+        _ => None,
+    })?;
+    if keep >= report.order.len() {
+        return Err(CliError::usage(
+            format!("--keep {keep} keeps every slot: it has {}", report.order.len()),
+            "Keep fewer",
+        ));
+    }
+    let mut slots = report.order[..keep].to_vec();
+    slots.sort_unstable();
+    let ask = Ask::Prune { adapter, model, slots: slots.clone(), to };
+    let folder = session.ask(ask, |report| match report {
+        Report::Written { folder } => Some(folder),
+        _ => None,
+    })?;
+    let loss = loss_of(&report, keep);
+    if global.json {
+        let (before, rows) = (report.loss, report.rows);
+        out::result(named(
+            "pruned",
+            &json!({"folder": folder, "slots": slots, "of": report.order.len(), "loss": loss, "loss_before": before, "rows": rows}),
+        ));
+        return Ok(());
+    }
+    out::result(folder.display());
+    let numbers: Vec<String> = slots.iter().map(|slot| (slot + 1).to_string()).collect();
+    out::note(format_args!("Slots {} of {}", numbers.join(", "), report.order.len()));
+    out::note(format_args!("Loss {:.4} → {loss:.4} on {} rows", report.loss, report.rows));
+    out::note(format_args!("Make a run of it with: prefix-workbench import {}", folder.display()));
+    Ok(())
+}
+
+/// The loss with so many slots.
+fn loss_of(report: &ImportanceReport, slots: usize) -> f64 {
+    report.pruned.iter().find(|step| step.slots == slots).map_or(f64::NAN, |step| step.loss)
+}
