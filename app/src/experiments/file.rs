@@ -8,7 +8,7 @@ use engine::Sentence;
 use engine::config::RunConfig;
 use engine::config::schema::{self, Kind, Names, SETTINGS, Setting, at};
 use engine::error::Failure;
-use engine::experiment::{Axis, Experiment, Member, Strategy, axes};
+use engine::experiment::{Axis, Experiment, Member, Strategy, axes_beside};
 use engine::recipes::{RECIPES, Recipe};
 use engine::sentence;
 use serde_json::{Map, Value};
@@ -18,9 +18,6 @@ use crate::workspace::Assets;
 
 /// The parts of a file.
 const PARTS: [&str; 6] = ["name", "about", "run", "preset", "vary", "strategy"];
-/// Pairs of which the one that is said leaves the other out.
-const RIVALS: [[&str; 2]; 2] =
-    [["training.steps", "training.epochs"], ["training.warmup_steps", "training.warmup_ratio"]];
 
 /// An experiment as a file says it, to which more may be said before its runs are made.
 #[derive(Debug)]
@@ -59,7 +56,7 @@ impl ExperimentFile {
         let mut base = run_file::settle(said, &from, &mut names)?;
         names.next_source();
         let base_name = base.as_object_mut().and_then(|base| base.remove("name"));
-        let mut axes = tree.get("vary").map_or(Ok(Vec::new()), axes)?;
+        let mut axes = tree.get("vary").map_or(Ok(Vec::new()), |vary| axes_beside(&base, vary))?;
         let folder = std::path::absolute(file).ok().and_then(|file| file.parent().map(Path::to_owned));
         axes.iter_mut().for_each(|axis| make_absolute(axis, &folder.clone().unwrap_or_default()));
         let stem = || file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
@@ -143,7 +140,7 @@ impl ExperimentFile {
     }
 
     fn leave_out_rival(&mut self, key: &str) {
-        let rival = RIVALS.iter().find_map(|[a, b]| match key {
+        let rival = schema::RIVALS.iter().find_map(|(a, b)| match key {
             key if key == *a => Some(*b),
             key if key == *b => Some(*a),
             _ => None,

@@ -143,6 +143,16 @@ pub struct RunRow {
     pub figures: Arc<BTreeMap<String, f64>>,
 }
 
+impl RunRow {
+    /// Its name where runs of several experiments stand beside each other: those of one are named by what differs within it.
+    pub fn title(&self) -> String {
+        match &self.experiment {
+            Some(experiment) => format!("{} · {experiment}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
 /// A figure of a run over its steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {

@@ -79,7 +79,7 @@ impl Compare {
         out: &mut Vec<Action>,
     ) {
         let row = column.run.as_ref().and_then(|run| state.row(run));
-        let name = row.map_or(t!("compare.base").to_owned(), |row| row.name.clone());
+        let name = row.map_or(t!("compare.base").to_owned(), RunRow::title);
         card_ui(ui, "", |ui| {
             ui.set_min_height(160.0);
             column_head_ui(ui, &name, row, out);
@@ -224,7 +224,7 @@ fn add_run_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
             ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
                 for row in free {
                     let loss = row.best_loss.map(format::figure).unwrap_or_default();
-                    if ui.button(format!("{}   {loss}", row.name)).clicked() {
+                    if ui.button(format!("{}   {loss}", row.title())).clicked() {
                         out.push(Action::Compare(CompareAction::ToggleColumn(row.id.clone())));
                         ui.close();
                     }

@@ -144,7 +144,7 @@ impl Explorer {
 fn run_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let shown = state.explored().map(|view: &RunView| view.id.clone());
     let runs = state.runs.rows().filter(|row| can_be_explored(row) || Some(&row.id) == shown.as_ref());
-    let choices: Vec<_> = runs.map(|row| (Some(row.id.clone()), row.name.clone())).collect();
+    let choices: Vec<_> = runs.map(|row| (Some(row.id.clone()), row.title())).collect();
     let mut chosen = shown.clone();
     field::field_ui(ui, t!("explorer.run"), "", None, |ui| {
         if field::choice_ui(ui, "run", &mut chosen, &choices)

@@ -223,7 +223,7 @@ fn entries(ui: &Ui, state: &State, recipes: &[&'static Recipe]) -> Vec<Entry> {
     let commands = UiCommand::ALL.into_iter().filter(|command| *command != UiCommand::Palette);
     let mut entries: Vec<Entry> = commands.filter_map(of_command).collect();
     for row in state.runs.rows().take(RUNS_OFFERED) {
-        let name = t!("palette.run", name = row.name);
+        let name = t!("palette.run", name = row.title());
         entries.push(Entry::new(name, row.method.clone(), Action::Open(row.id.clone(), Screen::Training)));
     }
     for config in state.env.starter.iter().map(Box::as_ref).chain(&state.env.other_starters) {

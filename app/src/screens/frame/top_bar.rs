@@ -77,7 +77,7 @@ fn breadcrumb_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
                 out.push(Action::Show(Screen::Runs));
             }
             ui.label(RichText::new("›").color(t.faint));
-            ui.add(egui::Label::new(RichText::new(&row.name).color(t.muted)).truncate());
+            ui.add(egui::Label::new(RichText::new(row.title()).color(t.muted)).truncate());
         }
     }
 }

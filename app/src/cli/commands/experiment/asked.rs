@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::models::{require_model, require_rows};
+use crate::cli::support::out;
 use crate::cli::support::paths::path;
 use crate::cli::support::run_file;
 use crate::cli::support::settings;
@@ -94,6 +95,9 @@ impl AskedArgs {
         let text = file.text.clone();
         let name = name.map_or_else(|| file.name.clone(), str::to_owned);
         let (experiment, members) = file.finish(&name, &assets)?;
+        if let Some(sentence) = experiment.combined()?.sentence() {
+            out::note(format_args!("Note: {sentence}"));
+        }
         members.iter().try_for_each(|(_, config)| require_files(config, &here))?;
         Ok(Asked { experiment, members, text })
     }

@@ -30,8 +30,8 @@ pub(super) fn of_experiment(axes: &[Axis], config: &RunConfig, taken: &[&str]) -
     numbered.unwrap_or(name)
 }
 
-/// Names the runs: what differs first, since long names are cut at their end, then whose they are.
-pub(super) fn give(runs: &mut [(Member, RunConfig)], experiment: &str) {
+/// Names the runs by what differs: whose they are is said beside it.
+pub(super) fn give(runs: &mut [(Member, RunConfig)]) {
     let mut names: Vec<String> = Vec::new();
     for (member, config) in runs.iter_mut() {
         let parts: Vec<String> = member.values.iter().filter_map(|(key, value)| part(key, value, config)).collect();
@@ -39,7 +39,7 @@ pub(super) fn give(runs: &mut [(Member, RunConfig)], experiment: &str) {
         let alike = names.iter().filter(|other| **other == name).count();
         member.name = if alike == 0 { name.clone() } else { format!("{name} #{}", alike + 1) };
         names.push(name);
-        config.name = format!("{} · {experiment}", member.name);
+        config.name.clone_from(&member.name);
     }
 }
 

@@ -92,7 +92,7 @@ impl RunForm {
             let config = complete(&member, known).map_err(refused)?;
             runs.push((member, config));
         }
-        names::give(&mut runs, &experiment.name);
+        names::give(&mut runs);
         too_long(&runs, known)?;
         comparable(&experiment.strategy, &runs)?;
         let costs = Costs::of(&runs, known);
