@@ -3,12 +3,14 @@
 //! Nearest tokens are a projection, not the meaning: Khashabi et al. 2022, "Prompt Waywardness", show prompts that
 //! solve a task while they project to unrelated text. So every list comes with what chance alone would make of it.
 
+mod at_labels;
 mod attention;
 mod chance;
 mod changes;
 mod decomposition;
 mod decomposition_passes;
 mod export;
+mod forgetting;
 mod geometry;
 mod lens;
 mod neighbors;
@@ -24,11 +26,13 @@ mod table;
 mod through_head;
 mod vocabulary;
 mod vocabulary_index;
+mod words;
 
 pub use attention::{AttentionReport, LayerAttention};
 pub use changes::weight_changes;
 pub use decomposition::{Decomposition, HeadDecomposition, LayerDecomposition};
 pub use export::{Asked, export_neighbors, neighbors_table};
+pub use forgetting::{AtStrength, Forgetting};
 pub use geometry::Geometry;
 pub use lens::{LensCell, LensLayer, LensReport, MovedToken};
 pub use neighbors::{Cell, NeighborSearch, nearest_in_embeddings, nearest_tokens};
@@ -41,6 +45,7 @@ pub use table::Table;
 pub use through_head::LensToken;
 pub use vocabulary::{VocabularyBuilder, VocabularyStep};
 pub use vocabulary_index::VocabularyIndex;
+pub use words::{Candidate, CandidateSource, InWords, Patched, PatchedWhat, RandomTexts, Said, SearchStep};
 
 use burn::tensor::Tensor;
 

@@ -1,9 +1,14 @@
 //! `analyze`: what an adapter does, question by question.
 
+mod forgetting;
+mod words;
+
 use clap::{Args, ValueEnum};
 use engine::analysis::{Analysis, AttentionReport, Decomposition, HeadDecomposition, LensReport, MovedToken, Question};
 use engine::protocol::{AnalysisRequest, Ask, Report};
 
+use self::forgetting::ForgettingArgs;
+use self::words::WordsArgs;
 use super::evaluate::{RowsArgs, asked_rows};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
@@ -25,9 +30,13 @@ pub(in crate::cli) struct AnalyzeArgs {
     /// A text to look at in place of rows
     #[arg(long, value_name = "TEXT", conflicts_with = "data")]
     text: Option<String>,
-    /// Rows to look at
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    limit: usize,
+    /// Rows to look at: 32, of neutral text 64, without it
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    forgetting: ForgettingArgs,
+    #[command(flatten)]
+    words: WordsArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -38,20 +47,28 @@ enum What {
     Decomposition,
     /// What each layer would say next, with the adapter and without
     Lens,
+    /// What it costs on text that has nothing to do with its task, by strength
+    Forgetting,
+    /// What it says in words, and how much of it a text prompt can do
+    Words,
 }
 
 pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliError> {
     let workspace = global.workspace()?;
     let target = args.target.resolve(&workspace, global)?;
-    let (data, _) = asked_rows(&target, args.rows, global)?;
-    let (model, column, _) = target.only()?;
-    let Some(adapter) = column.adapter else {
-        return Err(CliError::usage("the base model has no adapter", "Name a run or an adapter: --run RUN"));
-    };
     let question = match args.what {
         What::Attention => Question::Attention,
         What::Decomposition => Question::Decomposition,
         What::Lens => Question::Lens,
+        What::Forgetting => args.forgetting.question(),
+        What::Words => args.words.question(),
+    };
+    let plain = question.wants_plain_text();
+    let rows = if plain { args.rows.or_file(|| Ok(global.assets().neutral_text()?))? } else { args.rows };
+    let (data, _) = asked_rows(&target, rows, global)?;
+    let (model, column, _) = target.only()?;
+    let Some(adapter) = column.adapter else {
+        return Err(CliError::usage("the base model has no adapter", "Name a run or an adapter: --run RUN"));
     };
     let request = AnalysisRequest {
         model,
@@ -62,7 +79,7 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
         question,
         data,
         text: args.text,
-        rows: args.limit,
+        rows: args.limit.unwrap_or(if plain { 64 } else { 32 }),
     };
     let session = Session::start(&workspace, None)?;
     let analysis = session.ask(Ask::Analyze(Box::new(request)), |report| match report {
@@ -76,6 +93,8 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
             Analysis::Attention(report) => attention(&report),
             Analysis::Decomposition(report) => decomposition(&report),
             Analysis::Lens(report) => lens(&report),
+            Analysis::Forgetting(report) => forgetting::print(&report),
+            Analysis::Words(report) => words::print(&report),
         }
     }
     Ok(())
