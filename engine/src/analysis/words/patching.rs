@@ -61,6 +61,8 @@ struct Begun {
     from: Place,
     into: Place,
     first: u32,
+    /// Whether the text ends before it has begun.
+    is_empty: bool,
 }
 
 impl Patching {
@@ -102,7 +104,7 @@ impl Patching {
         }
         for (index, begun) in begun.iter().enumerate() {
             let tokens: Vec<u32> = std::iter::once(begun.first).chain(decoder.tokens(index).iter().copied()).collect();
-            let text = subject.model.tokenizer.decode(&tokens)?;
+            let text = if begun.is_empty { String::new() } else { subject.model.tokenizer.decode(&tokens)? };
             self.texts.push(Patched { from: begun.from, into: begun.into, text });
         }
         self.running = None;
@@ -141,9 +143,12 @@ impl Patching {
         let streams = firsts.iter().enumerate().map(stream).collect();
         let sampling = Sampling { max_new_tokens: LENGTH - 1, ..Sampling::default() };
         let options = DecoderOptions { exact_base: false, ..subject.model.decoding(sampling)? };
+        let ends = options.end_tokens.clone();
         let decoder = Decoder::new(model.shape(), streams, options)?;
-        let begun =
-            |(&(source, into), first): (&(usize, Place), u32)| Begun { from: self.vectors[source].0, into, first };
+        let begun = |(&(source, into), first): (&(usize, Place), u32)| {
+            let (from, is_empty) = (self.vectors[source].0, ends.contains(&first));
+            Begun { from, into, first, is_empty }
+        };
         Ok((pairs.iter().zip(firsts).map(begun).collect(), decoder))
     }
 
@@ -310,7 +315,59 @@ fn band(sources: &[Place], targets: &[Place], most: usize) -> Vec<(usize, Place)
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::rc::Rc;
+
     use super::*;
+    use crate::adapters::AdapterState;
+    use crate::config::Task;
+    use crate::device::DeviceChoice;
+    use crate::loaded_model::LoadedModel;
+    use crate::nn::Precision;
+
+    /// A subject without an adapter.
+    fn bare(case: &str) -> Subject {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases").join(case).join("model");
+        let place = (DeviceChoice::Cpu, Precision::F32);
+        Subject {
+            model: Rc::new(LoadedModel::load(&folder, place, None, &mut |_| Ok(())).unwrap()),
+            adapter: AdapterState::default(),
+            conditioning: Conditioning::default(),
+            tuned: None,
+            initial: None,
+            other: None,
+            rows: Vec::new(),
+            bare: Vec::new(),
+            task: Task::Causal,
+        }
+    }
+
+    #[test]
+    fn a_prompt_in_which_nothing_is_put_goes_on_as_the_model_does() {
+        for case in ["gpt2-prefix-2x44", "llama-prefix-2x48", "bloom-prefix-2x40"] {
+            let subject = bare(case);
+            let prompt: Vec<u32> = vec![15, 29, 114, 36, 70];
+            let sampling = Sampling { max_new_tokens: LENGTH, ..Sampling::default() };
+            let options = subject.model.decoding(sampling).unwrap();
+            let stream = DecoderStream::new(prompt.clone(), Conditioning::default());
+            let mut plain = Decoder::new(subject.model.model.shape(), vec![stream], options).unwrap();
+            while !plain.is_done() {
+                plain.step(DecoderModel::try_from(&*subject.model.model).unwrap()).unwrap();
+            }
+            let expected = subject.model.tokenizer.decode(plain.tokens(0)).unwrap();
+            let d_model = subject.model.model.shape().d_model;
+            let vectors = vec![(None, Tensor::<2>::ones([1, d_model], &subject.model.device) * 5.0)];
+            // No layer has such a number; the second is put behind the embeddings.
+            let pairs = VecDeque::from([(0, Some(99)), (0, None)]);
+            let what = Some(PatchedWhat::HiddenStates);
+            let mut patching =
+                Patching { what, vectors, prompt: (prompt, 2), n_pairs: 2, pairs, ..Patching::default() };
+            while !patching.step(&subject).unwrap() {}
+            let (texts, _) = patching.texts();
+            assert_eq!(texts[0].text, expected, "{case}");
+            assert_ne!(texts[1].text, expected, "{case}");
+        }
+    }
 
     fn places(n: usize) -> Vec<Place> {
         std::iter::once(None).chain((0..n - 1).map(Some)).collect()
