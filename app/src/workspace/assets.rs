@@ -61,6 +61,15 @@ impl Assets {
         if files.0.is_file() && files.1.is_file() { Ok(files) } else { Err(WorkspaceError::DatasetMissing(files.0)) }
     }
 
+    /// Prose that has nothing to do with any task, a text a line.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::DatasetMissing`] says where it was expected.
+    pub fn neutral_text(&self) -> Result<PathBuf, WorkspaceError> {
+        let path = self.root.join("datasets").join("neutral").join("text.txt");
+        if path.is_file() { Ok(path) } else { Err(WorkspaceError::DatasetMissing(path)) }
+    }
+
     /// The run that is ready when the program starts for the first time: starter model, starter dataset, defaults.
     ///
     /// # Errors
@@ -113,6 +122,16 @@ mod tests {
         assert_eq!(names.len(), 3, "{names:?}");
         assert_eq!((starter.training.learning_rate, others[0].training.learning_rate), (4e-3, 4e-3));
         others.iter().for_each(|config| config.check().unwrap());
+    }
+
+    #[test]
+    fn neutral_text_is_prose_in_both_languages_a_text_a_line() {
+        let path = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets")).neutral_text().unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        let is_chinese = |line: &&str| line.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
+        let (chinese, english): (Vec<&str>, Vec<&str>) = text.lines().partition(is_chinese);
+        assert!(chinese.len() >= 20 && english.len() >= 20, "{} and {}", chinese.len(), english.len());
+        assert!(text.lines().all(|line| line.chars().count() > 30 && line.trim() == line && !line.contains("||")));
     }
 
     #[test]

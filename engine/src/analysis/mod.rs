@@ -4,6 +4,7 @@
 //! solve a task while they project to unrelated text. So every list comes with what chance alone would make of it.
 
 mod ablation;
+mod at_labels;
 mod attention;
 mod chance;
 mod changes;
@@ -11,6 +12,7 @@ mod continuation;
 mod decomposition;
 mod decomposition_passes;
 mod export;
+mod forgetting;
 mod gates;
 mod geometry;
 mod importance;
@@ -33,12 +35,14 @@ mod tiny_subject;
 mod variant;
 mod vocabulary;
 mod vocabulary_index;
+mod words;
 
 pub use ablation::AblationReport;
 pub use attention::{AttentionReport, LayerAttention};
 pub use changes::weight_changes;
 pub use decomposition::{Decomposition, HeadDecomposition, LayerDecomposition};
 pub use export::{Asked, export_neighbors, neighbors_table};
+pub use forgetting::{AtStrength, Forgetting};
 pub use geometry::Geometry;
 pub use importance::{Agreement, ImportanceReport, LayerImportance, Pruned, SlotImportance};
 pub use left_out::LeftOut;
@@ -53,6 +57,7 @@ pub use table::Table;
 pub use through_head::LensToken;
 pub use vocabulary::{VocabularyBuilder, VocabularyStep};
 pub use vocabulary_index::VocabularyIndex;
+pub use words::{Candidate, CandidateSource, InWords, Patched, PatchedWhat, RandomTexts, Said, SearchStep};
 
 use burn::tensor::Tensor;
 

@@ -6,13 +6,13 @@ use crate::adapters::AdapterState;
 use crate::analysis::{Investigation, Subject};
 use crate::config::DataConfig;
 use crate::data::Example;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::jobs::evaluate::{adapter_of, scored_rows};
+use crate::jobs::whole_texts::{WholeTexts, texts_of_file};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::nn::Precision;
 use crate::protocol::{AnalysisRequest, Outcome, Phase, Report};
-use crate::sentence;
 use crate::session::Session;
 
 pub(super) struct Analyze {
@@ -34,10 +34,21 @@ impl Analyze {
         out.unread(&adapter);
         let read = |folder: &Option<std::path::PathBuf>| folder.as_deref().map(|f: &Path| model.adapter(f)).transpose();
         let (other, initial) = (read(other)?, read(initial)?);
-        let (placed, bare) = match text {
-            Some(text) => text_rows(&adapter, text, &model)?,
+        let texts = match text {
+            Some(text) => Some(vec![text.clone()]),
+            None if question.wants_plain_text() => Some(texts_of_file(data, *rows)?),
+            None => None,
+        };
+        let (placed, bare) = match texts {
+            Some(texts) => {
+                let WholeTexts { placed, bare, notice } = WholeTexts::of(&texts, &adapter, &model)?;
+                notice.into_iter().for_each(|text| out.send(Report::Notice { text }));
+                (placed, bare)
+            }
             None => {
                 let n_before = adapter.n_before().max(adapter.before(&model.tokenizer)?.len());
+                // A question asks for no more than leaves most of the model's positions to the rows.
+                let n_before = n_before.max(question.n_before().min(model.model.shape().n_positions / 4));
                 (
                     data_rows(Some(&adapter), data, (n_before, *rows), &model)?,
                     data_rows(None, data, (n_before, *rows), &model)?,
@@ -67,26 +78,6 @@ fn data_rows(
     let mut found = dataset.train.into_vec()?;
     found.truncate(rows.max(1));
     Ok(found)
-}
-
-/// A text as the one row, every token of it but the first a label; behind what the adapter puts before it, and bare.
-fn text_rows(adapter: &AdapterState, text: &str, model: &LoadedModel) -> Result<(Vec<Example>, Vec<Example>)> {
-    if !adapter.task.task.writes() || model.model.causal().is_err() {
-        let reason = sentence!("a text of one's own is looked at with a model that goes on with it; name rows");
-        return Err(EngineError::Setting { field: "text", reason });
-    }
-    let row = |before: &[u32]| -> Result<Vec<Example>> {
-        let mut tokens = model.tokenizer.encode(text)?;
-        let begin = model.tokenizer.encode("")?;
-        crate::data::put_before(&mut tokens, before, &begin);
-        if tokens.len() < 2 {
-            let reason = sentence!("it is shorter than two tokens");
-            return Err(EngineError::Setting { field: "text", reason });
-        }
-        let n_prompt = before.len().max(1);
-        Ok(vec![Example { row: 1, tokens, n_prompt, prompt: text.to_owned(), ..Example::default() }])
-    };
-    Ok((row(&adapter.before(&model.tokenizer)?)?, row(&[])?))
 }
 
 impl Job for Analyze {

@@ -64,8 +64,7 @@ impl Generate {
                 Some(adapter) => model.conditioning(adapter)?,
                 None => Conditioning::default(),
             };
-            let beside_prompt = adapter.as_ref().is_some_and(|adapter| adapter.n_virtual() > 0);
-            let tuned = conditioning.tuned.at_strength(stream.strength, beside_prompt)?;
+            let tuned = conditioning.tuned_at_strength(stream.strength)?;
             let tuned = model.model.with_overrides(&tuned)?.map(Rc::new);
             streams.push(DecoderStream {
                 model: tuned,

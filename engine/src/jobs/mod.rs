@@ -17,6 +17,7 @@ mod queries;
 mod share;
 mod step_time;
 mod train;
+mod whole_texts;
 
 use self::init_comparison::InitComparisonJob;
 pub(crate) use self::job::{Inbox, Job, Outbox, Progress};

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::config::Site;
+use crate::error::Result;
 use crate::models::{BaseDropout, ClassHead, WeightOverrides};
 use crate::nn::positions::PositionConvention;
 use crate::nn::{LayerKv, PrefixColumns, past_length};
@@ -75,6 +76,48 @@ impl Conditioning {
     /// The slots of an infix: those that stand within a text.
     pub fn n_infix(&self) -> usize {
         if self.positions == PositionConvention::Infix { past_length(self.of(Site::Decoder)) } else { 0 }
+    }
+
+    /// Whether there is anything before or in the text: slots or soft tokens.
+    pub fn has_prompt(&self) -> bool {
+        self.soft_prompt.is_some() || Site::ALL.iter().any(|site| self.of(*site).is_some())
+    }
+
+    /// The whole conditioning at a strength: its prompt and its weights, nothing at 0.
+    ///
+    /// # Errors
+    /// As [`Conditioning::tuned_at_strength`].
+    pub fn at_strength(mut self, strength: f64) -> Result<Self> {
+        self.tuned = self.tuned_at_strength(strength)?;
+        Ok(self.prompt_at_strength(strength))
+    }
+
+    /// The weights at a strength.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`](crate::error::EngineError::Setting) for weights of the model itself alone at a strength
+    /// between.
+    pub fn tuned_at_strength(&self, strength: f64) -> Result<WeightOverrides> {
+        self.tuned.at_strength(strength, self.has_prompt())
+    }
+
+    /// Slots and soft tokens at a strength: left out at 0, else their values and embeddings scaled. Keys stay, so that how
+    /// much attention slots get does not change in the first layer.
+    pub fn prompt_at_strength(mut self, strength: f64) -> Self {
+        self.soft_prompt = match self.soft_prompt.take() {
+            Some(prompt) if strength != 0.0 => Some(if strength == 1.0 { prompt } else { prompt * strength }),
+            _ => None,
+        };
+        let scale = |value: Tensor<4>| if strength == 1.0 { value } else { value * strength };
+        for site in Site::ALL {
+            let Some(past) = self.place(site).take() else { continue };
+            if strength == 0.0 || past_length(Some(&past)) == 0 {
+                continue;
+            }
+            let scaled = past.into_iter().map(|slots| LayerKv { key: slots.key, value: scale(slots.value) }).collect();
+            *self.place(site) = Some(scaled);
+        }
+        self
     }
 
     /// The same numbers, without the graph they belong to.

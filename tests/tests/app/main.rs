@@ -1,6 +1,7 @@
 //! The command line, the store of runs, the words, and what the code promises about itself.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+mod analyze;
 mod cli;
 mod experiment;
 mod filter;

@@ -14,6 +14,7 @@ mod hashes;
 mod heads;
 mod hub;
 mod hub_datasets;
+mod in_words;
 mod init_comparison;
 mod large;
 mod loaded;

@@ -44,6 +44,14 @@ pub(in crate::cli) struct RowsArgs {
     task: Option<String>,
 }
 
+impl RowsArgs {
+    /// The same, with a file where none is named.
+    pub(in crate::cli) fn or_file(self, file: impl FnOnce() -> Result<PathBuf, CliError>) -> Result<Self, CliError> {
+        let data = Some(self.data.map_or_else(file, Ok)?);
+        Ok(Self { data, ..self })
+    }
+}
+
 pub(in crate::cli) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
     if let Some(predictions) = args.texts.kept()? {
         return evaluate_texts::score_again(predictions, &args.texts, global);

@@ -13,7 +13,7 @@ use crate::widgets::button::small_ui;
 /// Draws the buttons that apply: what is under way can pause or stop, what is not done can go on, what failed can be trained
 /// again from its checkpoints. A group that somebody made of single runs has none.
 pub(super) fn experiment_buttons_ui(ui: &mut Ui, experiment: &str, state: &State, out: &mut Vec<Action>) {
-    let Some(plan) = state.experiments.plans().find(|plan| plan.experiment.name == experiment) else { return };
+    let Some(plan) = state.experiments.named(experiment) else { return };
     if !is_writable(state) {
         return;
     }

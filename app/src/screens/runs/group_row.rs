@@ -65,7 +65,9 @@ impl Table<'_> {
         let mut line =
             ui.new_child(egui::UiBuilder::new().max_rect(inside).layout(Layout::left_to_right(Align::Center)));
         line.spacing_mut().item_spacing.x = 8.0;
-        progress_ui(&mut line, group);
+        let plan = group.experiment.as_ref().and_then(|name| state.experiments.named(name));
+        let done = plan.map(|plan| state.standing(plan)).map(|standing| (standing.done, standing.runs));
+        progress_ui(&mut line, done.unwrap_or((group.done, group.runs.len())));
         figures_ui(&mut line, group);
         let Some(experiment) = &group.experiment else { return };
         let is_wide = rect.width() >= WIDE;
@@ -110,12 +112,13 @@ impl Table<'_> {
 }
 
 /// Runs that have come to their end, of all.
-fn progress_ui(ui: &mut Ui, group: &Group) {
+/// How many of the runs are done: of an experiment also of those that have not begun.
+fn progress_ui(ui: &mut Ui, (done, all): (usize, usize)) {
     let t = tokens(ui);
     let (rect, _) = ui.allocate_exact_size(vec2(48.0, 6.0), Sense::empty());
-    let text = t!("runs.done_of", n = group.done, of = group.runs.len());
+    let text = t!("runs.done_of", n = done, of = all);
     ui.painter().rect_filled(rect, 3.0, t.hover);
-    let share = group.done as f32 / group.runs.len().max(1) as f32;
+    let share = done as f32 / all.max(1) as f32;
     ui.painter().rect_filled(rect.with_max_x(rect.left() + rect.width() * share), 3.0, t.accent);
     ui.add(Label::new(RichText::new(text).small().color(t.muted)).extend());
 }

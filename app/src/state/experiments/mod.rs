@@ -67,6 +67,11 @@ impl Experiments {
         self.plans().find(|plan| plan.id == *id)
     }
 
+    /// The newest of that name.
+    pub fn named(&self, name: &str) -> Option<&Plan> {
+        self.plans().find(|plan| plan.experiment.name == name)
+    }
+
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.plans().map(|plan| plan.experiment.name.as_str())

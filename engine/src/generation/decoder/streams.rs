@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use burn::tensor::Tensor;
-
 use super::{DecoderOptions, EndReason};
 use crate::error::{EngineError, Result};
 use crate::generation::beam::BeamSearch;
@@ -89,12 +87,11 @@ impl StreamState {
             stream.prompt.retain(|&token| token < SOFT);
             (stream.model, stream.n_free) = (None, 0);
         }
-        let conditioning = scaled(stream.conditioning, stream.strength, shape, options)?;
+        check_prefixes(&stream.conditioning, shape, options)?;
+        let conditioning = stream.conditioning.prompt_at_strength(stream.strength);
         let n_virtual = conditioning.n_before(Site::Decoder) + conditioning.n_infix();
         let beside = past_length(conditioning.decoder.as_deref()) - n_virtual;
-        let has_slots = stream.model.is_some()
-            || conditioning.soft_prompt.is_some()
-            || Site::ALL.iter().any(|site| conditioning.of(*site).is_some());
+        let has_slots = stream.model.is_some() || conditioning.has_prompt();
         let overflow = |n_virtual, tokens, n_positions| EngineError::ContextOverflow { n_virtual, tokens, n_positions };
         let begins = match &options.source {
             None => stream.prompt.clone(),
@@ -150,32 +147,15 @@ impl StreamState {
     }
 }
 
-/// The slots that are there at this strength, with their values scaled.
-fn scaled(
-    mut conditioning: Conditioning,
-    strength: f64,
-    shape: &ModelShape,
-    options: &DecoderOptions,
-) -> Result<Conditioning> {
-    conditioning.soft_prompt = match conditioning.soft_prompt.take() {
-        Some(prompt) if strength != 0.0 => Some(if strength == 1.0 { prompt } else { prompt * strength }),
-        _ => None,
-    };
+fn check_prefixes(conditioning: &Conditioning, shape: &ModelShape, options: &DecoderOptions) -> Result<()> {
     for site in Site::ALL {
-        let Some(past) = conditioning.place(site).take() else { continue };
         let wanted = match (&options.source, site) {
             (Some(source), Site::Encoder) => &source.encoder,
             _ => shape,
         };
-        check_prefix(&past, wanted)?;
-        if strength == 0.0 || past_length(Some(&past)) == 0 {
-            continue;
-        }
-        let scale = |value: Tensor<4>| if strength == 1.0 { value } else { value * strength };
-        let scaled = past.into_iter().map(|slots| LayerKv { key: slots.key, value: scale(slots.value) }).collect();
-        *conditioning.place(site) = Some(scaled);
+        conditioning.of(site).map_or(Ok(()), |past| check_prefix(past, wanted))?;
     }
-    Ok(conditioning)
+    Ok(())
 }
 
 fn check_prefix(past: &[LayerKv], shape: &ModelShape) -> Result<()> {

@@ -1,7 +1,9 @@
 //! `analyze`: what an adapter does, question by question.
 
+mod forgetting;
 mod importance;
 mod left_out;
+mod words;
 
 use clap::{Args, ValueEnum};
 use engine::analysis::{
@@ -9,7 +11,9 @@ use engine::analysis::{
 };
 use engine::protocol::{AnalysisRequest, Ask, Report};
 
+use self::forgetting::ForgettingArgs;
 use self::importance::{ablation, importance};
+use self::words::WordsArgs;
 use super::evaluate::{RowsArgs, asked_rows};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
@@ -31,9 +35,9 @@ pub(in crate::cli) struct AnalyzeArgs {
     /// A text to look at in place of rows
     #[arg(long, value_name = "TEXT", conflicts_with = "data")]
     text: Option<String>,
-    /// Rows to look at
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    limit: usize,
+    /// Rows to look at: 32, of neutral text 64, without it
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
     /// With ablation: a part to leave out, counted from 1, as in slots=2,5 or layers=1-3,heads=4,side=value, all, or
     /// weights,layers=2 of trained weights; may be repeated
     #[arg(long, value_name = "PART", value_parser = left_out::left_out)]
@@ -44,6 +48,10 @@ pub(in crate::cli) struct AnalyzeArgs {
     /// With importance: numbers of the best slots whose loss is told, as in 8,4; without it a few from all to none
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     keep: Vec<usize>,
+    #[command(flatten)]
+    forgetting: ForgettingArgs,
+    #[command(flatten)]
+    words: WordsArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -58,16 +66,15 @@ enum What {
     Ablation,
     /// How much each slot and each head matters, and what fewer slots cost
     Importance,
+    /// What it costs on text that has nothing to do with its task, by strength
+    Forgetting,
+    /// What it says in words, and how much of it a text prompt can do
+    Words,
 }
 
 pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliError> {
     let workspace = global.workspace()?;
     let target = args.target.resolve(&workspace, global)?;
-    let (data, _) = asked_rows(&target, args.rows, global)?;
-    let (model, column, _) = target.only()?;
-    let Some(adapter) = column.adapter else {
-        return Err(CliError::usage("the base model has no adapter", "Name a run or an adapter: --run RUN"));
-    };
     let question = match args.what {
         What::Attention => Question::Attention,
         What::Decomposition => Question::Decomposition,
@@ -77,6 +84,15 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
         }
         What::Ablation => Question::Ablation { left_out: args.leave_out },
         What::Importance => Question::Importance { leave_one_out: args.leave_one_out, sizes: args.keep },
+        What::Forgetting => args.forgetting.question(),
+        What::Words => args.words.question(),
+    };
+    let plain = question.wants_plain_text();
+    let rows = if plain { args.rows.or_file(|| Ok(global.assets().neutral_text()?))? } else { args.rows };
+    let (data, _) = asked_rows(&target, rows, global)?;
+    let (model, column, _) = target.only()?;
+    let Some(adapter) = column.adapter else {
+        return Err(CliError::usage("the base model has no adapter", "Name a run or an adapter: --run RUN"));
     };
     let request = AnalysisRequest {
         model,
@@ -87,7 +103,7 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
         question,
         data,
         text: args.text,
-        rows: args.limit,
+        rows: args.limit.unwrap_or(if plain { 64 } else { 32 }),
     };
     let session = Session::start(&workspace, None)?;
     let analysis = session.ask(Ask::Analyze(Box::new(request)), |report| match report {
@@ -103,6 +119,8 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
             Analysis::Lens(report) => lens(&report),
             Analysis::Ablation(report) => ablation(&report),
             Analysis::Importance(report) => importance(&report),
+            Analysis::Forgetting(report) => forgetting::print(&report),
+            Analysis::Words(report) => words::print(&report),
         }
     }
     Ok(())
