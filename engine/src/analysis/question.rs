@@ -4,7 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::attention::{AttentionMass, AttentionReport};
 use super::decomposition::{Decomposing, Decomposition};
+use super::drift::{Drift, DriftReport};
+use super::label_words::{LabelWords, LabelWordsReport};
 use super::lens::{Lens, LensReport};
+use super::map::{MapReport, Mapping};
+use super::query::Side;
+use super::similarity::{Similarity, SimilarityReport};
 use super::subject::Investigation;
 
 /// A question.
@@ -17,6 +22,26 @@ pub enum Question {
     Decomposition,
     /// What each layer would say, with the adapter and without.
     Lens,
+    /// How alike slots are, to each other and to those of another adapter.
+    Similarity {
+        /// Keys or values.
+        side: Side,
+        /// Whether vectors are measured from the vocabulary's mean.
+        centered: bool,
+    },
+    /// Where the slots of a layer lie among tokens, now and at every checkpoint.
+    Map {
+        /// Number of the layer, from 0, among all of the adapter's sites.
+        layer: usize,
+        /// Keys or values.
+        side: Side,
+        /// Tokens on the map.
+        vocabulary: usize,
+    },
+    /// How far slots have moved.
+    Drift,
+    /// Whether the words of the classes are among the nearest tokens of slots.
+    LabelWords,
 }
 
 /// An answer.
@@ -29,6 +54,14 @@ pub enum Analysis {
     Decomposition(Decomposition),
     /// To [`Question::Lens`].
     Lens(LensReport),
+    /// To [`Question::Similarity`].
+    Similarity(SimilarityReport),
+    /// To [`Question::Map`].
+    Map(Box<MapReport>),
+    /// To [`Question::Drift`].
+    Drift(DriftReport),
+    /// To [`Question::LabelWords`].
+    LabelWords(LabelWordsReport),
 }
 
 impl Question {
@@ -38,6 +71,20 @@ impl Question {
             Self::Attention => Box::new(AttentionMass::default()),
             Self::Decomposition => Box::new(Decomposing::default()),
             Self::Lens => Box::new(Lens::default()),
+            Self::Similarity { side, centered } => Box::new(Similarity::new(*side, *centered)),
+            Self::Map { layer, side, vocabulary } => Box::new(Mapping::new(*layer, *side, *vocabulary)),
+            Self::Drift => Box::new(Drift::default()),
+            Self::LabelWords => Box::new(LabelWords::default()),
         }
+    }
+
+    /// Whether it is about the numbers of the adapter alone, so that no row is read for it.
+    pub(crate) fn needs_no_rows(&self) -> bool {
+        matches!(self, Self::Similarity { .. } | Self::Map { .. } | Self::Drift | Self::LabelWords)
+    }
+
+    /// Whether it is also about the adapter's checkpoints.
+    pub(crate) fn needs_checkpoints(&self) -> bool {
+        matches!(self, Self::Map { .. } | Self::Drift)
     }
 }

@@ -1,9 +1,12 @@
 //! `analyze`: what an adapter does, question by question.
 
+mod geometry;
+
 use clap::{Args, ValueEnum};
 use engine::analysis::{Analysis, AttentionReport, Decomposition, HeadDecomposition, LensReport, MovedToken, Question};
 use engine::protocol::{AnalysisRequest, Ask, Report};
 
+use self::geometry::GeometryArgs;
 use super::evaluate::{RowsArgs, asked_rows};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
@@ -11,6 +14,7 @@ use crate::cli::support::json;
 use crate::cli::support::out;
 use crate::cli::support::session::Session;
 use crate::cli::support::target::TargetArgs;
+use crate::store::checkpoint_folders;
 
 /// What an adapter does: a question about it, looked at on rows or on a text.
 #[derive(Debug, Args)]
@@ -28,6 +32,8 @@ pub(in crate::cli) struct AnalyzeArgs {
     /// Rows to look at
     #[arg(long, value_name = "N", default_value_t = 32)]
     limit: usize,
+    #[command(flatten)]
+    geometry: GeometryArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -38,6 +44,14 @@ enum What {
     Decomposition,
     /// What each layer would say next, with the adapter and without
     Lens,
+    /// How alike slots are, to each other and to those of --other
+    Similarity,
+    /// Where the slots of a layer lie among tokens, now and at every checkpoint
+    Map,
+    /// How far slots have moved, by checkpoint
+    Drift,
+    /// Whether the words of the classes are among the nearest tokens of slots, before training and after
+    LabelWords,
 }
 
 pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliError> {
@@ -52,17 +66,22 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
         What::Attention => Question::Attention,
         What::Decomposition => Question::Decomposition,
         What::Lens => Question::Lens,
+        What::Similarity => args.geometry.similarity(),
+        What::Map => args.geometry.map(),
+        What::Drift => Question::Drift,
+        What::LabelWords => Question::LabelWords,
     };
     let request = AnalysisRequest {
         model,
         device: global.device.unwrap_or_default(),
         adapter,
-        other: None,
+        other: args.geometry.other(&workspace)?,
         initial: column.initial,
         question,
         data,
         text: args.text,
         rows: args.limit,
+        checkpoints: column.run.as_deref().map(checkpoint_folders).unwrap_or_default(),
     };
     let session = Session::start(&workspace, None)?;
     let analysis = session.ask(Ask::Analyze(Box::new(request)), |report| match report {
@@ -76,6 +95,10 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
             Analysis::Attention(report) => attention(&report),
             Analysis::Decomposition(report) => decomposition(&report),
             Analysis::Lens(report) => lens(&report),
+            Analysis::Similarity(report) => geometry::similarity(&report),
+            Analysis::Map(report) => geometry::map(&report),
+            Analysis::Drift(report) => geometry::drift(&report),
+            Analysis::LabelWords(report) => geometry::label_words(&report),
         }
     }
     Ok(())
