@@ -122,7 +122,7 @@ impl Drift {
         }
         if subject.initial.is_none() && subject.checkpoints.is_empty() {
             let reason = sentence!("neither its start nor a checkpoint is known; name a run that was trained here");
-            return Err(EngineError::AdapterMismatch { reason });
+            return Err(EngineError::Setting { field: "run", reason });
         }
         let width = self.now.iter().flat_map(|(_, layers)| layers).flat_map(|layer| &layer.vectors).map(Vec::len).max();
         self.report.by_chance = 1.0 / (width.unwrap_or(1).max(1) as f64).sqrt();

@@ -42,7 +42,7 @@ pub(super) fn is_prompt(adapter: &AdapterState) -> bool {
 pub(super) fn slots(adapter: &AdapterState, side: Side, subject: &Subject) -> Result<Vec<SlotLayer>> {
     if !has_slots(adapter) {
         let reason = sentence!("it has neither a prefix nor a soft prompt, and so no slots that lie anywhere");
-        return Err(EngineError::AdapterMismatch { reason });
+        return Err(EngineError::Setting { field: "adapter", reason });
     }
     if let (true, Some(prompt)) = (is_prompt(adapter), adapter.prompt()) {
         let vectors = prompt.values.chunks_exact(prompt.width).take(prompt.n_virtual).map(<[f32]>::to_vec).collect();
@@ -93,7 +93,7 @@ pub(super) fn same_layers(
     let both: Vec<(usize, SlotLayer)> = both.collect();
     if both.is_empty() {
         let reason = sentence!("the two have no layer in which both have slots of one width");
-        return Err(EngineError::AdapterMismatch { reason });
+        return Err(EngineError::Setting { field: "other", reason });
     }
     Ok(both)
 }

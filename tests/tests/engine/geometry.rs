@@ -62,7 +62,7 @@ fn map(request: AnalysisRequest) -> MapReport {
 const CASES: [(&str, &str, &str); 4] = [
     ("gpt2-prefix-2x44", "blocks.0", "blocks.1"),
     ("bert-prefix-seq", "blocks.0", "blocks.1"),
-    ("bart-prefix-3x32", "encoder.0", "cross.2"),
+    ("bart-prefix-3x32", "decoder.0", "decoder.2"),
     ("gpt2-prompt-2x24", "embeddings", "embeddings"),
 ];
 
