@@ -18,6 +18,8 @@ fn main() -> Result<(), Failure> {
         metric: Metric::Cosine,
         space: Space::default(),
         top: 5,
+        per_head: false,
+        context: None,
     }));
     carry_out(ask, |report| {
         let Report::Neighbors { lists } = report else { return };

@@ -155,6 +155,16 @@ pub fn adapter_folder(run: &Path) -> Option<PathBuf> {
     [run.join("adapter")].into_iter().chain(checkpoints).chain([run.to_owned()]).find(is_adapter)
 }
 
+/// Folders of a run's checkpoints that still have their adapter, with the steps that were done, in order; none where the list
+/// cannot be read.
+pub fn checkpoint_folders(run: &Path) -> Vec<(usize, PathBuf)> {
+    let all = read_checkpoints(run).unwrap_or_default();
+    let mut all: Vec<(usize, PathBuf)> = all.into_iter().map(|(step, folder, _)| (step, run.join(folder))).collect();
+    all.retain(|(_, folder)| folder.join("adapter_config.json").is_file());
+    all.sort();
+    all
+}
+
 /// The adapter as it was before training; an imported one has none.
 pub fn initial_folder(run: &Path) -> Option<PathBuf> {
     Some(run.join("initial")).filter(|folder| folder.join("adapter_config.json").is_file())

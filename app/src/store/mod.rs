@@ -30,7 +30,7 @@ use engine::models::ModelSummary;
 use engine::protocol::{Event, JobId};
 use engine::{Sentence, sentence};
 
-pub use self::folder::{adapter_folder, initial_folder};
+pub use self::folder::{adapter_folder, checkpoint_folders, initial_folder};
 use self::index::WriterLock;
 pub use self::rows::{
     CheckpointRow, Cursor, Curve, CurvePoint, DatasetRow, KeptEvaluation, LogLevel, LogLine, ModelRow, RunDetail,

@@ -41,8 +41,9 @@ fn upper_quantile(tail: f64) -> f64 {
 }
 
 /// The probability of a draw beyond `z > 0`, by Laplace's continued fraction `φ(z) / (z + 1/(z + 2/(z + …)))`. Close to 0,
-/// where it converges slowly, nothing depends on it: of many draws the largest is never there.
-fn upper_tail(z: f64) -> f64 {
+/// where it converges slowly, nothing depends on it: of many draws the largest is never there, and it
+/// is never more than a half.
+pub(super) fn upper_tail(z: f64) -> f64 {
     let fraction = (1..=120).rev().fold(z, |below, k| z + f64::from(k) / below);
     ((-z * z / 2.0).exp() / (std::f64::consts::TAU.sqrt() * fraction)).min(0.5)
 }

@@ -6,7 +6,7 @@ use crate::analysis::{Metric, NeighborList, Side, Space};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_whole;
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 19] = [
     "side",
     "metric",
     "space",
@@ -24,6 +24,8 @@ const COLUMNS: [&str; 17] = [
     "vocabulary_sd",
     "chance_best_z",
     "chance_limit_z",
+    "p",
+    "head",
 ];
 
 /// The question that a list answers: vectors, metric and space.
@@ -37,13 +39,15 @@ pub fn neighbors_table<'a>(lists: impl IntoIterator<Item = (Asked, &'a NeighborL
     for (asked, list) in lists {
         for (name, neighbors) in [("trained", &list.nearest), ("initial", &list.initial)] {
             for (rank, near) in (1..).zip(neighbors) {
-                let cell = (asked, list.layer, list.position, name, rank);
+                let (side, metric, space) = asked;
+                let cell = (side, metric, space.name(), list.layer, list.position, name, rank);
                 let found = (near.token, &near.text, near.score, near.z, near.before);
                 // What was there before training is another vector, with another mean.
                 let all = (name == "trained").then_some(&list.vocabulary);
                 let lie = (all.map(|all| all.tokens), all.map(|all| all.mean), all.map(|all| all.sd));
-                let chance = (all.map(|all| all.best), all.and_then(|all| all.limit));
-                written &= table.serialize((cell, found, lie, chance)).is_ok();
+                let judged =
+                    (all.map(|all| all.best), all.and_then(|all| all.limit), all.map(|all| all.p(near.z)), list.head);
+                written &= table.serialize((cell, found, lie, judged)).is_ok();
             }
         }
     }
@@ -74,6 +78,7 @@ mod tests {
         let list = NeighborList {
             layer: 3,
             position: 1,
+            head: Some(2),
             nearest: vec![neighbor(7, "a,\"b\"\n"), neighbor(8, "\u{4f60}")],
             initial: vec![Neighbor { before: None, ..neighbor(9, "=1+1") }],
             vocabulary: VocabularyScores {
@@ -82,7 +87,7 @@ mod tests {
                 sd: 0.125,
                 best: 2.5,
                 limit: Some(3.25),
-                histogram: Vec::new(),
+                ..VocabularyScores::default()
             },
         };
         let folder = tempfile::tempdir().unwrap();
@@ -93,9 +98,10 @@ mod tests {
         let rows: Vec<csv::StringRecord> = reader.records().collect::<csv::Result<_>>().unwrap();
         let asked = ["value", "cosine", "whitened", "3", "1"];
         let first = ["trained", "1", "7", "a,\"b\"\n", "0.5", "5.0", "1.5", "90", "0.25", "0.125", "2.5", "3.25"];
-        assert_eq!(rows[0].iter().collect::<Vec<_>>(), [&asked[..], &first].concat());
+        assert_eq!(rows[0].iter().take(17).collect::<Vec<_>>(), [&asked[..], &first].concat());
+        assert_eq!((rows[0][17].parse(), &rows[0][18]), (Ok(list.vocabulary.p(5.0)), "2"));
         assert_eq!((&rows[1][6], &rows[1][8]), ("2", "\u{4f60}"));
-        let last = ["initial", "1", "9", "=1+1", "0.5", "5.0", "", "", "", "", "", ""];
+        let last = ["initial", "1", "9", "=1+1", "0.5", "5.0", "", "", "", "", "", "", "", "2"];
         assert_eq!(rows[2].iter().collect::<Vec<_>>(), [&asked[..], &last].concat());
         assert!(export_neighbors(&folder.path().join("none/a.csv"), []).is_err());
     }

@@ -21,6 +21,8 @@ const DIRECTIONS: usize = 32;
 const SAMPLE: usize = 4096;
 /// Rounds of orthogonal iteration; what is not quite the leading direction serves nearly as well.
 const ROUNDS: usize = 6;
+/// Directions that are looked for beside those that are removed.
+const SPARE: usize = 4;
 
 /// A space, of one table: how vectors are brought into it, and how long the table's rows are there.
 #[derive(Clone, Debug)]
@@ -49,11 +51,12 @@ impl Geometry {
     pub fn of(table: Table<'_>, width: usize, space: Space) -> Self {
         let origin = match space {
             Space::Raw => vec![0.0; width],
-            Space::Centered | Space::Whitened => mean(table, width),
+            Space::Centered | Space::Whitened | Space::AllButTop { .. } => mean(table, width),
         };
         let directions = match space {
             Space::Raw | Space::Centered => Vec::new(),
             Space::Whitened => shared_directions(table, &origin),
+            Space::AllButTop { directions } => removed_directions(table, &origin, directions),
         };
         let row_norms = row_norms(table, &origin, &directions);
         Self { space, origin, directions, row_norms }
@@ -79,7 +82,8 @@ impl Geometry {
     }
 }
 
-fn mean(table: Table<'_>, width: usize) -> Vec<f32> {
+/// The mean of a table's rows.
+pub(super) fn mean(table: Table<'_>, width: usize) -> Vec<f32> {
     let n_rows = table.n_rows(width);
     let sums = table.chunks(
         n_rows,
@@ -123,18 +127,8 @@ fn row_norms(table: Table<'_>, origin: &[f32], directions: &[Direction]) -> Vec<
 /// The mean's own direction, of which nothing is left, and those of the greatest variance beside it.
 fn shared_directions(table: Table<'_>, mean: &[f32]) -> Vec<Direction> {
     let width = mean.len();
-    let mut random = ChaCha8Rng::seed_from_u64(0);
-    let mut basis = Basis::new(mean);
-    let n_fixed = basis.vectors.len();
-    for _ in 0..DIRECTIONS.min(width / 4) {
-        basis.add((0..width).map(|_| normal(&mut random)).collect());
-    }
     let sample = Sample::new(table, mean);
-    for _ in 0..ROUNDS {
-        let turned = sample.covariance_times(&basis.vectors[n_fixed..]);
-        basis.vectors.truncate(n_fixed);
-        turned.into_iter().for_each(|vector| basis.add(vector));
-    }
+    let (basis, n_fixed) = leading(&sample, DIRECTIONS.min(width / 4), ROUNDS);
     let (along, total) = sample.variances(&basis.vectors);
     let (fixed, found) = along.split_at(n_fixed);
     let total = total - fixed.iter().sum::<f64>();
@@ -143,6 +137,37 @@ fn shared_directions(table: Table<'_>, mean: &[f32]) -> Vec<Direction> {
     let left = |variance: &f64| (((tail + typical) / (variance + typical)).sqrt().min(1.0)) as f32;
     let left = fixed.iter().map(|_| 0.0).chain(found.iter().map(left));
     basis.vectors.into_iter().zip(left).map(|(vector, left)| Direction { vector, left }).collect()
+}
+
+/// The mean's own direction and those of the greatest variance beside it, of none of which anything is left.
+fn removed_directions(table: Table<'_>, mean: &[f32], count: usize) -> Vec<Direction> {
+    let count = count.min(mean.len() / 2);
+    let sample = Sample::new(table, mean);
+    // A few to spare: those that are asked for then turn into place sooner.
+    let (mut basis, n_fixed) = leading(&sample, if count == 0 { 0 } else { count + SPARE }, 4 * ROUNDS);
+    let (along, _) = sample.variances(&basis.vectors);
+    let found = basis.vectors.split_off(n_fixed);
+    let mut found: Vec<(f64, Vec<f32>)> = along[n_fixed..].iter().copied().zip(found).collect();
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let found = found.into_iter().take(count).map(|(_, vector)| vector);
+    basis.vectors.into_iter().chain(found).map(|vector| Direction { vector, left: 0.0 }).collect()
+}
+
+/// The mean's own direction, if there is one, and beside it some that orthogonal iteration turns to the greatest variance;
+/// the number of the former.
+fn leading(sample: &Sample<'_>, count: usize, rounds: usize) -> (Basis, usize) {
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let mut basis = Basis::new(sample.mean);
+    let n_fixed = basis.vectors.len();
+    for _ in 0..count {
+        basis.add((0..sample.mean.len()).map(|_| normal(&mut random)).collect());
+    }
+    for _ in 0..rounds {
+        let turned = sample.covariance_times(&basis.vectors[n_fixed..]);
+        basis.vectors.truncate(n_fixed);
+        turned.into_iter().for_each(|vector| basis.add(vector));
+    }
+    (basis, n_fixed)
 }
 
 /// Vectors of norm 1 at right angles.

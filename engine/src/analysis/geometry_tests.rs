@@ -96,6 +96,42 @@ fn whitening_is_what_an_eigendecomposition_says() {
 }
 
 #[test]
+fn all_but_the_top_takes_out_the_mean_and_the_leading_directions() {
+    let width = 16;
+    let table = vocabulary(width, &[9.0, 5.0, 2.5], 3);
+    let rows: Vec<Vec<f64>> =
+        table.chunks_exact(width).map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect();
+    let mean: Vec<f64> = (0..width).map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / TOKENS as f64).collect();
+    let along = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let length = along(&mean, &mean).sqrt();
+    let less = |row: &[f64], direction: &[f64]| -> Vec<f64> {
+        let share = along(row, direction);
+        row.iter().zip(direction).map(|(x, d)| x - share * d).collect()
+    };
+    let axis: Vec<f64> = mean.iter().map(|x| x / length).collect();
+    let rows: Vec<Vec<f64>> = rows
+        .iter()
+        .map(|row| less(&row.iter().zip(&mean).map(|(x, mean)| x - mean).collect::<Vec<f64>>(), &axis))
+        .collect();
+    let entry = |i: usize, j: usize| rows.iter().map(|row| row[i] * row[j]).sum::<f64>() / TOKENS as f64;
+    let pairs = eigen((0..width).map(|i| (0..width).map(|j| entry(i, j)).collect()).collect());
+    let geometry = Geometry::of(Table::Full(&table), width, Space::AllButTop { directions: 2 });
+    for token in [0, 7, 1999] {
+        let right = pairs[..2].iter().fold(rows[token].clone(), |row, (_, direction)| less(&row, direction));
+        let ours = geometry.map(&table[token * width..][..width]);
+        for (ours, right) in ours.iter().zip(&right) {
+            assert!((f64::from(*ours) - right).abs() < 1e-3, "{ours} and {right}");
+        }
+        let norm = along(&right, &right).sqrt();
+        assert!((f64::from(geometry.row_norms[token]) - norm).abs() < 2e-3 * norm.max(1.0));
+    }
+    let none = Geometry::of(Table::Full(&table), width, Space::AllButTop { directions: 0 });
+    assert!(
+        (along(&axis, &none.map(&table[..width]).iter().map(|&x| f64::from(x)).collect::<Vec<f64>>())).abs() < 1e-3
+    );
+}
+
+#[test]
 fn vectors_drawn_at_random_are_above_chance_in_one_list_of_twenty() {
     let width = 64;
     let table = vocabulary(width, &[3.0, 2.0, 1.0, 0.5], 5);

@@ -36,10 +36,15 @@ const BLOCK: usize = 32;
 /// A search over the cells of a prefix that advances by one layer per step.
 #[derive(Debug)]
 pub struct NeighborSearch {
+    /// Layers with all their cells.
     layers: VecDeque<(usize, Vec<Cell>)>,
+    /// Positions that are asked for.
+    positions: Vec<usize>,
     side: Side,
     metric: Metric,
     top: usize,
+    /// Heads of keys and values, where each is searched by itself.
+    heads: Option<usize>,
 }
 
 impl NeighborSearch {
@@ -75,9 +80,16 @@ impl NeighborSearch {
         let layers = layers.into_iter().map(|layer| {
             let trained = vectors(&prefix[layer])?;
             let initial = initial.map(|initial| vectors(&initial[layer])).transpose()?;
-            Ok((layer, cells(&trained, initial.as_deref(), &positions, n_virtual)))
+            // All of them: what a token is near to is told by every slot of a layer.
+            let all: Vec<usize> = (0..n_virtual).collect();
+            Ok((layer, cells(&trained, initial.as_deref(), &all, n_virtual)))
         });
-        Ok(Self { layers: layers.collect::<Result<_>>()?, side, metric, top })
+        Ok(Self { layers: layers.collect::<Result<_>>()?, positions, side, metric, top, heads: None })
+    }
+
+    /// The same for each of so many heads of keys and values by itself.
+    pub fn per_head(self, n_kv_heads: usize) -> Self {
+        Self { heads: Some(n_kv_heads.max(1)), ..self }
     }
 
     /// The layer that is searched next; `None` when all are done.
@@ -90,15 +102,15 @@ impl NeighborSearch {
         self.layers.len()
     }
 
-    /// The next layer's lists, one per position, in the space of its table; none when all are done. `text` writes a token
-    /// for people.
+    /// The next layer's lists, one per position and head, in the space of its table, which is asked for by layer, head and
+    /// width; none when all are done. `text` writes a token for people.
     ///
     /// # Errors
     /// [`EngineError::AdapterMismatch`] when the index is that of a model of another shape.
     pub fn step(
         &mut self,
         index: &VocabularyIndex,
-        geometry: impl FnOnce(usize) -> Rc<Geometry>,
+        mut geometry: impl FnMut((usize, Option<usize>), Table<'_>, usize) -> Rc<Geometry>,
         text: &dyn Fn(u32) -> String,
     ) -> Result<Vec<NeighborList>> {
         let Some((layer, cells)) = self.layers.pop_front() else {
@@ -112,8 +124,39 @@ impl NeighborSearch {
             );
             return Err(EngineError::AdapterMismatch { reason });
         }
-        let table = Table::Half(index.table(layer, self.side));
-        Ok(nearest_tokens(table, &geometry(layer), layer, &cells, self.metric, self.top, text))
+        let numbers = index.table(layer, self.side);
+        let asked = |lists: Vec<NeighborList>| lists.into_iter().filter(|list| self.positions.contains(&list.position));
+        let Some(n_heads) = self.heads else {
+            let (table, cells) = (Table::Half(numbers), self.searched(cells));
+            let geometry = geometry((layer, None), table, index.width());
+            return Ok(asked(nearest_tokens(table, &geometry, layer, &cells, self.metric, self.top, text)).collect());
+        };
+        let width = index.width() / n_heads;
+        let mut lists = Vec::new();
+        for head in 0..n_heads {
+            let table = Table::Part { numbers, stride: index.width(), first: head * width };
+            let cells = self.searched(cells.iter().map(|cell| cell.part(head * width, width)).collect());
+            let geometry = geometry((layer, Some(head)), table, width);
+            let found = nearest_tokens(table, &geometry, layer, &cells, self.metric, self.top, text);
+            lists.extend(asked(found).map(|list| NeighborList { head: Some(head), ..list }));
+        }
+        Ok(lists)
+    }
+
+    /// The cells that decide: those asked for, or all where each token is judged by how near it is to every slot.
+    fn searched(&self, cells: Vec<Cell>) -> Vec<Cell> {
+        if self.metric == Metric::Csls {
+            return cells;
+        }
+        cells.into_iter().filter(|cell| self.positions.contains(&cell.position)).collect()
+    }
+}
+
+impl Cell {
+    /// Some of its numbers.
+    fn part(&self, first: usize, width: usize) -> Self {
+        let part = |vector: &[f32]| vector[first..first + width].to_vec();
+        Self { position: self.position, vector: part(&self.vector), initial: self.initial.as_deref().map(part) }
     }
 }
 
@@ -161,8 +204,15 @@ pub fn nearest_tokens(
     top: usize,
     text: &dyn Fn(u32) -> String,
 ) -> Vec<NeighborList> {
+    let hubs = |vectors: Vec<&[f32]>| match metric {
+        Metric::Csls if !vectors.is_empty() => Scan::new(table, geometry, &vectors, metric, top).hubs(),
+        _ => Vec::new(),
+    };
+    let trained = hubs(cells.iter().map(|cell| cell.vector.as_slice()).collect());
+    let initial = hubs(cells.iter().filter_map(|cell| cell.initial.as_deref()).collect());
+    let hubs = [trained.as_slice(), initial.as_slice()];
     let blocks = cells.chunks(BLOCK);
-    blocks.flat_map(|cells| nearest_of_block(table, geometry, layer, cells, (metric, top), text)).collect()
+    blocks.flat_map(|cells| nearest_of_block(table, geometry, layer, cells, (metric, top, hubs), text)).collect()
 }
 
 fn nearest_of_block(
@@ -170,13 +220,14 @@ fn nearest_of_block(
     geometry: &Geometry,
     layer: usize,
     cells: &[Cell],
-    (metric, top): (Metric, usize),
+    (metric, top, [of_trained, of_initial]): (Metric, usize, [&[f32]; 2]),
     text: &dyn Fn(u32) -> String,
 ) -> Vec<NeighborList> {
     let trained = cells.iter().map(|cell| cell.vector.as_slice());
     let initial = cells.iter().filter_map(|cell| cell.initial.as_deref());
     let questions: Vec<&[f32]> = trained.chain(initial).collect();
-    let scan = Scan::new(table, geometry, &questions, metric, top);
+    let hubs = (0..questions.len()).map(|question| if question < cells.len() { of_trained } else { of_initial });
+    let scan = Scan::new(table, geometry, &questions, metric, top).less(hubs.collect());
     let mut found = scan.run();
     let mut before = found.split_off(cells.len()).into_iter().zip(cells.len()..);
     let neighbor = |near: &Near, vocabulary: &VocabularyScores, before: Option<f32>| Neighbor {
@@ -196,7 +247,7 @@ fn nearest_of_block(
             .iter()
             .flat_map(|(before, _)| before.nearest.iter().map(|near| neighbor(near, &before.vocabulary, None)));
         let initial = initial.collect();
-        NeighborList { layer, position: cell.position, nearest, initial, vocabulary: found.vocabulary }
+        NeighborList { layer, position: cell.position, head: None, nearest, initial, vocabulary: found.vocabulary }
     };
     cells.iter().zip(found).map(list).collect()
 }

@@ -32,7 +32,7 @@ fn naive(table: &[Vec<f64>], vector: &[f64], metric: Metric) -> Vec<(u32, f64, f
         }
         let cosine = if aa * bb == 0.0 { 0.0 } else { ab / (aa * bb).sqrt() };
         match metric {
-            Metric::Cosine => (cosine, cosine),
+            Metric::Cosine | Metric::Csls => (cosine, cosine),
             Metric::Dot => (ab, cosine),
             Metric::L2 => (f64::sqrt(distance), cosine),
         }
@@ -109,6 +109,80 @@ fn lists_and_z_equal_those_of_a_naive_search() {
                 }
             }
         }
+    }
+}
+
+/// What every slot is near to comes last, though it is the nearest by the cosine; the scores are those of the formula.
+#[test]
+fn csls_takes_off_how_near_a_token_is_to_every_slot() {
+    let width = 6;
+    let mut table = numbers(30, 400 * width);
+    // The hub: near to all slots, of which each is nearly as near to a token of its own.
+    let hub = vec![3.0, 3.0, 3.0, 0.0, 0.0, 0.0];
+    table[..width].copy_from_slice(&hub);
+    let cells: Vec<Cell> = (0..3)
+        .map(|position| {
+            let mut vector = hub.clone();
+            vector[3 + position] = 2.0;
+            table[(position + 1) * width..][..width].copy_from_slice(&vector);
+            vector[3 + position] = 0.9;
+            Cell { position, vector, initial: None }
+        })
+        .collect();
+    let geometry = Geometry::of(Table::Full(&table), width, Space::Raw);
+    let search = |metric: Metric| nearest_tokens(Table::Full(&table), &geometry, 0, &cells, metric, 4, &name);
+    assert!(search(Metric::Cosine).iter().all(|list| list.nearest[0].token == 0));
+    let rows: Vec<Vec<f64>> = table.chunks_exact(width).map(wide).collect();
+    let cosines: Vec<Vec<f64>> = cells
+        .iter()
+        .map(|cell| {
+            let mut all = naive(&rows, &wide(&cell.vector), Metric::Cosine);
+            all.sort_by_key(|(token, ..)| *token);
+            all.into_iter().map(|(_, cosine, _)| cosine).collect()
+        })
+        .collect();
+    for (list, own) in search(Metric::Csls).iter().zip(&cosines) {
+        assert_eq!(list.nearest[0].token as usize, list.position + 1);
+        let mut sorted = own.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let around_slot = sorted[..10].iter().sum::<f64>() / 10.0;
+        for near in &list.nearest {
+            let token = near.token as usize;
+            let around_token = cosines.iter().map(|cosines| cosines[token]).sum::<f64>() / 3.0;
+            let right = 2.0 * own[token] - around_slot - around_token;
+            assert!((f64::from(near.score) - right).abs() < 1e-5, "{} {right}", near.score);
+        }
+    }
+}
+
+#[test]
+fn each_head_is_searched_in_its_own_columns() {
+    let shape = ModelShape { vocab_size: 300, ..TinyModel::new(1).shape().clone() };
+    let model = TinyModel::of(shape, 12);
+    let folder = tempfile::tempdir().unwrap();
+    let index = index(&model, folder.path());
+    // The first head of one token beside the second head of another.
+    let (width, d_head) = (index.width(), index.width() / 2);
+    let row = |layer: usize, token: usize| -> Vec<f32> {
+        index.table(layer, Side::Value)[token * width..][..width].iter().map(|x| x.to_f32()).collect()
+    };
+    let slots = |layer: usize| {
+        let mixed = [&row(layer, 5)[..d_head], &row(layer, 200)[d_head..]].concat();
+        let data = TensorData::new(mixed, [1, 2, 1, d_head]);
+        let value = Tensor::from_data(data, &model.embeddings().device());
+        LayerKv { key: value.clone(), value }
+    };
+    let prefix = [slots(0), slots(1)];
+    let search = NeighborSearch::new(&prefix, None, &[], &[], Side::Value, Metric::Cosine, 1).unwrap();
+    let mut search = search.per_head(2);
+    let geometry = |_: (usize, Option<usize>), table: Table<'_>, width| Rc::new(Geometry::of(table, width, Space::Raw));
+    for layer in 0..2 {
+        let lists = search.step(&index, geometry, &name).unwrap();
+        let found: Vec<_> = lists.iter().map(|list| (list.layer, list.head, list.nearest[0].score)).collect();
+        assert_eq!((found.len(), found[0].0, found[0].1, found[1].1), (2, layer, Some(0), Some(1)));
+        assert!(found.iter().all(|(.., score)| (score - 1.0).abs() < 1e-3), "{found:?}");
+        let tokens: Vec<u32> = lists.iter().map(|list| list.nearest[0].token).collect();
+        assert_eq!(tokens, [5, 200]);
     }
 }
 
@@ -193,7 +267,7 @@ fn a_prefix_made_of_tokens_finds_these_tokens() {
             assert_eq!((search.layers_left(), search.next_layer()), (2, Some(0)));
             while search.next_layer().is_some() {
                 let geometry =
-                    |layer| Rc::new(Geometry::of(Table::Half(index.table(layer, side)), index.width(), space));
+                    |_: (usize, Option<usize>), table: Table<'_>, width| Rc::new(Geometry::of(table, width, space));
                 let lists = search.step(&index, geometry, &name).unwrap();
                 for (list, token) in lists.iter().zip(tokens) {
                     let nearest = &list.nearest[0];

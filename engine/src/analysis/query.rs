@@ -22,6 +22,10 @@ pub enum Metric {
     Dot,
     /// Euclidean distance; nearer is smaller.
     L2,
+    /// Twice the cosine, less the mean cosine of the vector with its nearest tokens and that of the token with its nearest
+    /// slots of the layer: what every slot is near to counts less (Conneau et al. 2018, "Word Translation Without Parallel
+    /// Data").
+    Csls,
 }
 
 /// In which space vectors are compared.
@@ -36,4 +40,22 @@ pub enum Space {
     Centered,
     /// As they are: what all tokens have in common counts as nearness.
     Raw,
+    /// Measured from the vocabulary's mean, and of the directions of the greatest variance nothing left (Mu & Viswanath
+    /// 2018, "All-but-the-Top").
+    AllButTop {
+        /// How many beside the mean's own; at most half of all there are.
+        directions: usize,
+    },
+}
+
+impl Space {
+    /// As tables name it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Whitened => "whitened".to_owned(),
+            Self::Centered => "centered".to_owned(),
+            Self::Raw => "raw".to_owned(),
+            Self::AllButTop { directions } => format!("all_but_top_{directions}"),
+        }
+    }
 }

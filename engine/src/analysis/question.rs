@@ -5,10 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::ablation::{Ablating, AblationReport};
 use super::attention::{AttentionMass, AttentionReport};
 use super::decomposition::{Decomposing, Decomposition};
+use super::drift::{Drift, DriftReport};
 use super::forgetting::{Forgetting, MeasuringForgetting};
 use super::importance::{ImportanceReport, Weighing};
+use super::label_words::{LabelWords, LabelWordsReport};
 use super::left_out::LeftOut;
 use super::lens::{Lens, LensReport};
+use super::map::{MapReport, Mapping};
+use super::query::Side;
+use super::similarity::{Similarity, SimilarityReport};
 use super::subject::Investigation;
 use super::words::{InWords, PuttingIntoWords, ROOM, Sizes};
 
@@ -49,6 +54,26 @@ pub enum Question {
         /// Words of such a text, at most.
         longest: usize,
     },
+    /// How alike slots are, to each other and to those of another adapter.
+    Similarity {
+        /// Keys or values.
+        side: Side,
+        /// Whether vectors are measured from the vocabulary's mean.
+        centered: bool,
+    },
+    /// Where the slots of a layer lie among tokens, now and at every checkpoint.
+    Map {
+        /// Number of the layer, from 0, among all of the adapter's sites.
+        layer: usize,
+        /// Keys or values.
+        side: Side,
+        /// Tokens on the map.
+        vocabulary: usize,
+    },
+    /// How far slots have moved.
+    Drift,
+    /// Whether the words of the classes are among the nearest tokens of slots.
+    LabelWords,
 }
 
 /// An answer.
@@ -69,6 +94,14 @@ pub enum Analysis {
     Forgetting(Forgetting),
     /// To [`Question::Words`].
     Words(Box<InWords>),
+    /// To [`Question::Similarity`].
+    Similarity(SimilarityReport),
+    /// To [`Question::Map`].
+    Map(Box<MapReport>),
+    /// To [`Question::Drift`].
+    Drift(DriftReport),
+    /// To [`Question::LabelWords`].
+    LabelWords(LabelWordsReport),
 }
 
 impl Question {
@@ -84,6 +117,10 @@ impl Question {
             &Self::Words { samples, passes, longest } => {
                 Box::new(PuttingIntoWords::new(Sizes { samples, passes, longest }))
             }
+            Self::Similarity { side, centered } => Box::new(Similarity::new(*side, *centered)),
+            Self::Map { layer, side, vocabulary } => Box::new(Mapping::new(*layer, *side, *vocabulary)),
+            Self::Drift => Box::new(Drift::default()),
+            Self::LabelWords => Box::new(LabelWords::default()),
         }
     }
 
@@ -95,5 +132,15 @@ impl Question {
     /// Tokens that rows leave room for, beside those of the adapter.
     pub fn n_before(&self) -> usize {
         if matches!(self, Self::Words { .. }) { ROOM } else { 0 }
+    }
+
+    /// Whether it is about the numbers of the adapter alone, so that no row is read for it.
+    pub(crate) fn needs_no_rows(&self) -> bool {
+        matches!(self, Self::Similarity { .. } | Self::Map { .. } | Self::Drift | Self::LabelWords)
+    }
+
+    /// Whether it is also about the adapter's checkpoints.
+    pub(crate) fn needs_checkpoints(&self) -> bool {
+        matches!(self, Self::Map { .. } | Self::Drift)
     }
 }

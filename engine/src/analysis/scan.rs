@@ -6,11 +6,14 @@
 
 use super::chance::Chance;
 use super::geometry::Geometry;
+use super::report::Tail;
 use super::table::{Table, dot, norm, padded, products, stacked};
 use crate::analysis::{Metric, Space, VocabularyScores};
 
 /// Candidates beyond those asked for, so that the exact scores decide about near ties.
 const MARGIN: usize = 16;
+/// Nearest ones whose mean cosine tells how crowded it is around a vector: Conneau et al. take ten.
+const CSLS_NEAREST: usize = 10;
 
 /// Everything one pass over a table needs.
 pub(super) struct Scan<'a> {
@@ -23,6 +26,8 @@ pub(super) struct Scan<'a> {
     /// Rows that are asked for.
     top: usize,
     chance: Chance,
+    /// Of [`Metric::Csls`], for each question the mean cosine of each row with its nearest slots.
+    hubs: Vec<&'a [f32]>,
 }
 
 /// Answer to one question.
@@ -51,16 +56,50 @@ impl<'a> Scan<'a> {
         let mapped: Vec<Vec<f32>> = questions.iter().map(|question| geometry.map(question)).collect();
         let norms = mapped.iter().map(|mapped| norm(mapped) as f32).collect();
         let chance = Chance::of(geometry.row_norms.len());
-        Self { table, geometry, metric, mapped, norms, top, chance }
+        Self { table, geometry, metric, mapped, norms, top, chance, hubs: Vec::new() }
+    }
+
+    /// The same with how near each row is to slots, for each question: what [`Metric::Csls`] takes off.
+    pub(super) fn less(self, hubs: Vec<&'a [f32]>) -> Self {
+        Self { hubs, ..self }
+    }
+
+    /// Of each row of the table, the mean cosine of the [`CSLS_NEAREST`] questions that are nearest to it.
+    pub(super) fn hubs(&self) -> Vec<f32> {
+        let (width, padded) = (self.geometry.origin.len(), padded(self.geometry.origin.len()));
+        let pulled = self.pulled();
+        let n_rows = self.table.n_rows(width);
+        let of_chunk = |start: usize, rows: &[f32]| {
+            let count = rows.len() / padded;
+            let products = products(&pulled, rows, padded);
+            let of_row = |row: usize| {
+                let row_norm = self.geometry.row_norms[start + row];
+                let cosines = self.norms.iter().enumerate();
+                let cosines = cosines.map(|(i, norm)| cosine(products[i * count + row], row_norm * norm));
+                mean_of_nearest(cosines.collect())
+            };
+            (0..count).map(of_row).collect::<Vec<f32>>()
+        };
+        self.table.chunks(n_rows, |row| row, &self.geometry.origin, of_chunk).concat()
+    }
+
+    /// The questions, as they are multiplied with rows: `[questions, padded(width)]`.
+    fn pulled(&self) -> Vec<f32> {
+        let pulled = self.mapped.iter().map(|mapped| self.geometry.pulled_back(mapped.clone()));
+        let pulled: Vec<Vec<f32>> = pulled.collect();
+        stacked(pulled.iter().map(Vec::as_slice), self.geometry.origin.len())
+    }
+
+    /// How near a row is to the slots beside a question.
+    fn hub(&self, question: usize, row: usize) -> f32 {
+        self.hubs.get(question).and_then(|hubs| hubs.get(row)).copied().unwrap_or_default()
     }
 
     pub(super) fn run(&self) -> Vec<Found> {
         let (width, padded) = (self.geometry.origin.len(), padded(self.geometry.origin.len()));
         let n_rows = self.table.n_rows(width);
         let keep = (self.top + MARGIN).min(n_rows);
-        let pulled: Vec<Vec<f32>> =
-            self.mapped.iter().map(|mapped| self.geometry.pulled_back(mapped.clone())).collect();
-        let vectors = stacked(pulled.iter().map(Vec::as_slice), width);
+        let vectors = self.pulled();
         let chunks = self.table.chunks(
             n_rows,
             |row| row,
@@ -76,13 +115,17 @@ impl<'a> Scan<'a> {
     /// The nearest rows of a chunk and the cosines with all of them, for each question.
     fn scan_chunk(&self, start: usize, products: Vec<f32>, count: usize, keep: usize) -> Vec<(Best, Vec<f32>)> {
         let row_norms = &self.geometry.row_norms[start..start + count];
-        let questions = products.chunks_exact(count).zip(&self.norms);
-        let scan = |(products, &norm): (&[f32], &f32)| {
+        let questions = products.chunks_exact(count).zip(&self.norms).enumerate();
+        let scan = |(question, (products, &norm)): (usize, (&[f32], &f32))| {
             let mut best = Best::default();
             let mut cosines = Vec::with_capacity(count);
             for (index, (&product, &row_norm)) in products.iter().zip(row_norms).enumerate() {
                 let cosine = cosine(product, row_norm * norm);
-                best.offer((start + index) as u32, self.nearness(product, row_norm, norm, cosine), keep);
+                let nearness = match self.metric {
+                    Metric::Csls => 2.0 * cosine - self.hub(question, start + index),
+                    _ => self.nearness(product, row_norm, norm, cosine),
+                };
+                best.offer((start + index) as u32, nearness, keep);
                 cosines.push(cosine);
             }
             (best, cosines)
@@ -108,6 +151,10 @@ impl<'a> Scan<'a> {
             nearer.then(a.row.cmp(&b.row))
         });
         nearest.truncate(self.top);
+        if self.metric == Metric::Csls {
+            let own = mean_of_nearest(cosines.clone());
+            nearest.iter_mut().for_each(|near| near.score -= own);
+        }
         let limit = (self.geometry.space != Space::Raw).then_some(self.chance.limit);
         Found { nearest, vocabulary: scores(&cosines, self.chance.best, limit) }
     }
@@ -115,7 +162,7 @@ impl<'a> Scan<'a> {
     /// Greater is nearer.
     fn nearness(&self, product: f32, row_norm: f32, norm: f32, cosine: f32) -> f32 {
         match self.metric {
-            Metric::Cosine => cosine,
+            Metric::Cosine | Metric::Csls => cosine,
             Metric::Dot => product,
             Metric::L2 => {
                 let squared = row_norm * row_norm + norm * norm - 2.0 * product;
@@ -135,6 +182,7 @@ impl<'a> Scan<'a> {
         let cosine = if norms == 0.0 { 0.0 } else { product / norms };
         let score = match self.metric {
             Metric::Cosine => cosine,
+            Metric::Csls => 2.0 * cosine - f64::from(self.hub(question, row as usize)),
             Metric::Dot => product,
             Metric::L2 => {
                 let distances = vector.iter().zip(&there).map(|(&a, &b)| f64::from(a) - f64::from(b));
@@ -143,6 +191,15 @@ impl<'a> Scan<'a> {
         };
         Near { row, score: score as f32, cosine: cosine as f32 }
     }
+}
+
+/// The mean of the largest [`CSLS_NEAREST`] cosines.
+fn mean_of_nearest(mut cosines: Vec<f32>) -> f32 {
+    let count = CSLS_NEAREST.min(cosines.len());
+    if count < cosines.len() {
+        cosines.select_nth_unstable_by(count, |a, b| b.total_cmp(a));
+    }
+    cosines[..count].iter().sum::<f32>() / count.max(1) as f32
 }
 
 /// The cosine with a vector of norm 0 is 0.
@@ -174,14 +231,10 @@ fn scores(cosines: &[f32], best: f32, limit: Option<f32>) -> VocabularyScores {
     let mean_of = |numbers: &mut dyn Iterator<Item = f64>| numbers.sum::<f64>() / tokens.max(1) as f64;
     let mean = mean_of(&mut cosines.iter().map(|&cosine| f64::from(cosine)));
     let sd = mean_of(&mut cosines.iter().map(|&cosine| (f64::from(cosine) - mean).powi(2))).sqrt();
-    let mut scores = VocabularyScores {
-        tokens,
-        mean: mean as f32,
-        sd: sd as f32,
-        best,
-        limit,
-        histogram: vec![0; VocabularyScores::BINS],
-    };
+    let histogram = vec![0; VocabularyScores::BINS];
+    let (mean, sd) = (mean as f32, sd as f32);
+    let mut scores = VocabularyScores { tokens, mean, sd, best, limit, histogram, ..VocabularyScores::default() };
+    scores.tail = Tail::of(cosines.iter().map(|&cosine| scores.z(cosine)));
     for &cosine in cosines {
         let bin = (scores.z(cosine) - VocabularyScores::LOWEST) / VocabularyScores::STEP;
         scores.histogram[(bin.max(0.0) as usize).min(VocabularyScores::BINS - 1)] += 1;

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::loaded_model::LoadedModel;
 use crate::models::{KvSource, Model, ModelShape, Site};
 use crate::nn::LayerKv;
 
@@ -37,5 +38,18 @@ impl KvSource for SiteStack<'_> {
 
     fn device(&self) -> Device {
         self.model.device()
+    }
+}
+
+/// Name of the vocabulary's index for an adapter's sites: that of the weights and, where there are several sites, of those
+/// asked about.
+pub fn index_name(model: &LoadedModel, sites: &[Site]) -> String {
+    match &*model.model {
+        Model::Causal(_) | Model::Encoder(_) => model.hash.clone(),
+        // File names keep the beginning, so that the sites come first.
+        Model::Seq2Seq(_) => {
+            let initials: String = sites.iter().map(|site| &site.name()[..1]).collect();
+            format!("{initials}{}", model.hash)
+        }
     }
 }

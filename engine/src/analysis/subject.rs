@@ -32,6 +32,10 @@ pub struct Subject {
     pub bare: Vec<Example>,
     /// What is learned of a row.
     pub task: Task,
+    /// Earlier states of the adapter with the steps that were done, in order, where the question is about them.
+    pub checkpoints: Vec<(usize, AdapterState)>,
+    /// The classes, each with its word; none where there are no classes.
+    pub words: Vec<(String, String)>,
 }
 
 impl Subject {

@@ -18,6 +18,15 @@ pub enum Table<'a> {
     Half(&'a [f16]),
     /// Input embeddings.
     Full(&'a [f32]),
+    /// The same columns of each row of an index: those of one head.
+    Part {
+        /// All of the index's.
+        numbers: &'a [f16],
+        /// Width of its rows.
+        stride: usize,
+        /// The first column.
+        first: usize,
+    },
 }
 
 impl Table<'_> {
@@ -29,6 +38,10 @@ impl Table<'_> {
         let numbers = match self {
             Self::Half(numbers) => numbers.len(),
             Self::Full(numbers) => numbers.len(),
+            Self::Part { numbers, stride, first } => {
+                assert!(numbers.len().is_multiple_of(*stride) && first + width <= *stride, "columns of the index");
+                return numbers.len() / stride;
+            }
         };
         assert!(width > 0 && numbers.is_multiple_of(width), "the table's rows are as wide as the vectors");
         numbers / width
@@ -39,6 +52,9 @@ impl Table<'_> {
         match self {
             Self::Half(numbers) => numbers[range].convert_to_f32_slice(into),
             Self::Full(numbers) => into.copy_from_slice(&numbers[range]),
+            Self::Part { numbers, stride, first } => {
+                numbers[row * stride + first..][..into.len()].convert_to_f32_slice(into);
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 //! The index: the keys and values that every token of the vocabulary produces in every layer when it is run alone, at
-//! position 0. The space in which a prefix's keys and values have neighbors.
+//! position 0, or behind a few others. The space in which a prefix's keys and values have neighbors.
 //!
 //! It is computed block by block and kept in one file per model. A file that is damaged or belongs to something else is
 //! built anew.
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Int, Tensor, TensorData};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::vocabulary_index::{Checksum, Layout, VocabularyIndex};
@@ -18,7 +19,7 @@ use crate::error::{EngineError, IoAction, Result};
 use crate::models::{KvSource, ModelShape};
 use crate::sentence;
 
-/// Tokens in one step.
+/// Tokens in one step, those before them among them.
 const BLOCK: usize = 512;
 
 /// Opens a model's index, or builds it, in bounded steps.
@@ -26,6 +27,8 @@ const BLOCK: usize = 512;
 pub struct VocabularyBuilder {
     path: PathBuf,
     layout: Layout,
+    /// Tokens that stand before each.
+    context: Vec<u32>,
     state: State,
 }
 
@@ -52,9 +55,24 @@ impl VocabularyBuilder {
         let name: String = model_hash.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
         Self {
             path: cache.join(format!("vocabulary-{name}.safetensors")),
-            layout: Layout::new(shape, model_hash),
+            layout: Layout::new(shape, model_hash, &[]),
+            context: Vec::new(),
             state: State::Opening,
         }
+    }
+
+    /// The same with each token behind others, in place of at the beginning of a text. There a model's first layers make of
+    /// every token an attention sink, so that all have one direction in common.
+    pub fn behind(self, context: Vec<u32>, shape: &ModelShape, model_hash: &str) -> Self {
+        if context.is_empty() {
+            return self;
+        }
+        let digest = context.iter().fold(Sha256::new(), |digest, token| digest.chain_update(token.to_le_bytes()));
+        let digest: String = digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let mut name = self.path.file_stem().unwrap_or_default().to_os_string();
+        name.push(format!("-{digest}.safetensors"));
+        let layout = Layout::new(shape, model_hash, &context);
+        Self { path: self.path.with_file_name(name), layout, context, ..self }
     }
 
     /// Where the index is kept.
@@ -94,7 +112,8 @@ impl VocabularyBuilder {
                 self.finish(file, &checksums).map(VocabularyStep::Done)
             }
             State::Building { mut file, mut checksums, tokens } => {
-                let end = (tokens + BLOCK).min(self.layout.vocab_size);
+                let block = (BLOCK / (self.context.len() + 1)).max(1);
+                let end = (tokens + block).min(self.layout.vocab_size);
                 self.build(model, &mut file, &mut checksums, tokens..end)?;
                 self.state = State::Building { file, checksums, tokens: end };
                 Ok(VocabularyStep::Share(end as f32 / self.layout.vocab_size as f32))
@@ -120,11 +139,14 @@ impl VocabularyBuilder {
         tokens: Range<usize>,
     ) -> Result<()> {
         let count = tokens.len();
-        let ids: Vec<i64> = tokens.clone().map(|token| token as i64).collect();
-        let kv = model.forward_kv(Tensor::<2, Int>::from_data(TensorData::new(ids, [count, 1]), &model.device()));
+        let seq = self.context.len() + 1;
+        let before = || self.context.iter().map(|&token| i64::from(token));
+        let ids: Vec<i64> = tokens.clone().flat_map(|token| before().chain([token as i64])).collect();
+        let kv = model.forward_kv(Tensor::<2, Int>::from_data(TensorData::new(ids, [count, seq]), &model.device()));
         let tables = kv.iter().flat_map(|slots| [&slots.key, &slots.value]).zip(checksums).enumerate();
         for (table, (slots, checksum)) in tables {
-            let mut exact = super::rows(slots)?; // [count, width]
+            let last = slots.clone().slice([0..count, 0..slots.dims()[1], seq - 1..seq]);
+            let mut exact = super::rows(&last)?; // [count, width]
             let limit = f16::MAX.to_f32();
             exact.iter_mut().for_each(|x| *x = x.clamp(-limit, limit));
             let mut numbers = vec![f16::ZERO; exact.len()];
@@ -200,6 +222,37 @@ mod tests {
         let bytes = std::fs::read(path).unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(file.tensor("layers.1.value").unwrap().shape(), [1100, 8]);
+    }
+
+    #[test]
+    fn a_token_behind_others_is_what_it_is_at_the_end_of_that_text() {
+        let model = large();
+        let folder = tempfile::tempdir().unwrap();
+        let alone = build(folder.path(), &model, "abc").1;
+        let mut builder =
+            VocabularyBuilder::new(folder.path(), model.shape(), "abc").behind(vec![3, 9], model.shape(), "abc");
+        assert_ne!(builder.path(), alone);
+        let index = loop {
+            if let VocabularyStep::Done(index) = builder.step(&model).unwrap() {
+                break index;
+            }
+        };
+        for token in [0_usize, 170, 171, 1099] {
+            let device = model.embeddings().device();
+            let tokens = Tensor::from_data(TensorData::new(vec![3, 9, token as i64], [1, 3]), &device);
+            let mut pass = ForwardPass::of_texts(model.stack(), tokens).keeping_kv();
+            drop(model.hidden(&mut pass));
+            for (layer, slots) in pass.take_kv().iter().enumerate() {
+                let exact = super::super::rows(&slots.value).unwrap();
+                let row = &index.table(layer, Side::Value)[token * index.width()..][..index.width()];
+                for (ours, exact) in row.iter().zip(&exact[2 * index.width()..]) {
+                    assert!((ours.to_f32() - exact).abs() <= exact.abs() / 1024.0 + 1e-5);
+                }
+            }
+        }
+        drop(index);
+        let plain = VocabularyBuilder::new(folder.path(), model.shape(), "abc");
+        assert_eq!(plain.behind(Vec::new(), model.shape(), "abc").path(), alone, "behind nothing is alone");
     }
 
     #[test]

@@ -89,11 +89,16 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn new(shape: &ModelShape, model_hash: &str) -> Self {
+    pub(super) fn new(shape: &ModelShape, model_hash: &str, context: &[u32]) -> Self {
         let width = shape.n_kv_heads * shape.d_head;
         let bytes = shape.vocab_size * width * size_of::<f16>();
         let tensor = |dtype: &str, shape: &[usize], start: usize, end: usize| json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] });
-        let about = json!({ "format": "prefix-workbench vocabulary 1", "model": model_hash, "position": "0" });
+        let mut about = json!({ "format": "prefix-workbench vocabulary 1", "model": model_hash, "position": "0" });
+        // Of none nothing is said, so that files of earlier versions are still the same.
+        if !context.is_empty() {
+            about["position"] = json!(context.len().to_string());
+            about["behind"] = json!(context.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
+        }
         let mut entries = Map::from_iter([("__metadata__".to_owned(), about)]);
         for table in 0..2 * shape.n_layers {
             let name = format!("layers.{}.{}", table / 2, ["key", "value"][table % 2]);

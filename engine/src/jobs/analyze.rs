@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::adapters::AdapterState;
-use crate::analysis::{Investigation, Subject};
-use crate::config::DataConfig;
+use crate::analysis::{Investigation, Question, Subject};
+use crate::config::{CandidateSource, DataConfig};
 use crate::data::Example;
 use crate::error::Result;
 use crate::jobs::evaluate::{adapter_of, scored_rows};
@@ -26,7 +26,8 @@ impl Analyze {
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<(Subject, Box<dyn Investigation>)> {
-        let AnalysisRequest { model, device, adapter, other, initial, question, data, text, rows } = &self.request;
+        let AnalysisRequest { model, device, adapter, other, initial, question, data, text, rows, checkpoints } =
+            &self.request;
         let mut heard = out.loading();
         let model = session.model(model, (*device, Precision::F32), &mut heard)?;
         out.send(Report::Phase(Phase::PreparingData));
@@ -40,6 +41,7 @@ impl Analyze {
             None => None,
         };
         let (placed, bare) = match texts {
+            _ if question.needs_no_rows() => (Vec::new(), Vec::new()),
             Some(texts) => {
                 let WholeTexts { placed, bare, notice } = WholeTexts::of(&texts, &adapter, &model)?;
                 notice.into_iter().for_each(|text| out.send(Report::Notice { text }));
@@ -58,9 +60,37 @@ impl Analyze {
         let conditioning = model.conditioning(&adapter)?;
         let tuned = model.model.with_overrides(&conditioning.tuned)?;
         let task = adapter.task.task;
-        let subject = Subject { model, adapter, conditioning, tuned, initial, other, rows: placed, bare, task };
+        let words = if *question == Question::LabelWords { words_of(&adapter, data, &model)? } else { Vec::new() };
+        let mut states = Vec::new();
+        // Those of trained weights may be as large as the model.
+        let has_slots = adapter.prefixes().next().is_some() || adapter.prompt().is_some();
+        if question.needs_checkpoints() && has_slots {
+            for (step, folder) in checkpoints {
+                states.push((*step, model.adapter(folder)?));
+            }
+        }
+        let (rows, checkpoints) = (placed, states);
+        let subject =
+            Subject { model, adapter, conditioning, tuned, initial, other, rows, bare, task, checkpoints, words };
         Ok((subject, question.investigation()))
     }
+}
+
+/// The classes with their words: of the verbalizer; without one the names of the classes, which the adapter knows or, where
+/// answers are classes, the rows.
+fn words_of(adapter: &AdapterState, data: &DataConfig, model: &LoadedModel) -> Result<Vec<(String, String)>> {
+    if !data.verbalizer.is_empty() {
+        return Ok(data.verbalizer.iter().map(|(class, word)| (class.clone(), word.clone())).collect());
+    }
+    let named = |names: &[String]| names.iter().map(|name| (name.clone(), name.clone())).collect();
+    if adapter.task.task.has_classes() {
+        return Ok(named(&adapter.task.classes));
+    }
+    if data.candidate_source() != CandidateSource::Classes {
+        return Ok(Vec::new());
+    }
+    let dataset = scored_rows(Some(adapter), data, &adapter.task, adapter.n_before(), model)?;
+    Ok(named(&dataset.words.classes))
 }
 
 /// The first rows of a dataset, as the adapter's task has them.

@@ -6,14 +6,14 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::adapters::{AdapterState, PromptState};
 use crate::analysis::{
-    Geometry, NeighborSearch, SiteStack, Table, VocabularyBuilder, VocabularyIndex, VocabularyStep,
+    Geometry, NeighborSearch, SiteStack, Table, VocabularyBuilder, VocabularyIndex, VocabularyStep, index_name,
     nearest_in_embeddings,
 };
-use crate::analysis::{NeighborList, Side};
+use crate::analysis::{Metric, NeighborList, Side};
 use crate::error::{EngineError, Result};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
-use crate::models::{KvSource, Model, Site};
+use crate::models::{KvSource, Site};
 use crate::nn::Precision;
 use crate::protocol::{NeighborRequest, Outcome, Phase, Report};
 use crate::sentence;
@@ -26,7 +26,14 @@ pub(super) struct Neighbors {
 
 enum Stage {
     Start,
-    Vocabulary { model: Rc<LoadedModel>, sites: Vec<Site>, builder: VocabularyBuilder, search: NeighborSearch },
+    Vocabulary {
+        model: Rc<LoadedModel>,
+        sites: Vec<Site>,
+        /// Name of the index.
+        key: String,
+        builder: VocabularyBuilder,
+        search: NeighborSearch,
+    },
     Search(Searching),
 }
 
@@ -57,30 +64,40 @@ impl Neighbors {
             return Err(EngineError::Setting { field: "layers", reason });
         }
         let layers = if layers.is_empty() { &own.unwrap_or_default() } else { layers };
-        let search =
+        let mut search =
             NeighborSearch::new(&prefix, initial.as_deref(), layers, positions, *side, *metric, (*top).max(1))?;
+        if request.per_head {
+            search = search.per_head(prefix.first().map_or(1, |slots| slots.key.dims()[1]));
+        }
+        let context = context_of(request, &model)?;
         let name = index_name(&model, &sites);
-        Ok(match session.vocabulary_index(&name) {
-            Some(index) => Stage::Search(Searching { model, index: (name, index), search, lists: Vec::new() }),
+        // What stands before the tokens makes another index of the same model.
+        let key = if context.is_empty() { name.clone() } else { format!("{name} {context:?}") };
+        Ok(match session.vocabulary_index(&key) {
+            Some(index) => Stage::Search(Searching { model, index: (key, index), search, lists: Vec::new() }),
             None => {
-                let builder =
-                    VocabularyBuilder::new(&session.cache, SiteStack::new(&model.model, &sites).sizes(), &name);
-                Stage::Vocabulary { model, sites, builder, search }
+                let stack = SiteStack::new(&model.model, &sites);
+                let builder = VocabularyBuilder::new(&session.cache, stack.sizes(), &name);
+                let builder = builder.behind(context, stack.sizes(), &name);
+                Stage::Vocabulary { model, sites, key, builder, search }
             }
         })
     }
 }
 
-/// Name of the index for a question: that of the weights and, where there are several sites, of those asked about.
-fn index_name(model: &LoadedModel, sites: &[Site]) -> String {
-    match &*model.model {
-        Model::Causal(_) | Model::Encoder(_) => model.hash.clone(),
-        // File names keep the beginning, so that the sites come first.
-        Model::Seq2Seq(_) => {
-            let initials: String = sites.iter().map(|site| &site.name()[..1]).collect();
-            format!("{initials}{}", model.hash)
-        }
+/// Longest text behind which the vocabulary is read, in tokens.
+const LONGEST_CONTEXT: usize = 64;
+
+/// The tokens behind which each token of the vocabulary is read.
+fn context_of(request: &NeighborRequest, model: &LoadedModel) -> Result<Vec<u32>> {
+    let Some(text) = &request.context else { return Ok(Vec::new()) };
+    let tokens = model.tokenizer.encode(text)?;
+    if tokens.is_empty() || tokens.len() > LONGEST_CONTEXT {
+        let (length, most) = (tokens.len(), LONGEST_CONTEXT);
+        let reason = sentence!("it has {length} tokens; 1 to {most} can stand before each", length, most);
+        return Err(EngineError::Setting { field: "context", reason });
     }
+    Ok(tokens)
 }
 
 /// The nearest tokens of the asked slots of a soft prompt, in the space of the model's embeddings.
@@ -90,6 +107,11 @@ fn of_prompt(
     prompt: &PromptState,
     session: &mut Session,
 ) -> Result<Vec<NeighborList>> {
+    if request.per_head || request.context.is_some() {
+        let field = if request.per_head { "per_head" } else { "context" };
+        let reason = sentence!("a soft prompt is compared with embeddings, which have neither heads nor a context");
+        return Err(EngineError::Setting { field, reason });
+    }
     let asked: Vec<usize> = match request.positions.as_slice() {
         [] => (0..prompt.n_virtual).collect(),
         some => some.to_vec(),
@@ -102,10 +124,15 @@ fn of_prompt(
         );
         return Err(EngineError::Setting { field: "positions", reason });
     }
+    // What a token is near to is told by every slot, so all are searched for that measure.
+    let searched = match request.metric {
+        Metric::Csls => (0..prompt.n_virtual).collect(),
+        Metric::Cosine | Metric::Dot | Metric::L2 => asked.clone(),
+    };
     let slots = |prompt: &PromptState| {
         let row = |&slot: &usize| prompt.values[slot * prompt.width..(slot + 1) * prompt.width].to_vec();
-        let values: Vec<f32> = asked.iter().flat_map(row).collect();
-        Tensor::<2>::from_data(TensorData::new(values, [asked.len(), prompt.width]), &model.device)
+        let values: Vec<f32> = searched.iter().flat_map(row).collect();
+        Tensor::<2>::from_data(TensorData::new(values, [searched.len(), prompt.width]), &model.device)
     };
     let before = request.initial.as_ref().map(|folder| model.adapter(folder)).transpose()?;
     let before = before.and_then(|adapter| adapter.prompt().cloned());
@@ -121,9 +148,10 @@ fn of_prompt(
         (request.metric, request.top.max(1)),
         &|token| model.tokenizer.token_text(token),
     )?;
-    for (list, position) in lists.iter_mut().zip(asked) {
+    for (list, position) in lists.iter_mut().zip(searched) {
         list.position = position;
     }
+    lists.retain(|list| asked.contains(&list.position));
     Ok(lists)
 }
 
@@ -132,9 +160,11 @@ impl Searching {
     fn step(&mut self, request: &NeighborRequest, session: &mut Session) -> Result<()> {
         let NeighborRequest { side, space, .. } = *request;
         let (name, index) = &self.index;
-        let geometry = |layer: usize| {
-            let table = (name.clone(), 2 * layer + usize::from(side == Side::Value), space);
-            session.geometry(table, |space| Geometry::of(Table::Half(index.table(layer, side)), index.width(), space))
+        let geometry = |(layer, head): (usize, Option<usize>), table: Table<'_>, width: usize| {
+            // All heads together, and behind them each by itself.
+            let part = head.map_or(0, |head| head + 1) * 2 * index.n_layers();
+            let named = (name.clone(), part + 2 * layer + usize::from(side == Side::Value), space);
+            session.geometry(named, |space| Geometry::of(table, width, space))
         };
         let lists = self.search.step(index, geometry, &|token| self.model.tokenizer.token_text(token))?;
         self.lists.extend(lists);
@@ -156,15 +186,14 @@ impl Job for Neighbors {
                 }
                 self.stage = self.start(&model, &adapter, session)?;
             }
-            Stage::Vocabulary { model, sites, mut builder, search } => {
+            Stage::Vocabulary { model, sites, key, mut builder, search } => {
                 self.stage = match builder.step(&SiteStack::new(&model.model, &sites))? {
                     VocabularyStep::Share(share) => {
                         out.send(Report::Phase(Phase::BuildingVocabulary { share }));
-                        Stage::Vocabulary { model, sites, builder, search }
+                        Stage::Vocabulary { model, sites, key, builder, search }
                     }
                     VocabularyStep::Done(index) => {
-                        let name = index_name(&model, &sites);
-                        let index = (name.clone(), session.keep_vocabulary_index(name, index));
+                        let index = (key.clone(), session.keep_vocabulary_index(key, index));
                         Stage::Search(Searching { model, index, search, lists: Vec::new() })
                     }
                 };

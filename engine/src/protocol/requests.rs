@@ -127,6 +127,9 @@ pub struct AnalysisRequest {
     pub text: Option<String>,
     /// Rows to look at.
     pub rows: usize,
+    /// Adapter folders of a run's checkpoints with the steps that were done, in order, for questions about them.
+    #[serde(default)]
+    pub checkpoints: Vec<(usize, PathBuf)>,
 }
 
 /// BERTScore of predictions.
@@ -169,4 +172,10 @@ pub struct NeighborRequest {
     pub space: Space,
     /// Tokens per list.
     pub top: usize,
+    /// Whether each head of keys and values is compared by itself.
+    #[serde(default)]
+    pub per_head: bool,
+    /// A text behind which each token of the vocabulary is read, in place of alone at the beginning of one.
+    #[serde(default)]
+    pub context: Option<String>,
 }

@@ -164,6 +164,22 @@ fn the_main_job_runs_from_the_command_line() {
     let neighbors = ["neighbors", "--run", "first", "--layer", "2", "--position", "1", "--top", "3", "--csv"];
     line(&workspace, &[&neighbors[..], &[&place("near.csv")]].concat()).unwrap();
     assert_eq!(fs::read_to_string(place("near.csv")).unwrap().lines().count(), 1 + 3 + 3);
+    let each_head =
+        ["neighbors", "--run", "first", "--csls", "--per-head", "--context", "a b", "--fdr", "0.1", "--csv"];
+    let csv = place("heads.csv");
+    let all_but_top = ["--space", "all-but-top", "--directions", "2", "--layer", "1", "--position", "2", "--top", "2"];
+    line(&workspace, &[&each_head[..], &[&csv], &all_but_top].concat()).unwrap();
+    let table = fs::read_to_string(&csv).unwrap();
+    assert!(table.lines().count() > 1 + 2 + 2 && table.contains(",csls,all_but_top_2,"), "{table}");
+    let error = line(&workspace, &["neighbors", "--run", "first", "--context", ""]).unwrap_err();
+    assert!(error.to_string().contains("0 tokens"), "{error}");
+
+    for what in ["similarity", "map", "drift"] {
+        line(&workspace, &["analyze", "--run", "first", "--what", what, "--other", "first"]).unwrap();
+        line(&workspace, &["analyze", "--run", "first", "--what", what, "--layer", "2", "--json"]).unwrap();
+    }
+    let words = "data.verbalizer={\"0\" = \"a\", \"1\" = \"e\"}";
+    line(&workspace, &["analyze", "--run", "first", "--what", "label-words", "--set", words]).unwrap();
 
     what_matters(&workspace, &place("shorter"));
     line(&workspace, &["export", "--run", "first", "--to", &place("shared")]).unwrap();

@@ -459,6 +459,8 @@ fn the_prefix_of_an_encoder_has_neighbors_too() {
         metric: Metric::Cosine,
         space: Space::Whitened,
         top: 3,
+        per_head: false,
+        context: None,
     };
     let events = Talk::new().run(Ask::Neighbors(Box::new(request)));
     let lists = events.into_iter().find_map(|event| match event {

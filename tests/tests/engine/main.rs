@@ -10,6 +10,7 @@ mod encoders;
 mod evaluate;
 mod experiment;
 mod foreign;
+mod geometry;
 mod hashes;
 mod heads;
 mod hub;

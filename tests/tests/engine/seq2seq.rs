@@ -201,6 +201,8 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
         metric: Metric::Cosine,
         space: Space::Whitened,
         top: 2,
+        per_head: false,
+        context: None,
     };
     let events = talk.run(Ask::Neighbors(Box::new(request)));
     let lists = events.iter().find_map(|event| match event {

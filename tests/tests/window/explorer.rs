@@ -5,7 +5,7 @@ use app::i18n::Language;
 use app::store::{Answer, RunRow, RunState};
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::Queryable as _;
-use engine::analysis::{Neighbor, NeighborList, PrefixGrid, Side, Space, VocabularyScores};
+use engine::analysis::{Neighbor, NeighborList, PrefixGrid, Side, Space, Tail, VocabularyScores};
 use engine::protocol::{Ask, Command, JobId, NeighborRequest, Phase, Report};
 
 use crate::fixtures::{detail, row};
@@ -93,9 +93,18 @@ fn list(layer: usize, position: usize, z: &[f32]) -> NeighborList {
     NeighborList {
         layer,
         position,
+        head: None,
         initial: vec![Neighbor { text: "·it".into(), z: 3.4, before: None, ..nearest[0].clone() }],
         nearest,
-        vocabulary: VocabularyScores { tokens: 8192, mean, sd, best: 3.8, limit: Some(4.37), histogram },
+        vocabulary: VocabularyScores {
+            tokens: 8192,
+            mean,
+            sd,
+            best: 3.8,
+            limit: Some(4.37),
+            tail: Tail::default(),
+            histogram,
+        },
     }
 }
 

@@ -98,6 +98,8 @@ impl State {
             metric: cell.metric,
             space: cell.space,
             top: TOP,
+            per_head: false,
+            context: None,
         };
         let job = self.outbox.ask(Ask::Neighbors(Box::new(request)));
         self.exploration.ask_nearest(job, cell);

@@ -136,6 +136,7 @@ fn neighbors_ui(ui: &mut Ui, list: &NeighborList, metric: Metric) {
         Metric::Cosine => t!("explorer.cosine"),
         Metric::Dot => t!("explorer.dot"),
         Metric::L2 => t!("explorer.l2"),
+        Metric::Csls => t!("explorer.csls"),
     };
     let font = egui::TextStyle::Small.resolve(ui.style());
     let name = |text: &str, x: f32| {

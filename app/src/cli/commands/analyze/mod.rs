@@ -1,6 +1,7 @@
 //! `analyze`: what an adapter does, question by question.
 
 mod forgetting;
+mod geometry;
 mod importance;
 mod left_out;
 mod words;
@@ -12,6 +13,7 @@ use engine::analysis::{
 use engine::protocol::{AnalysisRequest, Ask, Report};
 
 use self::forgetting::ForgettingArgs;
+use self::geometry::GeometryArgs;
 use self::importance::{ablation, importance};
 use self::words::WordsArgs;
 use super::evaluate::{RowsArgs, asked_rows};
@@ -21,6 +23,7 @@ use crate::cli::support::json;
 use crate::cli::support::out;
 use crate::cli::support::session::Session;
 use crate::cli::support::target::TargetArgs;
+use crate::store::checkpoint_folders;
 
 /// What an adapter does: a question about it, looked at on rows or on a text.
 #[derive(Debug, Args)]
@@ -52,6 +55,8 @@ pub(in crate::cli) struct AnalyzeArgs {
     forgetting: ForgettingArgs,
     #[command(flatten)]
     words: WordsArgs,
+    #[command(flatten)]
+    geometry: GeometryArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -70,6 +75,14 @@ enum What {
     Forgetting,
     /// What it says in words, and how much of it a text prompt can do
     Words,
+    /// How alike slots are, to each other and to those of --other
+    Similarity,
+    /// Where the slots of a layer lie among tokens, now and at every checkpoint
+    Map,
+    /// How far slots have moved, by checkpoint
+    Drift,
+    /// Whether the words of the classes are among the nearest tokens of slots, before training and after
+    LabelWords,
 }
 
 pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliError> {
@@ -86,6 +99,10 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
         What::Importance => Question::Importance { leave_one_out: args.leave_one_out, sizes: args.keep },
         What::Forgetting => args.forgetting.question(),
         What::Words => args.words.question(),
+        What::Similarity => args.geometry.similarity(),
+        What::Map => args.geometry.map(),
+        What::Drift => Question::Drift,
+        What::LabelWords => Question::LabelWords,
     };
     let plain = question.wants_plain_text();
     let rows = if plain { args.rows.or_file(|| Ok(global.assets().neutral_text()?))? } else { args.rows };
@@ -98,12 +115,13 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
         model,
         device: global.device.unwrap_or_default(),
         adapter,
-        other: None,
+        other: args.geometry.other(&workspace)?,
         initial: column.initial,
         question,
         data,
         text: args.text,
         rows: args.limit.unwrap_or(if plain { 64 } else { 32 }),
+        checkpoints: column.run.as_deref().map(checkpoint_folders).unwrap_or_default(),
     };
     let session = Session::start(&workspace, None)?;
     let analysis = session.ask(Ask::Analyze(Box::new(request)), |report| match report {
@@ -121,6 +139,10 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
             Analysis::Importance(report) => importance(&report),
             Analysis::Forgetting(report) => forgetting::print(&report),
             Analysis::Words(report) => words::print(&report),
+            Analysis::Similarity(report) => geometry::similarity(&report),
+            Analysis::Map(report) => geometry::map(&report),
+            Analysis::Drift(report) => geometry::drift(&report),
+            Analysis::LabelWords(report) => geometry::label_words(&report),
         }
     }
     Ok(())
