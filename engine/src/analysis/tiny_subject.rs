@@ -49,5 +49,7 @@ pub(super) fn subject(case: &str) -> Subject {
         rows: placed,
         bare,
         task,
+        checkpoints: Vec::new(),
+        words: Vec::new(),
     }
 }

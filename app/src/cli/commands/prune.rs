@@ -63,6 +63,7 @@ pub(in crate::cli) fn run(args: PruneArgs, global: &Global) -> Result<(), CliErr
         data,
         text: None,
         rows: args.limit,
+        checkpoints: Vec::new(),
     };
     let report = session.ask(Ask::Analyze(Box::new(request)), |report| match report {
         Report::Analysis(analysis) => match *analysis {

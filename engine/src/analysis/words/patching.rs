@@ -339,6 +339,8 @@ mod tests {
             rows: Vec::new(),
             bare: Vec::new(),
             task: Task::Causal,
+            checkpoints: Vec::new(),
+            words: Vec::new(),
         }
     }
 
