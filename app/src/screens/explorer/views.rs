@@ -14,14 +14,14 @@ use crate::t;
 /// A question that a person has about an adapter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tab {
-    /// What it is near.
+    /// Nearness: to tokens, to itself.
     #[default]
     Lies,
-    /// What it changes.
+    /// Changes that it makes.
     Does,
-    /// Which of its parts it needs.
+    /// Parts that it needs.
     Matters,
-    /// Whether it can be said.
+    /// Words for it.
     Words,
 }
 
@@ -30,13 +30,13 @@ pub(super) enum Tab {
 pub(super) enum View {
     /// Trained vectors and the tokens nearest to them; it has questions of its own.
     Vectors,
-    /// What each head scales and what it adds.
+    /// Heads by what they scale and add.
     Heads,
     /// Attention on the prefix under a text.
     Tokens,
     /// Tokens that the bias of a layer points to.
     Bias,
-    /// What each layer would say at each position.
+    /// Tokens that each layer would say at each position.
     Lens,
     /// Tokens whose probability moved most.
     Moved,

@@ -13,7 +13,7 @@ use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::containers::{chip_ui, chips_ui, plain_chip_ui};
 
-/// The logit that chance reaches in one of some forty layers.
+/// The logit that the first token of a random vector exceeds in about one of forty layers.
 fn limit(layer: &LayerDecomposition) -> f64 {
     layer.lens_by_chance + 2.0 * layer.lens_by_chance_sd
 }

@@ -43,7 +43,7 @@ impl HeadMeasure {
         }
     }
 
-    /// A number that needs nothing else to be read: what would be seen by chance.
+    /// One sentence on the number, and on what would be seen by chance.
     fn chance(self, report: &Decomposition) -> String {
         match self {
             Self::Mass => {
