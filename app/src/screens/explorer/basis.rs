@@ -57,9 +57,11 @@ impl BasisForm {
                 });
             }
             // As far down as the controls beside it, which have a name above them.
-            look.add_space(look.text_style_height(&TextStyle::Small) + 4.0);
-            let is_new = self.typed().is_some_and(|typed| typed != self.looked);
-            is_entered = quiet_ui(look, is_new, t!("insight.look")).clicked();
+            look.vertical(|ui| {
+                ui.add_space(ui.text_style_height(&TextStyle::Small) + 4.0);
+                let is_new = self.typed().is_some_and(|typed| typed != self.looked);
+                is_entered = quiet_ui(ui, is_new, t!("insight.look")).clicked();
+            });
         });
         if self.is_text {
             is_entered |= field::field_ui(ui, t!("insight.text"), t!("insight.text_help"), None, |ui| {

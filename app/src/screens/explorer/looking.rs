@@ -117,8 +117,9 @@ pub(super) fn looked_ui(
     };
     if looked.len() > 1 && ui.available_width() >= theme::NARROW_SCREEN {
         ui.columns(looked.len(), |columns| {
-            for (ui, side) in columns.iter_mut().zip(&looked) {
-                side_ui(ui, side);
+            for (at, (ui, side)) in columns.iter_mut().zip(&looked).enumerate() {
+                // Columns have one id.
+                ui.push_id(at, |ui| side_ui(ui, side));
             }
         });
         return;
