@@ -371,13 +371,29 @@ fn numbers_and_pictures_are_written_as_they_are_seen() {
 fn what_a_soft_prompt_cannot_have_is_not_offered() {
     let prompt =
         PrefixGrid { n_layers: 1, key_norm: vec![1.0; 20], value_norm: vec![1.0; 20], is_prompt: true, ..grid() };
-    let mut bench = exploring(Start::default(), prompt);
+    let mut bench = exploring(Start::default(), prompt.clone());
     assert!(bench.harness.query_by_label("What matters").is_none());
     click(&mut bench, "What it does");
     assert_eq!(asked(&bench).pop().expect("asked").1.question, Question::Lens);
     for view in ["Heads", "Tokens", "Bias"] {
         assert!(bench.harness.query_by_label(view).is_none(), "{view} is about keys and values");
     }
+    answer_last(&mut bench, lens());
+    // A run with a prefix: it has them all, and nothing that it cannot answer was asked before that was known.
+    let other = runs().remove(3);
+    let mut bench = perform(bench, Action::Open(other.id.clone(), Screen::Explorer));
+    bench.answer(Answer::Detail(Box::new(detail(other, 400))));
+    answer_grid(&mut bench, grid());
+    let questions: Vec<Question> = asked(&bench).into_iter().map(|(_, request)| request.question).collect();
+    assert_eq!(questions, [Question::Lens, Question::Decomposition], "its first view");
+    // Back to the prompt: about keys and values nothing is asked.
+    let before = asked(&bench).len();
+    let first = runs().remove(2);
+    let mut bench = perform(bench, Action::Open(first.id.clone(), Screen::Explorer));
+    bench.answer(Answer::Detail(Box::new(detail(first, 400))));
+    answer_grid(&mut bench, prompt);
+    assert_eq!(asked(&bench).len(), before);
+    assert!(bench.harness.query_by_label("Heads").is_none());
 }
 
 /// The names of controls that reach beyond the right side of a window.

@@ -102,11 +102,13 @@ pub(super) fn looked_ui(
     if let Some(first) = all.first() {
         view.choices_ui(ui, choices, first.analysis);
     }
+    // Before the grid has come, nobody knows whether there is a prefix, and so which view it will be.
+    let may_ask = !state.exploration.grid.is_open();
     let mut side_ui = |ui: &mut Ui, side: &Looked| {
         let title = if looked.len() > 1 { side.name.as_str() } else { view.name() };
         card_ui(ui, title, |ui| match side.inquiry(&question, basis) {
             Some(inquiry) => {
-                let one = Side { looked: side, inquiry };
+                let one = Side { looked: side, inquiry, may_ask };
                 one.ui(ui, state, out, |ui, analysis| {
                     view.ui(ui, choices, Answered { run: &side.name, who: &side.who, analysis }, &all);
                 });
@@ -134,6 +136,8 @@ pub(super) fn looked_ui(
 struct Side<'a> {
     looked: &'a Looked,
     inquiry: Inquiry,
+    /// It is known that the question has an answer.
+    may_ask: bool,
 }
 
 impl Side<'_> {
@@ -149,6 +153,9 @@ impl Side<'_> {
                     false => (t!("insight.no_rows"), t!("insight.no_rows_advice")),
                 };
                 return empty_ui(ui, what, advice);
+            }
+            if !self.may_ask {
+                return empty_ui(ui, t!("explorer.reading"), "");
             }
             if !state.env.engine_gone {
                 out.push(act(ExplorerAction::Look));

@@ -28,7 +28,7 @@ pub(super) enum Part {
 impl Explorer {
     /// Draws the menu.
     pub(super) fn save_menu_ui(&mut self, ui: &mut Ui, state: &State) {
-        let view = self.view(state);
+        let view = self.view();
         let looked = looked_at(state);
         let n_answers = answers(&looked, state, view, &self.basis.looked).len();
         let has_grid = state.exploration.grid.answer.as_ref().is_some_and(|grid| grid.n_virtual > 0);
@@ -66,7 +66,7 @@ impl Explorer {
         if self.saved_part == Part::Lists {
             return Some(Content::Text(state.exploration.to_csv()));
         }
-        let view = self.view(state);
+        let view = self.view();
         let looked = looked_at(state);
         if view == View::Vectors {
             let grid = state.exploration.grid.answer.as_deref()?;

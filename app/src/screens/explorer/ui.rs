@@ -36,6 +36,8 @@ pub struct Explorer {
     pub(super) choices: Choices,
     pub(super) saving: Option<Saving>,
     pub(super) saved_part: Part,
+    /// Layers attend to keys and values of the adapter on screen: of the one before, until its grid has come.
+    has_prefix: bool,
 }
 
 impl Default for Explorer {
@@ -52,16 +54,9 @@ impl Default for Explorer {
             choices: Choices::default(),
             saving: None,
             saved_part: Part::default(),
+            has_prefix: true,
         }
     }
-}
-
-/// The views of a tab that the adapter on screen can have.
-fn views_of(tab: Tab, state: &State) -> Vec<View> {
-    let grid = state.exploration.grid.answer.as_deref();
-    // A soft prompt is embeddings, which every layer reads as text.
-    let has_prefix = grid.is_none_or(|grid| grid.n_virtual > 0 && !grid.is_prompt);
-    tab.views().iter().copied().filter(|view| has_prefix || !view.needs_prefix()).collect()
 }
 
 impl Explorer {
@@ -72,21 +67,30 @@ impl Explorer {
         }
     }
 
+    /// The views of a tab that the adapter on screen can have.
+    fn views_of(&self, tab: Tab) -> Vec<View> {
+        tab.views().iter().copied().filter(|view| self.has_prefix || !view.needs_prefix()).collect()
+    }
+
     /// The tab that is shown: the chosen one, unless the adapter on screen has no view of it.
-    fn shown_tab(&self, state: &State) -> Tab {
-        if views_of(self.tab, state).is_empty() { Tab::default() } else { self.tab }
+    fn shown_tab(&self) -> Tab {
+        if self.views_of(self.tab).is_empty() { Tab::default() } else { self.tab }
     }
 
     /// The view that is shown: the chosen one of its tab, unless the adapter on screen does not have it.
-    pub(super) fn view(&self, state: &State) -> View {
-        let tab = self.shown_tab(state);
-        let views = views_of(tab, state);
+    pub(super) fn view(&self) -> View {
+        let tab = self.shown_tab();
+        let views = self.views_of(tab);
         let chosen = self.views[tab as usize].filter(|view| views.contains(view));
         chosen.or(views.first().copied()).unwrap_or(View::Vectors)
     }
 
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        if let Some(grid) = &state.exploration.grid.answer {
+            // A soft prompt is embeddings, which every layer reads as text.
+            self.has_prefix = grid.n_virtual > 0 && !grid.is_prompt;
+        }
         heading_ui(ui, t!("screen.explorer"), t!("explorer.note"), |_| {});
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             self.choices_ui(ui, state, out);
@@ -97,7 +101,7 @@ impl Explorer {
             }
             self.tabs_ui(ui, state);
             ui.add_space(theme::SMALL_GAP);
-            match self.view(state) {
+            match self.view() {
                 View::Vectors => self.vectors_ui(ui, state, out),
                 view => looked_ui(ui, state, (view, &self.basis.looked), &mut self.choices, out),
             }
@@ -108,18 +112,18 @@ impl Explorer {
 
     /// The tabs, the views of the tab that is shown, and the menu *Save*.
     fn tabs_ui(&mut self, ui: &mut Ui, state: &State) {
-        let shown = |tab: &Tab| *tab == Tab::default() || !views_of(*tab, state).is_empty();
+        let shown = |tab: &Tab| *tab == Tab::default() || !self.views_of(*tab).is_empty();
         let tabs: Vec<(Tab, &str)> = Tab::ALL.into_iter().filter(shown).map(|tab| (tab, tab.name())).collect();
-        let mut tab = self.shown_tab(state);
+        let mut tab = self.shown_tab();
         ui.horizontal_wrapped(|ui| {
             if segmented_ui(ui, &mut tab, &tabs) {
                 self.tab = tab;
             }
             self.save_menu_ui(ui, state);
         });
-        let views: Vec<(View, &str)> = views_of(tab, state).into_iter().map(|view| (view, view.name())).collect();
+        let views: Vec<(View, &str)> = self.views_of(tab).into_iter().map(|view| (view, view.name())).collect();
         if views.len() > 1 {
-            let mut view = self.view(state);
+            let mut view = self.view();
             ui.add_space(2.0);
             if segmented_ui(ui, &mut view, &views) {
                 self.views[tab as usize] = Some(view);
@@ -175,7 +179,7 @@ impl Explorer {
 
     /// The run and its checkpoint; in *Where it lies* keys or values, elsewhere the run beside it and what both are looked at on.
     fn choices_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let is_vectors = self.view(state) == View::Vectors;
+        let is_vectors = self.view() == View::Vectors;
         card_ui(ui, "", |ui| {
             ui.columns(3, |columns| {
                 run_choice_ui(&mut columns[0], state, out);
