@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::charts::Chart;
+use crate::charts::Picture;
 use crate::screens::compare::action::CompareAction;
 use crate::screens::evaluate::action::EvaluateAction;
 use crate::screens::experiment::action::ExperimentAction;
@@ -71,8 +71,8 @@ pub enum Pick {
     LibraryDataset,
     /// Rows to evaluate on.
     EvaluateRows,
-    /// Where a list of neighbors is written.
-    NeighborsCsv,
+    /// Where a table of the Explorer is written.
+    ExplorerCsv,
     /// Where an adapter is written.
     ExportFolder,
     /// Where an adapter is written as one file.
@@ -83,7 +83,7 @@ pub enum Pick {
     Adapter,
     /// The base model of an adapter that was sent.
     IncomingModel,
-    /// Where a picture of several runs is written.
+    /// Where a picture of several runs, or of the Explorer, is written.
     Picture,
     /// Where a table of several runs is written.
     RunsCsv,
@@ -107,12 +107,12 @@ pub enum Action {
     Browse(Pick),
     /// Open what lies at these paths, whatever it is: rows, a model, a run file, an adapter.
     OpenPaths(Vec<PathBuf>),
-    /// Draw a chart into a file, SVG or PNG by its name, and say so.
+    /// Draw a picture into a file, SVG or PNG by its name, and say so.
     Picture {
         /// The file.
         path: PathBuf,
-        /// The chart.
-        chart: Box<Chart>,
+        /// Its content.
+        picture: Box<Picture>,
     },
     /// Write a text file and say so.
     Write {

@@ -167,6 +167,22 @@ pub fn blend(from: Color32, to: Color32, share: f32) -> Color32 {
     from.lerp_to_gamma(to, share.clamp(0.0, 1.0))
 }
 
+/// The color in which text is read best on a fill between a surface and the accent.
+pub fn ink_on(ui: &egui::Ui, fill: Color32) -> Color32 {
+    let t = tokens(ui);
+    if contrast(t.text, fill) >= contrast(t.on_accent, fill) { t.text } else { t.on_accent }
+}
+
+/// As WCAG counts it, 1 to 21.
+fn contrast(a: Color32, b: Color32) -> f32 {
+    let luminance = |color: Color32| {
+        let linear = egui::Rgba::from(color);
+        0.2126 * linear.r() + 0.7152 * linear.g() + 0.0722 * linear.b()
+    };
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
 /// How many colors [`series_color`] has before it begins again.
 pub const SERIES_COLORS: usize = DARK_SERIES.len();
 
@@ -333,16 +349,6 @@ fn paint_visuals(tokens: &Tokens, visuals: &mut egui::Visuals) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn luminance(color: Color32) -> f32 {
-        let linear = egui::Rgba::from(color);
-        0.2126 * linear.r() + 0.7152 * linear.g() + 0.0722 * linear.b()
-    }
-
-    fn contrast(a: Color32, b: Color32) -> f32 {
-        let (a, b) = (luminance(a), luminance(b));
-        (a.max(b) + 0.05) / (a.min(b) + 0.05)
-    }
 
     #[test]
     fn text_can_be_read_on_every_surface_of_both_themes() {

@@ -50,6 +50,25 @@ pub struct Series {
     pub mark: Mark,
 }
 
+/// What is drawn into a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Picture {
+    /// With two axes.
+    Chart(Chart),
+    /// Of cells.
+    Heat(HeatMap),
+}
+
+impl Picture {
+    /// The picture as SVG, `width` × `height` in px.
+    pub fn svg(&self, theme: Theme, size: (u32, u32)) -> String {
+        match self {
+            Self::Chart(chart) => svg(chart, theme, size),
+            Self::Heat(map) => heat_svg(map, theme, size),
+        }
+    }
+}
+
 /// How a series is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mark {

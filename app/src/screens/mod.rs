@@ -9,6 +9,7 @@ pub mod incoming;
 pub mod library;
 pub mod new_run;
 pub mod runs;
+mod saving;
 pub mod settings;
 pub mod training;
 
@@ -93,8 +94,9 @@ impl Screens {
             Pick::LibraryModel | Pick::LibraryDataset | Pick::Adapter => self.library.picked(pick, path),
             Pick::IncomingModel => self.incoming.picked(path),
             Pick::EvaluateRows => self.evaluate.picked(path),
+            Pick::Picture if state.screen == Screen::Explorer => self.explorer.picked(path),
             Pick::Picture | Pick::RunsCsv => self.runs.picked_view(path),
-            Pick::NeighborsCsv => self.explorer.picked(path),
+            Pick::ExplorerCsv => self.explorer.picked(path),
             Pick::ExportFolder | Pick::ShareFile | Pick::ReportFile => self.runs.picked(path),
             // The window opens it as if it had been dropped.
             Pick::Anything => {}

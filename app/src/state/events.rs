@@ -158,7 +158,8 @@ impl State {
     }
 
     fn shown_views(&mut self) -> impl Iterator<Item = &mut RunView> {
-        self.runs.view.iter_mut().chain(&mut self.exploration.instead)
+        let Exploration { instead, beside, .. } = &mut self.exploration;
+        self.runs.view.iter_mut().chain(instead).chain(beside)
     }
 
     /// Asks for what is new about the runs on screen, unless that was just asked.
@@ -198,9 +199,7 @@ impl State {
         self.runs.configs.remove(run);
         self.runs.curves.remove(run);
         self.runs.tasks.remove(run);
-        if self.explored().is_some_and(|view| view.id == *run) {
-            self.exploration = Exploration::default();
-        }
+        self.forget_explored(run);
         self.runs.view.take_if(|view| view.id == *run);
         self.on_rows(std::slice::from_ref(run));
         match left {

@@ -7,7 +7,7 @@ use engine::hub::HubCommand;
 use engine::protocol::{Ask, Command, JobId};
 
 use crate::action::Pick;
-use crate::charts::Chart;
+use crate::charts::Picture;
 use crate::screens::experiment::action::NewExperiment;
 use crate::store::Request as StoreRequest;
 use crate::workspace::RunId;
@@ -32,12 +32,12 @@ pub enum Effect {
     Browse(Pick),
     /// A look at what lies at these paths, whatever it is.
     Open(Vec<PathBuf>),
-    /// A chart as a file, SVG or PNG by its name.
+    /// A picture as a file, SVG or PNG by its name.
     Picture {
         /// The file.
         path: PathBuf,
-        /// The chart.
-        chart: Box<Chart>,
+        /// Its content.
+        picture: Box<Picture>,
     },
     /// A text file.
     Write {

@@ -12,7 +12,7 @@ impl State {
             Action::Show(screen) => self.show(screen),
             Action::Open(run, screen) => self.open(run, screen),
             Action::Browse(pick) => self.outbox.push(Effect::Browse(pick)),
-            Action::Picture { path, chart } => self.outbox.push(Effect::Picture { path, chart }),
+            Action::Picture { path, picture } => self.outbox.push(Effect::Picture { path, picture }),
             Action::OpenPaths(paths) => self.outbox.push(Effect::Open(paths)),
             Action::Write { path, text } => self.outbox.push(Effect::Write { path, text }),
             Action::Report { runs, to } => self.outbox.push(Effect::Report { runs, to }),

@@ -195,3 +195,38 @@ fn what_only_the_system_can_do_is_sent_and_done_by_nobody_here() {
     assert!(matches!(&effects[..], [Effect::NewRun(NewRun::Trained(_)), Effect::Fill(Fill::Model(_))]), "{effects:?}");
     assert!(state.live.is_idle() && state.screen == Screen::NewRun);
 }
+
+#[test]
+fn a_question_about_an_adapter_ends_with_the_next_checkpoint_and_with_the_engine() {
+    use engine::analysis::Question;
+
+    use crate::screens::explorer::state::{Basis, Inquiry};
+
+    let mut state = opened();
+    let row = RunRow { id: RunId("a".into()), ..RunRow::example() };
+    state.on_store(Answer::Runs(vec![row.clone()]));
+    let mut view = RunView::new(row.id.clone());
+    (view.row, view.config) = (Some(row.clone()), Some(Box::new(config())));
+    state.runs.view = Some(view);
+    let explore = |folder: &str| Action::Explorer(ExplorerAction::Explore { checkpoint: folder.into() });
+    let look = |folder: &str| {
+        let (question, basis) = (Question::Lens, Basis::default());
+        let inquiry = Inquiry { run: RunId("a".into()), adapter: folder.into(), question, basis };
+        Action::Explorer(ExplorerAction::Look(Box::new(inquiry)))
+    };
+    state.perform(explore("/1"));
+    asked(&mut state);
+    state.perform(look("/1"));
+    state.perform(look("/1"));
+    let first = only(&mut state);
+    state.perform(explore("/2"));
+    let told = asked(&mut state);
+    assert!(told.contains(&(first, Ask::Stop)), "{told:?}");
+    state.perform(look("/2"));
+    let second = only(&mut state);
+    state.on_engine_gone();
+    asked(&mut state);
+    tell(&mut state, second, failed());
+    state.perform(look("/2"));
+    assert_eq!(asked(&mut state).len(), 1, "it was never answered");
+}

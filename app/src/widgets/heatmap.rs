@@ -12,6 +12,8 @@ pub struct Heatmap<'a> {
     pub shades: &'a [f32],
     /// Rows, drawn with the last at the top.
     pub rows: usize,
+    /// Short names of the rows; without them they are counted from 1.
+    pub row_names: &'a [String],
     /// Columns.
     pub columns: usize,
     /// The cell that is marked: row and column.
@@ -32,7 +34,8 @@ pub fn heatmap_ui(ui: &mut Ui, map: &Heatmap<'_>, name: impl Fn(usize, usize) ->
         let y = rect.top() + (map.rows - 1 - row) as f32 * cell.y;
         if row % label_every(cell.y, 14.0) == 0 {
             let place = pos2(rect.left() + margin_left - 8.0, y + cell.y / 2.0);
-            ui.painter().text(place, Align2::RIGHT_CENTER, (row + 1).to_string(), font.clone(), t.muted);
+            let named = map.row_names.get(row).cloned().unwrap_or_else(|| (row + 1).to_string());
+            ui.painter().text(place, Align2::RIGHT_CENTER, named, font.clone(), t.muted);
         }
         for column in 0..map.columns {
             let shade = map.shades.get(row * map.columns + column).copied().unwrap_or(f32::NAN);

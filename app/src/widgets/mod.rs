@@ -1,5 +1,6 @@
 //! Small things to look at and to press: data in, `Response` out. They know nothing of runs, commands or the store.
 
+pub mod bars;
 pub mod button;
 pub mod chart_plot;
 pub mod containers;
@@ -14,5 +15,7 @@ pub mod lr_range_plot;
 pub mod name_choice;
 pub mod option_cards;
 pub mod prefix_drawing;
+pub mod shaded_tokens;
 pub mod sparkline;
+pub mod token_grid;
 pub mod token_strip;

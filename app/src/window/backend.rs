@@ -8,7 +8,7 @@ use engine::hub::{HubCommand, HubEvent};
 use engine::protocol::{Command, Event};
 
 use crate::action::Pick;
-use crate::charts::Chart;
+use crate::charts::Picture;
 use crate::experiments::Plan;
 use crate::opening::{Opened, PathKind};
 use crate::screens::experiment::action::NewExperiment;
@@ -71,8 +71,8 @@ pub trait Backend {
     fn browse(&mut self, pick: Pick);
     /// Opens what lies at these paths, whatever it is; the answer comes as an event.
     fn open_paths(&mut self, paths: Vec<PathBuf>);
-    /// Draws a chart into a file, SVG or PNG by its name; the answer comes as an event.
-    fn draw(&mut self, path: PathBuf, chart: Box<Chart>);
+    /// Draws a picture into a file, SVG or PNG by its name; the answer comes as an event.
+    fn draw(&mut self, path: PathBuf, picture: Box<Picture>);
     /// Looks at what is held over the window; the answer comes as an event.
     fn look_at(&mut self, paths: Vec<PathBuf>);
     /// Writes a file; the answer comes as an event.

@@ -235,7 +235,7 @@ impl Workbench {
             Effect::ListExperiments => self.backend.list_experiments(),
             Effect::NewExperiment(new) => self.backend.new_experiment(*new),
             Effect::Browse(pick) => self.backend.browse(pick),
-            Effect::Picture { path, chart } => self.backend.draw(path, chart),
+            Effect::Picture { path, picture } => self.backend.draw(path, picture),
             Effect::Open(paths) => self.backend.open_paths(paths),
             Effect::Write { path, text } => self.backend.write(path, text),
             Effect::Report { runs, to } => self.backend.report(runs, to),

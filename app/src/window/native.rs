@@ -18,7 +18,7 @@ use engine::{Sentence, sentence};
 use super::Workbench;
 use super::backend::{Backend, BackendEvent};
 use crate::action::Pick;
-use crate::charts::{self, Chart};
+use crate::charts::{self, Picture};
 use crate::cli::WindowOptions;
 use crate::desk::Desk;
 use crate::experiments::Plan;
@@ -254,7 +254,7 @@ impl Backend for NativeBackend {
             let chosen = match pick {
                 Pick::Picture | Pick::RunsCsv => dialog.save_file(),
                 pick if pick.is_folder() => dialog.pick_folder(),
-                Pick::NeighborsCsv | Pick::ShareFile | Pick::ReportFile => dialog.save_file(),
+                Pick::ExplorerCsv | Pick::ShareFile | Pick::ReportFile => dialog.save_file(),
                 _ => dialog.pick_file(),
             };
             match chosen {
@@ -281,11 +281,11 @@ impl Backend for NativeBackend {
         });
     }
 
-    fn draw(&mut self, path: PathBuf, chart: Box<Chart>) {
+    fn draw(&mut self, path: PathBuf, picture: Box<Picture>) {
         let language = i18n::language();
         self.aside("draw", move || {
             i18n::set_language(language);
-            let svg = charts::svg(&chart, charts::Theme::Light, PICTURE);
+            let svg = picture.svg(charts::Theme::Light, PICTURE);
             let is_png = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
             let bytes = if is_png { charts::png(&svg) } else { Ok(svg.into_bytes()) };
             Some(match bytes.map(|bytes| std::fs::write(&path, bytes)) {
@@ -393,11 +393,11 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
         }
         Pick::Validation => dialog.set_title(t!("dialog.validation")).add_filter(t!("dialog.rows"), &rows),
         Pick::Anything => dialog.set_title(t!("dialog.anything")),
-        Pick::NeighborsCsv => {
-            dialog.set_title(t!("dialog.csv")).set_file_name("neighbors.csv").add_filter("CSV", &["csv"])
+        Pick::ExplorerCsv => {
+            dialog.set_title(t!("dialog.csv")).set_file_name("explorer.csv").add_filter("CSV", &["csv"])
         }
         Pick::Picture => {
-            let dialog = dialog.set_title(t!("views.picture_dialog")).set_file_name("runs.svg");
+            let dialog = dialog.set_title(t!("views.picture_dialog")).set_file_name("picture.svg");
             dialog.add_filter("SVG", &["svg"]).add_filter("PNG", &["png"])
         }
         Pick::RunsCsv => dialog.set_title(t!("views.csv_dialog")).set_file_name("runs.csv").add_filter("CSV", &["csv"]),

@@ -7,6 +7,7 @@ mod experiments;
 mod explorer;
 mod fixtures;
 mod init_comparison;
+mod insight;
 mod keys;
 mod methods;
 mod models;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use app::action::Pick;
-use app::charts::Chart;
+use app::charts::Picture;
 use app::experiments::{ExperimentId, Plan, PlannedRun};
 use app::opening::{Opened, PathKind};
 use app::screens::experiment::action::NewExperiment;
@@ -35,7 +35,7 @@ pub(crate) struct World {
     pub(crate) commands: Vec<Command>,
     pub(crate) requests: Vec<Request>,
     pub(crate) asked_hub: Vec<HubCommand>,
-    pub(crate) drawn: Vec<(PathBuf, Chart)>,
+    pub(crate) drawn: Vec<(PathBuf, Picture)>,
     pub(crate) browsed: Vec<Pick>,
     pub(crate) written: Vec<(PathBuf, String)>,
     pub(crate) reports: Vec<(Vec<RunId>, PathBuf)>,
@@ -106,8 +106,8 @@ impl Backend for FakeBackend {
         world.news.extend(opened.map(BackendEvent::Opened));
         world.opened.push(paths);
     }
-    fn draw(&mut self, path: PathBuf, chart: Box<Chart>) {
-        self.0.borrow_mut().drawn.push((path, *chart));
+    fn draw(&mut self, path: PathBuf, picture: Box<Picture>) {
+        self.0.borrow_mut().drawn.push((path, *picture));
     }
     fn look_at(&mut self, paths: Vec<PathBuf>) {
         let mut world = self.0.borrow_mut();

@@ -1,13 +1,15 @@
-//! Actions of *Explorer*: another checkpoint, the tokens nearest to a cell.
+//! Actions of *Explorer*: another checkpoint, the tokens nearest to a cell, questions about what an adapter does.
 
 use std::path::PathBuf;
 
-use engine::protocol::{Ask, Event, NeighborRequest, Report};
+use engine::config::{DataConfig, RunConfig};
+use engine::protocol::{AnalysisRequest, Ask, Event, NeighborRequest, Report};
 
-use super::state::{Cell, Exploration, can_be_explored};
+use super::state::{Cell, Inquiry, can_be_explored};
 use crate::action::Screen;
 use crate::screens::training::state::RunView;
 use crate::state::State;
+use crate::workspace::RunId;
 
 /// Tokens of a list.
 const TOP: usize = 12;
@@ -22,6 +24,12 @@ pub enum ExplorerAction {
     },
     /// Nearest tokens of a cell.
     Neighbors(Cell),
+    /// Answer a question about what an adapter does, unless that is done.
+    Look(Box<Inquiry>),
+    /// End a question that is under way.
+    StopLooking(Box<Inquiry>),
+    /// Look at a run beside the one that is shown; at none.
+    Beside(Option<RunId>),
 }
 
 impl State {
@@ -29,6 +37,11 @@ impl State {
         match action {
             ExplorerAction::Explore { checkpoint } => self.explore(checkpoint),
             ExplorerAction::Neighbors(cell) => self.neighbors(cell),
+            ExplorerAction::Look(inquiry) => self.look(*inquiry),
+            ExplorerAction::StopLooking(inquiry) => {
+                self.exploration.analyses.stop(&mut self.outbox, |known| *known == *inquiry);
+            }
+            ExplorerAction::Beside(run) => self.look_beside(run),
         }
     }
 
@@ -53,10 +66,80 @@ impl State {
         self.refresh_view();
     }
 
-    /// Looks at something else. A question about what was looked at before ends; the cell that was clicked stays.
+    /// Looks at something else. A question about what was looked at before ends; the cell that was clicked stays, and so do
+    /// answers that may be looked at again.
     pub(crate) fn explore_anew(&mut self, checkpoint: Option<PathBuf>, instead: Option<RunView>) {
         self.exploration.nearest.stop(&mut self.outbox);
-        self.exploration = Exploration::of(checkpoint, self.exploration.cell, instead);
+        self.exploration = std::mem::take(&mut self.exploration).anew(checkpoint, instead);
+        let explored = self.explored().map(|view| view.id.clone());
+        self.exploration.beside.take_if(|beside| Some(&beside.id) == explored.as_ref());
+        self.stop_unseen();
+    }
+
+    /// Looks at a run beside the one that is shown.
+    fn look_beside(&mut self, run: Option<RunId>) {
+        let explored = self.explored().map(|view| view.id.clone());
+        self.exploration.beside = run.filter(|run| Some(run) != explored.as_ref()).map(RunView::new);
+        self.stop_unseen();
+        self.refresh_view();
+    }
+
+    /// Ends questions about adapters that are no longer looked at.
+    fn stop_unseen(&mut self) {
+        let beside = self.exploration.beside.as_ref().and_then(RunView::adapter);
+        let seen = [self.exploration.checkpoint.clone(), beside];
+        let is_unseen = |inquiry: &Inquiry| !seen.iter().flatten().any(|adapter| *adapter == inquiry.adapter);
+        self.exploration.analyses.stop(&mut self.outbox, is_unseen);
+        // Whoever comes back asks anew what was ended here.
+        self.exploration.analyses.forget_unanswered(is_unseen);
+    }
+
+    /// Nothing is looked at of a run that was deleted.
+    pub(crate) fn forget_explored(&mut self, run: &RunId) {
+        self.exploration.beside.take_if(|beside| beside.id == *run);
+        self.exploration.analyses.forget(run, &mut self.outbox);
+        if self.explored().is_some_and(|view| view.id == *run) {
+            self.exploration.nearest.stop(&mut self.outbox);
+            self.exploration = std::mem::take(&mut self.exploration).anew(None, None);
+            self.exploration.cell = None;
+        }
+    }
+
+    fn look(&mut self, inquiry: Inquiry) {
+        let known = self.exploration.analyses.find(&inquiry);
+        if known.is_some_and(|request| request.is_open() || request.answer.is_some()) {
+            return;
+        }
+        let Some(request) = self.analysis_request(&inquiry) else { return };
+        // The same of other rows, or of another checkpoint, is no longer waited for.
+        let is_same = |known: &Inquiry| known.run == inquiry.run && known.question == inquiry.question;
+        self.exploration.analyses.stop(&mut self.outbox, is_same);
+        self.exploration.analyses.forget_unanswered(is_same);
+        let job = self.outbox.ask(Ask::Analyze(Box::new(request)));
+        self.exploration.analyses.start(inquiry, job);
+    }
+
+    /// The question as the engine is asked it; `None` as long as the run is not known, and where it has no rows.
+    pub fn analysis_request(&self, inquiry: &Inquiry) -> Option<AnalysisRequest> {
+        let looked_at = [self.explored(), self.exploration.beside.as_ref()];
+        let view = looked_at.into_iter().flatten().find(|view| view.id == inquiry.run)?;
+        let row = view.row.as_ref()?;
+        let data = match (&view.config, &inquiry.basis.text) {
+            (Some(config), _) => validation_rows(config),
+            (None, Some(_)) => DataConfig::new(""),
+            (None, None) => return None,
+        };
+        Some(AnalysisRequest {
+            model: row.model_folder.clone(),
+            device: self.settings.device,
+            adapter: inquiry.adapter.clone(),
+            other: None,
+            initial: view.initial(),
+            question: inquiry.question.clone(),
+            data,
+            text: inquiry.basis.text.clone(),
+            rows: inquiry.basis.rows,
+        })
     }
 
     /// Looks at what is kept of the run, once there is something.
@@ -105,6 +188,7 @@ impl State {
         self.exploration.ask_nearest(job, cell);
     }
 
+    /// Takes in what the questions of this screen are told.
     pub(crate) fn on_explorer(&mut self, event: &Event) -> bool {
         if !self.exploration.on(event) {
             return false;
@@ -115,4 +199,13 @@ impl State {
         }
         true
     }
+}
+
+/// The rows that a run is validated on, as the first rows of a dataset; those it learns from where it has no others.
+pub fn validation_rows(config: &RunConfig) -> DataConfig {
+    let mut data = config.data.clone();
+    if let Some(validation) = data.validation.take() {
+        data.train = validation;
+    }
+    data
 }

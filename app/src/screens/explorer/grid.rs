@@ -40,15 +40,11 @@ impl Explorer {
 
     fn grid_ui(&mut self, ui: &mut Ui, grid: &PrefixGrid, state: &State, out: &mut Vec<Action>) {
         self.color_choices_ui(ui, grid);
-        let (norms, changes) = match self.side {
-            Side::Key => (&grid.key_norm, &grid.key_change),
-            Side::Value => (&grid.value_norm, &grid.value_change),
-        };
-        let is_change = self.measure == Measure::Change && !changes.is_empty();
-        let values = if is_change { changes } else { norms };
+        let (values, _) = self.measured(grid);
+        let is_change = self.is_change(grid);
         let shades = shades(values, grid.n_virtual, self.scale);
         let chosen = state.exploration.cell.map(|cell| (cell.layer, cell.position));
-        let map = Heatmap { shades: &shades, rows: grid.n_layers, columns: grid.n_virtual, chosen };
+        let map = Heatmap { shades: &shades, rows: grid.n_layers, row_names: &[], columns: grid.n_virtual, chosen };
         // A long prefix has more columns than there is room for.
         let clicked = egui::ScrollArea::horizontal().id_salt("grid").show(ui, |ui| {
             heatmap_ui(ui, &map, |layer, position| {
@@ -72,6 +68,20 @@ impl Explorer {
         if let Some((layer, position)) = clicked.inner {
             out.push(self.ask(layer, position));
         }
+    }
+
+    /// Whether the change since the start is shown.
+    fn is_change(&self, grid: &PrefixGrid) -> bool {
+        self.measure == Measure::Change && !grid.key_change.is_empty()
+    }
+
+    /// The numbers that colors stand for, row by row, and their name.
+    pub(super) fn measured<'a>(&self, grid: &'a PrefixGrid) -> (&'a [f32], &'static str) {
+        let (norms, changes) = match self.side {
+            Side::Key => (&grid.key_norm, &grid.key_change),
+            Side::Value => (&grid.value_norm, &grid.value_change),
+        };
+        if self.is_change(grid) { (changes, t!("explorer.change")) } else { (norms, t!("explorer.norm")) }
     }
 
     fn color_choices_ui(&mut self, ui: &mut Ui, grid: &PrefixGrid) {

@@ -10,14 +10,13 @@ use egui::{
 use engine::analysis::{Metric, Neighbor, NeighborList, Side, Space, VocabularyScores};
 
 use super::Explorer;
-use crate::action::{Action, Pick};
+use crate::action::Action;
 use crate::format;
-use crate::home::typed;
 use crate::screens::training::phase_line;
 use crate::state::State;
 use crate::t;
 use crate::theme::{self, Tokens, blend, tokens};
-use crate::widgets::button::{quiet_ui, segmented_ui};
+use crate::widgets::button::segmented_ui;
 use crate::widgets::containers::{card_ui, empty_ui};
 use crate::widgets::field;
 
@@ -53,7 +52,6 @@ impl Explorer {
                 neighbors_ui(ui, list, cell.metric);
                 chance_ui(ui, list, grid.n_layers * grid.n_virtual);
                 projection_ui(ui, grid.is_prompt);
-                self.export_ui(ui, state, out);
             }
             None if exploration.nearest.is_open() => {
                 ui.horizontal(|ui| {
@@ -90,20 +88,6 @@ impl Explorer {
         ui.add_space(theme::SMALL_GAP);
         if changed {
             self.ask_again(state, out);
-        }
-    }
-
-    fn export_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        ui.add_space(theme::SMALL_GAP);
-        let edit = field::field_ui(ui, t!("explorer.csv"), t!("explorer.csv_help"), None, |ui| {
-            field::path_ui(ui, &mut self.csv, t!("explorer.csv_hint"), t!("explorer.csv_browse"))
-        });
-        if edit.browse {
-            out.push(Action::Browse(Pick::NeighborsCsv));
-        }
-        if quiet_ui(ui, !self.csv.trim().is_empty(), t!("explorer.csv_write")).clicked() {
-            let path = typed(&self.csv);
-            out.push(Action::Write { path, text: state.exploration.to_csv() });
         }
     }
 }

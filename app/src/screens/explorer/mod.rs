@@ -1,10 +1,18 @@
-//! The screen *Explorer*: inside a prefix, its norms and the tokens nearest to its cells.
+//! The screen *Explorer*: where a prefix lies, what it does and what of it matters, each beside what chance makes.
 
 pub mod action;
+mod basis;
 mod changes;
+mod does;
 mod grid;
+mod layer;
 mod list;
+mod looking;
+mod matters;
+mod saved;
+mod shade;
 pub mod state;
 mod ui;
+mod views;
 
 pub use self::ui::Explorer;

@@ -1,13 +1,18 @@
-//! The screen *Explorer*: inside a prefix, position by position and layer by layer.
+//! The screen *Explorer*: the run and its checkpoint, the tabs, and the view that is shown.
 
 use egui::{Align, Layout, ScrollArea, Ui, vec2};
 use engine::analysis::{Metric, Side, Space};
 
 use super::action::ExplorerAction;
+use super::basis::BasisForm;
 use super::changes;
 use super::grid::{Measure, Scale};
+use super::looking::{Choices, looked_ui};
+use super::saved::Part;
 use super::state::{Cell, can_be_explored};
+use super::views::{Tab, View};
 use crate::action::{Action, Screen};
+use crate::screens::saving::Saving;
 use crate::screens::training::state::RunView;
 use crate::state::State;
 use crate::t;
@@ -24,7 +29,15 @@ pub struct Explorer {
     pub(super) space: Space,
     pub(super) measure: Measure,
     pub(super) scale: Scale,
-    pub(super) csv: String,
+    tab: Tab,
+    /// The view that was last chosen in each tab.
+    views: [Option<View>; Tab::ALL.len()],
+    pub(super) basis: BasisForm,
+    pub(super) choices: Choices,
+    pub(super) saving: Option<Saving>,
+    pub(super) saved_part: Part,
+    /// Layers attend to keys and values of the adapter on screen: of the one before, until its grid has come.
+    has_prefix: bool,
 }
 
 impl Default for Explorer {
@@ -35,7 +48,13 @@ impl Default for Explorer {
             space: Space::default(),
             measure: Measure::Norm,
             scale: Scale::Logarithmic,
-            csv: String::new(),
+            tab: Tab::default(),
+            views: [None; Tab::ALL.len()],
+            basis: BasisForm::default(),
+            choices: Choices::default(),
+            saving: None,
+            saved_part: Part::default(),
+            has_prefix: true,
         }
     }
 }
@@ -43,44 +62,100 @@ impl Default for Explorer {
 impl Explorer {
     /// Takes in a path that was chosen in a dialog.
     pub fn picked(&mut self, path: &std::path::Path) {
-        self.csv = path.display().to_string();
+        if let Some(saving) = &mut self.saving {
+            saving.to = path.display().to_string();
+        }
+    }
+
+    /// The views of a tab that the adapter on screen can have.
+    fn views_of(&self, tab: Tab) -> Vec<View> {
+        tab.views().iter().copied().filter(|view| self.has_prefix || !view.needs_prefix()).collect()
+    }
+
+    /// The tab that is shown: the chosen one, unless the adapter on screen has no view of it.
+    fn shown_tab(&self) -> Tab {
+        if self.views_of(self.tab).is_empty() { Tab::default() } else { self.tab }
+    }
+
+    /// The view that is shown: the chosen one of its tab, unless the adapter on screen does not have it.
+    pub(super) fn view(&self) -> View {
+        let tab = self.shown_tab();
+        let views = self.views_of(tab);
+        let chosen = self.views[tab as usize].filter(|view| views.contains(view));
+        chosen.or(views.first().copied()).unwrap_or(View::Vectors)
     }
 
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        if let Some(grid) = &state.exploration.grid.answer {
+            // A soft prompt is embeddings, which every layer reads as text.
+            self.has_prefix = grid.n_virtual > 0 && !grid.is_prompt;
+        }
         heading_ui(ui, t!("screen.explorer"), t!("explorer.note"), |_| {});
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             self.choices_ui(ui, state, out);
             ui.add_space(theme::SMALL_GAP);
-            let Some(view) = state.explored() else {
+            if state.explored().is_none() {
                 empty_ui(ui, t!("explorer.no_run"), t!("explorer.no_run_advice"));
                 return;
-            };
-            if let Some(failure) = state.exploration.failure() {
-                failure_ui(ui, failure);
-                ui.add_space(theme::SMALL_GAP);
             }
-            let Some(grid) = &state.exploration.grid.answer else {
-                let waiting = state.exploration.grid.is_open() || view.asked;
-                let (what, advice) = if waiting {
-                    (t!("explorer.reading"), "")
-                } else {
-                    (t!("explorer.no_checkpoint"), t!("explorer.no_checkpoint_advice"))
-                };
-                empty_ui(ui, what, advice);
-                return;
-            };
-            if grid.n_virtual > 0 {
-                self.prefix_ui(ui, state, out);
-                ui.add_space(theme::SMALL_GAP);
-            } else if grid.changes.is_empty() {
-                empty_ui(ui, t!("explorer.no_prefix"), t!("explorer.no_prefix_advice"));
-            }
-            if !grid.changes.is_empty() {
-                card_ui(ui, t!("explorer.changes"), |ui| changes::changes_ui(ui, &grid.changes));
+            self.tabs_ui(ui, state);
+            ui.add_space(theme::SMALL_GAP);
+            match self.view() {
+                View::Vectors => self.vectors_ui(ui, state, out),
+                view => looked_ui(ui, state, (view, &self.basis.looked), &mut self.choices, out),
             }
             ui.add_space(theme::GAP);
         });
+        self.saving_ui(ui, state, out);
+    }
+
+    /// The tabs, the views of the tab that is shown, and the menu *Save*.
+    fn tabs_ui(&mut self, ui: &mut Ui, state: &State) {
+        let shown = |tab: &Tab| *tab == Tab::default() || !self.views_of(*tab).is_empty();
+        let tabs: Vec<(Tab, &str)> = Tab::ALL.into_iter().filter(shown).map(|tab| (tab, tab.name())).collect();
+        let mut tab = self.shown_tab();
+        ui.horizontal_wrapped(|ui| {
+            if segmented_ui(ui, &mut tab, &tabs) {
+                self.tab = tab;
+            }
+            self.save_menu_ui(ui, state);
+        });
+        let views: Vec<(View, &str)> = self.views_of(tab).into_iter().map(|view| (view, view.name())).collect();
+        if views.len() > 1 {
+            let mut view = self.view();
+            ui.add_space(2.0);
+            if segmented_ui(ui, &mut view, &views) {
+                self.views[tab as usize] = Some(view);
+            }
+        }
+    }
+
+    /// *Where it lies*: the grid of norms and the tokens nearest to a cell; changed weights.
+    fn vectors_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        if let Some(failure) = state.exploration.failure() {
+            failure_ui(ui, failure);
+            ui.add_space(theme::SMALL_GAP);
+        }
+        let Some(grid) = &state.exploration.grid.answer else {
+            let waiting = state.exploration.grid.is_open() || state.explored().is_some_and(|view| view.asked);
+            let (what, advice) = if waiting {
+                (t!("explorer.reading"), "")
+            } else {
+                (t!("explorer.no_checkpoint"), t!("explorer.no_checkpoint_advice"))
+            };
+            empty_ui(ui, what, advice);
+            return;
+        };
+        if grid.n_virtual > 0 {
+            self.prefix_ui(ui, state, out);
+            ui.add_space(theme::SMALL_GAP);
+        } else if grid.changes.is_empty() {
+            empty_ui(ui, t!("explorer.no_prefix"), t!("explorer.no_prefix_advice"));
+        }
+        if !grid.changes.is_empty() {
+            card_ui(ui, t!("explorer.changes"), |ui| changes::changes_ui(ui, &grid.changes));
+        }
     }
 
     /// The grid beside the list, which gets the room; below each other where there is little.
@@ -102,16 +177,24 @@ impl Explorer {
         });
     }
 
+    /// The run and its checkpoint; in *Where it lies* keys or values, elsewhere the run beside it and what both are looked at on.
     fn choices_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        let is_vectors = self.view() == View::Vectors;
         card_ui(ui, "", |ui| {
             ui.columns(3, |columns| {
                 run_choice_ui(&mut columns[0], state, out);
                 checkpoint_choice_ui(&mut columns[1], state, out);
                 // A virtual token of a soft prompt is one vector.
-                if !state.exploration.grid.answer.as_ref().is_some_and(|grid| grid.is_prompt) {
-                    self.side_choice_ui(&mut columns[2], state, out);
+                let is_prompt = state.exploration.grid.answer.as_ref().is_some_and(|grid| grid.is_prompt);
+                match is_vectors {
+                    true if !is_prompt => self.side_choice_ui(&mut columns[2], state, out),
+                    true => {}
+                    false => beside_choice_ui(&mut columns[2], state, out),
                 }
             });
+            if !is_vectors {
+                self.basis.ui(ui, state);
+            }
         });
     }
 
@@ -151,6 +234,19 @@ fn run_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
             && let Some(run) = chosen
         {
             out.push(Action::Open(run, Screen::Explorer));
+        }
+    });
+}
+
+fn beside_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+    let shown = state.explored().map(|view| &view.id);
+    let runs = state.runs.rows().filter(|row| can_be_explored(row) && Some(&row.id) != shown);
+    let mut choices = vec![(None, t!("insight.nothing_beside").to_owned())];
+    choices.extend(runs.map(|row| (Some(row.id.clone()), row.name.clone())));
+    let mut chosen = state.exploration.beside.as_ref().map(|view| view.id.clone());
+    field::field_ui(ui, t!("insight.beside"), t!("insight.beside_help"), None, |ui| {
+        if field::choice_ui(ui, "beside", &mut chosen, &choices) {
+            out.push(Action::Explorer(ExplorerAction::Beside(chosen)));
         }
     });
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::saving::Saving;
+use crate::screens::saving::Saving;
 
 /// What is looked at, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::facts::{Facts, LOSS};
 use super::scale::words;
-use super::sheet::{Sheet, number};
 use crate::format::{compact, figure};
+use crate::screens::saving::sheet::{Sheet, number};
 use crate::store::RunRow;
 use crate::study::{Cell, NameKind, cell, less_is_better};
 use crate::t;

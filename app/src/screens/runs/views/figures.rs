@@ -3,10 +3,10 @@
 use super::choices::{Cost, Views};
 use super::facts::Facts;
 use super::scale::{Scale, cells};
-use super::sheet::{Sheet, number};
 use super::view::{SeedGroup, Tone, View};
 use crate::charts::{Axis, Chart, Mark};
 use crate::format::shortened;
+use crate::screens::saving::sheet::{Sheet, number};
 use crate::store::RunRow;
 use crate::study::{Group, best_so_far, less_is_better, over_seeds, pareto};
 use crate::t;

@@ -12,10 +12,8 @@ mod figures;
 mod lines;
 mod parallel;
 mod parallel_tab;
-mod saving;
 mod scale;
 mod scatter;
-mod sheet;
 mod ui;
 mod view;
 

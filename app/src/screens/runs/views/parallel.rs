@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use super::choices::Views;
 use super::facts::Facts;
 use super::scale::{Scale, cells};
-use super::sheet::Sheet;
 use super::view::{Tone, View};
 use crate::charts::{self, Chart, Mark};
 use crate::format::compact;
+use crate::screens::saving::sheet::Sheet;
 use crate::store::RunRow;
 use crate::t;
 
@@ -111,7 +111,7 @@ pub(super) fn view(rows: &[&RunRow], facts: &Facts, views: &Views) -> View {
     let mut view = View { chart: Chart { x, y, ..Chart::default() }, sheet: Sheet::new(head), ..View::default() };
     for (run, row) in rows.iter().enumerate() {
         let cells = axes.iter().map(|axis| match (axis.scale.values.get(run), axis.scale.names.is_empty()) {
-            (Some(Some(value)), true) => super::sheet::number(*value),
+            (Some(Some(value)), true) => crate::screens::saving::sheet::number(*value),
             (Some(Some(value)), false) => axis.scale.names.get(*value as usize).cloned().unwrap_or_default(),
             _ => String::new(),
         });

@@ -3,9 +3,9 @@
 use super::choices::ScatterChoices;
 use super::facts::Facts;
 use super::scale::{Scale, Shades, cells, words};
-use super::sheet::Sheet;
 use super::view::{Tone, View};
 use crate::charts::{Axis, Chart, Mark};
+use crate::screens::saving::sheet::Sheet;
 use crate::store::RunRow;
 use crate::t;
 
@@ -36,7 +36,7 @@ pub(super) fn scatter(rows: &[&RunRow], facts: &Facts, choices: &ScatterChoices)
         view.push(name, Mark::Points, *tone, points, owners);
     }
     let said = |cell: &Option<crate::study::Cell>| match cell {
-        Some(crate::study::Cell::Number(value)) => super::sheet::number(*value),
+        Some(crate::study::Cell::Number(value)) => crate::screens::saving::sheet::number(*value),
         Some(cell) => words(cell),
         None => String::new(),
     };

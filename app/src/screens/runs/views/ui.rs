@@ -10,11 +10,12 @@ use super::curves::{self, Scope};
 use super::differences::Line;
 use super::facts::{Facts, fingerprints};
 use super::parallel::Axis;
-use super::saving::{Form, Saving, saving_ui};
 use super::view::{Tone, View};
 use super::{chart_tabs, curves_tab, differences, differences_tab, figures, parallel, parallel_tab, scatter};
-use crate::action::{Action, Screen};
+use crate::action::{Action, Pick, Screen};
+use crate::charts::Picture;
 use crate::i18n::{Language, language};
+use crate::screens::saving::{Content, Form, Saving, saving_ui};
 use crate::state::State;
 use crate::store::RunRow;
 use crate::t;
@@ -131,7 +132,16 @@ pub(in crate::screens::runs) fn selection_ui(
         Tab::BestSoFar => chart_tabs::staircase_ui(ui, &scene, &mut memory, views, out),
         Tab::Seeds => chart_tabs::seeds_ui(ui, &scene, &mut memory, views, out),
     }
-    saving_ui(ui, views, |views| scene.content(&mut memory, views), out);
+    let mut saving = views.saving.take();
+    let make = |form| {
+        let view = scene.content(&mut memory, views);
+        Some(match form {
+            Form::Picture => Content::Picture(Picture::Chart(view.chart)),
+            Form::Csv => Content::Sheet(view.sheet),
+        })
+    };
+    saving_ui(ui, &mut saving, Pick::RunsCsv, make, out);
+    views.saving = saving;
     ui.data_mut(|data| data.insert_temp(place, memory));
 }
 
@@ -152,7 +162,7 @@ fn head_ui(ui: &mut Ui, scene: &Scene<'_>, memory: &mut Memory, views: &mut View
                 // What differs is a table and no picture.
                 let can = form == Form::Csv || views.tab != Tab::Differences;
                 if ui.add_enabled(can, egui::Button::new(name)).clicked() {
-                    views.saving = Some(Saving { form, to: String::new() });
+                    views.saving = Some(Saving::new(form));
                     ui.close();
                 }
             }

@@ -1,7 +1,7 @@
 //! A view of several runs as data: a chart, what each of its points belongs to, and the same as a table.
 
-use super::sheet::Sheet;
 use crate::charts::{Chart, Mark, Series};
+use crate::screens::saving::sheet::Sheet;
 
 /// What is seen in a tab.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,26 +2,26 @@
 
 /// Head and rows, all of one width.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sheet {
+pub(in crate::screens) struct Sheet {
     /// Names of the columns.
-    pub(super) head: Vec<String>,
+    pub(in crate::screens) head: Vec<String>,
     /// Cells.
-    pub(super) rows: Vec<Vec<String>>,
+    pub(in crate::screens) rows: Vec<Vec<String>>,
 }
 
 impl Sheet {
     /// A sheet with these columns.
-    pub(super) fn new<T: Into<String>>(head: impl IntoIterator<Item = T>) -> Self {
+    pub(in crate::screens) fn new<T: Into<String>>(head: impl IntoIterator<Item = T>) -> Self {
         Self { head: head.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
     /// The text of a CSV file.
-    pub(super) fn csv(&self) -> String {
+    pub(in crate::screens) fn csv(&self) -> String {
         self.lines(quoted, ",")
     }
 
     /// Text with tabs between the cells, as spreadsheets and people take it.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::screens) fn text(&self) -> String {
         self.lines(|cell| cell.replace(['\t', '\n', '\r'], " "), "\t")
     }
 
@@ -32,7 +32,7 @@ impl Sheet {
 }
 
 /// A number as another program reads it; what is no number is empty.
-pub(super) fn number(value: f64) -> String {
+pub(in crate::screens) fn number(value: f64) -> String {
     if value.is_finite() { value.to_string() } else { String::new() }
 }
 

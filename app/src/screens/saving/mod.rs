@@ -1,10 +1,12 @@
-//! The question where a picture or a table is written.
+//! The question where a picture or a table is written: of several runs, or of what the Explorer shows.
+
+pub(in crate::screens) mod sheet;
 
 use egui::{RichText, Ui};
 
-use super::choices::Views;
-use super::view::View;
+use self::sheet::Sheet;
 use crate::action::{Action, Pick};
+use crate::charts::Picture;
 use crate::home::typed;
 use crate::t;
 use crate::theme;
@@ -14,23 +16,39 @@ use crate::widgets::field;
 
 /// The form in which it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::screens) enum Form {
     /// SVG or PNG, by the name.
     Picture,
     /// A table.
     Csv,
 }
 
+/// Content for a file.
+#[derive(Clone, Debug)]
+pub(in crate::screens) enum Content {
+    /// In the form of a picture.
+    Picture(Picture),
+    /// In the form of a table.
+    Sheet(Sheet),
+    /// A table that is text already.
+    Text(String),
+}
+
 /// The question that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Saving {
+pub(in crate::screens) struct Saving {
     /// What is written.
-    pub(super) form: Form,
+    pub(in crate::screens) form: Form,
     /// As it is typed.
-    pub(super) to: String,
+    pub(in crate::screens) to: String,
 }
 
 impl Saving {
+    /// A question that was just opened.
+    pub(in crate::screens) fn new(form: Form) -> Self {
+        Self { form, to: String::new() }
+    }
+
     /// Why nothing can be written there; nothing is said before a name is typed.
     fn trouble(&self) -> Option<&'static str> {
         let name = self.to.trim().to_lowercase();
@@ -38,21 +56,28 @@ impl Saving {
         (self.form == Form::Picture && !name.is_empty() && !is_picture).then(|| t!("views.no_picture"))
     }
 
-    fn action(&self, view: View) -> Action {
+    fn action(&self, content: Content) -> Action {
         let path = typed(&self.to);
-        match self.form {
-            Form::Picture => Action::Picture { path, chart: Box::new(view.chart) },
-            Form::Csv => Action::Write { path, text: view.sheet.csv() },
+        match content {
+            Content::Picture(picture) => Action::Picture { path, picture: Box::new(picture) },
+            Content::Sheet(sheet) => Action::Write { path, text: sheet.csv() },
+            Content::Text(text) => Action::Write { path, text },
         }
     }
 }
 
-/// Draws the question if one is open; what is written is made when it is answered.
-pub(super) fn saving_ui(ui: &mut Ui, views: &mut Views, make: impl FnOnce(&Views) -> View, out: &mut Vec<Action>) {
-    let Some(mut saving) = views.saving.take() else { return };
+/// Draws the question if one is open; what is written is made when it is answered, nothing if there is no more of it.
+pub(in crate::screens) fn saving_ui(
+    ui: &mut Ui,
+    open: &mut Option<Saving>,
+    table: Pick,
+    make: impl FnOnce(Form) -> Option<Content>,
+    out: &mut Vec<Action>,
+) {
+    let Some(mut saving) = open.take() else { return };
     let (title, hint, pick) = match saving.form {
         Form::Picture => (t!("views.save_picture_title"), t!("views.picture_hint"), Pick::Picture),
-        Form::Csv => (t!("views.save_csv_title"), t!("views.csv_hint"), Pick::RunsCsv),
+        Form::Csv => (t!("views.save_csv_title"), t!("views.csv_hint"), table),
     };
     let (mut write, mut cancel) = (false, false);
     let modal = egui::Modal::new(egui::Id::unique("save a view")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
@@ -73,9 +98,9 @@ pub(super) fn saving_ui(ui: &mut Ui, views: &mut Views, make: impl FnOnce(&Views
         });
     });
     if write {
-        out.push(saving.action(make(views)));
+        out.extend(make(saving.form).map(|content| saving.action(content)));
     } else if !cancel && !modal.should_close() {
-        views.saving = Some(saving);
+        *open = Some(saving);
     }
 }
 
@@ -95,10 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_goes_out_as_a_chart_and_a_table_as_text() {
-        let view = View { chart: Chart { title: "t".into(), ..Chart::default() }, ..View::default() };
-        let action = |form| Saving { form, to: "x.svg".into() }.action(view.clone());
-        assert!(matches!(action(Form::Picture), Action::Picture { chart, .. } if chart.title == "t"));
-        assert!(matches!(action(Form::Csv), Action::Write { text, .. } if text == "\n"));
+    fn a_picture_goes_out_as_it_is_and_a_table_as_text() {
+        let action = |content| Saving { form: Form::Csv, to: "x.svg".into() }.action(content);
+        let picture = Picture::Chart(Chart { title: "t".into(), ..Chart::default() });
+        assert!(
+            matches!(action(Content::Picture(picture.clone())), Action::Picture { picture: sent, .. } if *sent == picture)
+        );
+        assert!(matches!(action(Content::Sheet(Sheet::default())), Action::Write { text, .. } if text == "\n"));
+        assert!(matches!(action(Content::Text("a,b\n".into())), Action::Write { text, .. } if text == "a,b\n"));
     }
 }

@@ -1,4 +1,6 @@
-//! Inside a prefix: the grid of norms and the nearest tokens of its cells.
+//! Inside a prefix: the grid of norms, the nearest tokens of its cells, and what was asked about what it does.
+
+mod analyses;
 
 use std::path::PathBuf;
 
@@ -7,6 +9,7 @@ use engine::analysis::{Metric, NeighborList, PrefixGrid, Side, Space};
 use engine::error::Failure;
 use engine::protocol::{Event, JobId, Report};
 
+pub use self::analyses::{Analyses, Basis, Inquiry};
 use crate::screens::training::state::RunView;
 use crate::state::request::Request;
 use crate::store::{RunRow, RunState};
@@ -43,12 +46,18 @@ pub struct Exploration {
     asked: Option<Cell>,
     /// Lists of this checkpoint that have come, newest last.
     pub lists: Vec<(Cell, NeighborList)>,
+    /// The run that is looked at beside.
+    pub beside: Option<RunView>,
+    /// Questions about what adapters do.
+    pub analyses: Analyses,
 }
 
 impl Exploration {
-    /// The same cell of another checkpoint, of which nothing is known yet.
-    pub fn of(checkpoint: Option<PathBuf>, cell: Option<Cell>, instead: Option<RunView>) -> Self {
-        Self { instead, checkpoint, cell, ..Self::default() }
+    /// The same cell of another checkpoint, of which nothing is known yet. The run beside it stays, and so do answers that may
+    /// be looked at again.
+    pub fn anew(self, checkpoint: Option<PathBuf>, instead: Option<RunView>) -> Self {
+        let Self { cell, beside, analyses, .. } = self;
+        Self { instead, checkpoint, cell, beside, analyses, ..Self::default() }
     }
 
     /// A job was asked for the tokens nearest to a cell.
@@ -68,6 +77,7 @@ impl Exploration {
             _ => None,
         });
         is_grid
+            || self.analyses.on(event)
             || self.nearest.on(event, |report| match (report, self.asked) {
                 (Report::Neighbors { lists }, Some(asked)) => {
                     let cell = |list: &NeighborList| Cell { layer: list.layer, position: list.position, ..asked };
@@ -82,6 +92,7 @@ impl Exploration {
     pub fn engine_gone(&mut self) {
         self.grid.engine_gone();
         self.nearest.engine_gone();
+        self.analyses.engine_gone();
     }
 
     /// Why norms or lists are not here.

@@ -1,0 +1,3 @@
+//! Which parts of an adapter matter.
+
+pub(super) mod slots;
