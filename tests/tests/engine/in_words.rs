@@ -30,6 +30,7 @@ fn request(adapter: &Path, data: DataConfig, question: Question) -> Ask {
         data,
         text: None,
         rows: 8,
+        checkpoints: Vec::new(),
     }))
 }
 

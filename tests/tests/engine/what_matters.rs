@@ -26,6 +26,7 @@ fn analysis(config: &RunConfig, adapter: &Path, question: Question) -> Analysis 
         data: config.data.clone(),
         text: None,
         rows: 1000,
+        checkpoints: Vec::new(),
     };
     let found = Talk::new().run(Ask::Analyze(Box::new(request))).into_iter().find_map(|report| match report {
         Report::Analysis(analysis) => Some(*analysis),

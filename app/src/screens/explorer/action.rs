@@ -139,6 +139,7 @@ impl State {
             data,
             text: inquiry.basis.text.clone(),
             rows: inquiry.basis.rows,
+            checkpoints: view.checkpoints.iter().map(|kept| (kept.step as usize, kept.folder.clone())).collect(),
         })
     }
 
