@@ -15,6 +15,20 @@ const PREDICTED: [&str; 8] = ["accuracy", "macro_f1", "micro_f1", "entity_f1", "
 /// Those of answers that are places in a text; texts have figures of these names too.
 const ANSWERS: [&str; 2] = ["exact_match", "f1"];
 
+/// Names that `training.best_metric` can have for a task, the loss first.
+pub fn best_metrics(task: Task) -> Vec<&'static str> {
+    let predicted: &[&str] = match task {
+        Task::Causal | Task::Seq2Seq => &["accuracy", "macro_f1", "matthews", "p_at_1", "p_at_10", "mrr"],
+        Task::SequenceClassification => &["accuracy", "macro_f1", "micro_f1", "matthews"],
+        Task::TokenClassification => &["accuracy", "macro_f1", "micro_f1", "entity_f1", "matthews"],
+        Task::MaskedFill => &["accuracy", "macro_f1", "matthews", "p_at_1", "p_at_10", "mrr"],
+        Task::MultipleChoice => &["accuracy"],
+        Task::QuestionAnswering => &ANSWERS,
+    };
+    let of_texts = Metric::all().into_iter().filter(|metric| metric.is_of_texts() && task.writes());
+    std::iter::once("loss").chain(predicted.iter().copied()).chain(of_texts.map(|metric| metric.name)).collect()
+}
+
 /// The figure by which evaluations are held against each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BestMetric {
@@ -118,6 +132,27 @@ mod tests {
         assert!(of("exact_match").is_better(0.9, 0.8));
         assert!(BestMetric::of("blue", Task::Causal).unwrap_err().to_string().contains("exact_match"));
         assert!(BestMetric::of("exact_match", Task::TokenClassification).is_err(), "it writes nothing");
+    }
+
+    #[test]
+    fn what_is_offered_for_a_task_is_taken_for_it() {
+        let tasks = [
+            Task::Causal,
+            Task::Seq2Seq,
+            Task::SequenceClassification,
+            Task::TokenClassification,
+            Task::MaskedFill,
+            Task::MultipleChoice,
+            Task::QuestionAnswering,
+        ];
+        for task in tasks {
+            for name in best_metrics(task) {
+                assert_eq!(BestMetric::of(name, task).unwrap().name(), name, "{task:?}");
+            }
+        }
+        assert!(
+            best_metrics(Task::Causal).contains(&"bleu") && !best_metrics(Task::TokenClassification).contains(&"bleu")
+        );
     }
 
     #[test]
