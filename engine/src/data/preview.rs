@@ -189,7 +189,7 @@ fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> Tok
     let mut labeled: Vec<bool> = (0..n).map(|at| at >= example.source.len() + example.n_prompt).collect();
     let mut classes = Vec::new();
     match task.task {
-        Task::Causal | Task::Seq2Seq | Task::SequenceClassification | Task::MultipleChoice => {}
+        Task::Causal | Task::Seq2Seq | Task::SequenceClassification | Task::Regression | Task::MultipleChoice => {}
         Task::MaskedFill => example.labels.iter().for_each(|&(at, _)| labeled[at] = true),
         Task::QuestionAnswering => {
             classes = vec![String::new(); n];

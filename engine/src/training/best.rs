@@ -10,8 +10,22 @@ use crate::metrics::Metric;
 use crate::sentence;
 use crate::training::ClassificationMetrics;
 
-/// Figures of what is predicted; more is better of each.
-const PREDICTED: [&str; 8] = ["accuracy", "macro_f1", "micro_f1", "entity_f1", "matthews", "p_at_1", "p_at_10", "mrr"];
+/// Figures of what is predicted; more is better of each but [`MSE`].
+const PREDICTED: [&str; 11] = [
+    "accuracy",
+    "macro_f1",
+    "micro_f1",
+    "entity_f1",
+    "matthews",
+    "p_at_1",
+    "p_at_10",
+    "mrr",
+    "pearson",
+    "spearman",
+    MSE,
+];
+/// Mean of the squared errors.
+const MSE: &str = "mse";
 /// Those of answers that are places in a text; texts have figures of these names too.
 const ANSWERS: [&str; 2] = ["exact_match", "f1"];
 
@@ -23,6 +37,7 @@ pub fn best_metrics(task: Task) -> Vec<&'static str> {
         Task::TokenClassification => &["accuracy", "macro_f1", "micro_f1", "entity_f1", "matthews"],
         Task::MaskedFill => &["accuracy", "macro_f1", "matthews", "p_at_1", "p_at_10", "mrr"],
         Task::MultipleChoice => &["accuracy"],
+        Task::Regression => &["pearson", "spearman", MSE],
         Task::QuestionAnswering => &ANSWERS,
     };
     let of_texts = Metric::all().into_iter().filter(|metric| metric.is_of_texts() && task.writes());
@@ -81,7 +96,7 @@ impl BestMetric {
     /// Whether one figure is better than another; what is no number is better than nothing.
     pub(crate) fn is_better(&self, new: f64, before: f64) -> bool {
         let more = match self {
-            Self::Loss => false,
+            Self::Loss | Self::Predicted(MSE) => false,
             Self::Predicted(_) => true,
             Self::Texts(name) => {
                 return Metric::named(name).is_ok_and(|metric| metric.is_better(new, before));
@@ -130,6 +145,7 @@ mod tests {
         assert!(of("loss").is_better(1.0, 2.0) && !of("loss").is_better(2.0, 2.0));
         assert!(of("eval_accuracy").is_better(0.9, 0.8) && !of("accuracy").is_better(f64::NAN, 0.8));
         assert!(of("exact_match").is_better(0.9, 0.8));
+        assert!(of("mse").is_better(0.8, 0.9) && of("eval_pearson").is_better(0.9, 0.8));
         assert!(BestMetric::of("blue", Task::Causal).unwrap_err().to_string().contains("exact_match"));
         assert!(BestMetric::of("exact_match", Task::TokenClassification).is_err(), "it writes nothing");
     }
@@ -143,6 +159,7 @@ mod tests {
             Task::TokenClassification,
             Task::MaskedFill,
             Task::MultipleChoice,
+            Task::Regression,
             Task::QuestionAnswering,
         ];
         for task in tasks {
@@ -157,7 +174,8 @@ mod tests {
 
     #[test]
     fn its_value_is_that_of_the_evaluation_or_refused_where_there_is_none() {
-        let figures = ClassificationMetrics { accuracy: 0.75, macro_f1: Some(0.5), ..ClassificationMetrics::default() };
+        let figures =
+            ClassificationMetrics { accuracy: Some(0.75), macro_f1: Some(0.5), ..ClassificationMetrics::default() };
         let value = |metric: BestMetric| metric.value(1.5, Some(&figures), &[]);
         assert_eq!(value(BestMetric::Loss).unwrap(), 1.5);
         assert_eq!(value(BestMetric::Predicted("accuracy")).unwrap(), 0.75);

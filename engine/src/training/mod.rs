@@ -39,5 +39,5 @@ pub use self::lr_range_test::{LrRangeFindings, LrRangePoint, RateRange};
 pub use self::prepare::Beginning;
 pub use self::report::{
     AnswerMetrics, BestFigure, ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics,
-    RunFacts, SampleReport, StepReport, StepTime,
+    RegressionMetrics, RunFacts, SampleReport, StepReport, StepTime,
 };

@@ -20,6 +20,7 @@ mod loaded;
 mod methods;
 mod optimizers;
 mod peft;
+mod regression;
 mod resume;
 mod rows;
 mod seq2seq;

@@ -47,7 +47,9 @@ pub(super) fn data_ui(
         match task {
             Task::Causal | Task::Seq2Seq | Task::MultipleChoice => templates_ui(ui, form, issues),
             Task::MaskedFill => mask_ui(ui, form),
-            Task::SequenceClassification | Task::QuestionAnswering => second_ui(ui, form, columns, task),
+            Task::SequenceClassification | Task::Regression | Task::QuestionAnswering => {
+                second_ui(ui, form, columns, task)
+            }
             Task::TokenClassification => {}
         }
         candidates_ui(ui, form, task, state.new_run.preview.known());
@@ -153,6 +155,7 @@ fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, p
     let (source_name, target_name) = match task {
         Task::Causal | Task::Seq2Seq => (t!("data.source"), t!("data.target")),
         Task::SequenceClassification | Task::TokenClassification => (t!("data.text"), t!("data.label")),
+        Task::Regression => (t!("data.text"), t!("data.number")),
         Task::MultipleChoice => (t!("data.source"), t!("data.label")),
         Task::QuestionAnswering => (t!("data.question"), t!("data.answer")),
         Task::MaskedFill => (t!("data.source"), t!("data.answer")),
