@@ -51,7 +51,8 @@ fn a_setting_without_a_field_is_found_by_its_name_elsewhere_and_sent() {
     click(&mut bench, "Further settings");
     add(&mut bench, "save_steps", "training.save_every");
     type_into(&mut bench, "training.save_every", "many");
-    bench.harness.get_by_label_contains("training.save_every = many");
+    let said = bench.harness.query_all_by_label_contains("training.save_every = many");
+    assert!(said.count() > 0, "it stands under its row");
     type_into(&mut bench, "training.save_every", "25");
     bench.harness.get_by_label("Further settings (1 added)");
     bench.harness.check_accessibility();
@@ -94,7 +95,7 @@ fn further_settings_in_both_languages() {
         click(&mut bench, section);
         let add = if language == Language::Chinese { "添加设置…" } else { "Add a setting…" };
         click(&mut bench, add);
-        bench.harness.get_by_label("training.save_every");
+        bench.harness.get_by_label("data.name");
         bench.harness.check_accessibility();
     }
 }

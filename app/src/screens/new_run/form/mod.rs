@@ -5,6 +5,7 @@ mod rate;
 
 use std::path::{Path, PathBuf};
 
+use engine::config::schema::Setting;
 use engine::config::{CandidateSource, DataConfig, LossReduction, MethodConfig, RunConfig, Task, TrainingConfig};
 use engine::error::EngineError;
 use engine::models::ModelSummary;
@@ -201,7 +202,9 @@ impl RunForm {
         }
         config.check().map_err(|error| {
             let field = match &error {
-                EngineError::Setting { field, .. } if !has_control(field, &self.settings_tree()) => {
+                EngineError::Setting { field, .. }
+                    if Setting::find(field).is_some() && !has_control(field, &self.settings_tree()) =>
+                {
                     Field::Setting(field)
                 }
                 _ => Field::Epochs,

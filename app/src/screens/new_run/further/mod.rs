@@ -197,13 +197,26 @@ impl RunForm {
 }
 
 /// Whether a setting is typed rather than chosen.
-pub(super) fn is_typed(setting: &Setting) -> bool {
+fn is_typed(setting: &Setting) -> bool {
     !matches!(setting.kind, Kind::Choice(_) | Kind::Flag | Kind::Table)
 }
 
-/// The value of a setting in a tree, or in a new run.
-pub(super) fn value_of(setting: &Setting, tree: &Value) -> Value {
-    at(tree, setting.key).cloned().unwrap_or_else(|| default_of(setting))
+/// The words of a choice. Matrices alone begin as those beside a prefix do.
+fn words_of(setting: &Setting) -> &'static [&'static str] {
+    let of = if setting.key == "method.init.type" { "lora.init.type" } else { setting.key };
+    match Setting::find(of).map(|setting| setting.kind) {
+        Some(Kind::Choice(words)) => words,
+        _ => &[],
+    }
+}
+
+/// The value of a setting in a tree, or in a new run; a choice is a word, also of `true` and `false`.
+fn value_of(setting: &Setting, tree: &Value) -> Value {
+    let value = at(tree, setting.key).cloned().unwrap_or_else(|| default_of(setting));
+    match (&value, setting.kind) {
+        (Value::Bool(is_on), Kind::Choice(_)) => is_on.to_string().into(),
+        _ => value,
+    }
 }
 
 /// The value that a text says; nothing is as in a new run.

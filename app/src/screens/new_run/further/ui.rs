@@ -8,7 +8,7 @@ use super::super::check::{Field, Issue};
 use super::super::error_of;
 use super::super::form::RunForm;
 use super::super::vary::field::said_ui;
-use super::{is_typed, value_of, without_control};
+use super::{is_typed, value_of, without_control, words_of};
 use crate::i18n::{as_sentence, help_of};
 use crate::t;
 use crate::theme::tokens;
@@ -46,7 +46,10 @@ fn is_among(settings: &[&Setting], setting: &Setting) -> bool {
 }
 
 fn error<'a>(issues: &'a [Issue], setting: &Setting) -> Option<&'a str> {
-    error_of(issues, Field::Setting(setting.key)).or_else(|| error_of(issues, Field::List(setting.key)))
+    // What is said of a table stands under each of its rows.
+    let is_about = |of: &str| setting.key.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let found = issues.iter().find(|issue| matches!(issue.field, Field::Setting(of) if is_about(of)));
+    found.map(|issue| issue.sentence.as_str()).or_else(|| error_of(issues, Field::List(setting.key)))
 }
 
 /// One setting: its path, its value, and a press that takes it away.
@@ -87,7 +90,8 @@ fn value_ui(ui: &mut Ui, form: &mut RunForm, tree: &Value, setting: &'static Set
     }
     let value = value_of(setting, tree);
     let chosen = match setting.kind {
-        Kind::Choice(words) => {
+        Kind::Choice(_) => {
+            let words = words_of(setting);
             let none = setting.optional.then(|| (Value::Null, t!("further.none").to_owned()));
             let words = words.iter().map(|&word| (Value::from(word), word.to_owned()));
             let mut chosen = value.clone();
