@@ -10,20 +10,10 @@ use crate::metrics::Metric;
 use crate::sentence;
 use crate::training::ClassificationMetrics;
 
-/// Figures of what is predicted; more is better of each but [`MSE`].
-const PREDICTED: [&str; 11] = [
-    "accuracy",
-    "macro_f1",
-    "micro_f1",
-    "entity_f1",
-    "matthews",
-    "p_at_1",
-    "p_at_10",
-    "mrr",
-    "pearson",
-    "spearman",
-    MSE,
-];
+/// Figures of what is predicted; more is better of each.
+const PREDICTED: [&str; 8] = ["accuracy", "macro_f1", "micro_f1", "entity_f1", "matthews", "p_at_1", "p_at_10", "mrr"];
+/// Those of numbers; texts that are numbers have figures of these names too. Of the squared error less is better.
+const NUMBERS: [&str; 3] = ["pearson", "spearman", MSE];
 /// Mean of the squared errors.
 const MSE: &str = "mse";
 /// Those of answers that are places in a text; texts have figures of these names too.
@@ -37,11 +27,17 @@ pub fn best_metrics(task: Task) -> Vec<&'static str> {
         Task::TokenClassification => &["accuracy", "macro_f1", "micro_f1", "entity_f1", "matthews"],
         Task::MaskedFill => &["accuracy", "macro_f1", "matthews", "p_at_1", "p_at_10", "mrr"],
         Task::MultipleChoice => &["accuracy"],
-        Task::Regression => &["pearson", "spearman", MSE],
+        Task::Regression => &NUMBERS,
         Task::QuestionAnswering => &ANSWERS,
     };
-    let of_texts = Metric::all().into_iter().filter(|metric| metric.is_of_texts() && task.writes());
-    std::iter::once("loss").chain(predicted.iter().copied()).chain(of_texts.map(|metric| metric.name)).collect()
+    let mut names: Vec<&'static str> = std::iter::once("loss").chain(predicted.iter().copied()).collect();
+    // Texts that are classes have figures of the same names as classes.
+    for metric in Metric::all().iter().filter(|metric| metric.is_of_texts() && task.writes()) {
+        if !names.contains(&metric.name) {
+            names.push(metric.name);
+        }
+    }
+    names
 }
 
 /// The figure by which evaluations are held against each other.
@@ -65,15 +61,19 @@ impl BestMetric {
         if name == "loss" {
             return Ok(Self::Loss);
         }
-        let answers = if task == Task::QuestionAnswering { ANSWERS.as_slice() } else { &[] };
-        if let Some(predicted) = PREDICTED.iter().chain(answers).find(|known| **known == name) {
+        let own = match task {
+            Task::QuestionAnswering => ANSWERS.as_slice(),
+            Task::Regression => NUMBERS.as_slice(),
+            _ => &[],
+        };
+        if let Some(predicted) = PREDICTED.iter().chain(own).find(|known| **known == name) {
             return Ok(Self::Predicted(predicted));
         }
         let field = "training.best_metric";
         if check_metrics(&[name.to_owned()]).is_err() {
             let all = Metric::all();
             let texts = all.iter().filter(|metric| metric.is_of_texts()).map(|metric| metric.name);
-            let known = ["loss"].into_iter().chain(PREDICTED).chain(texts).collect::<Vec<_>>().join(", ");
+            let known = ["loss"].into_iter().chain(PREDICTED).chain([MSE]).chain(texts).collect::<Vec<_>>().join(", ");
             let reason = sentence!("there is no figure {name:?}, but {known}", name, known);
             return Err(EngineError::Setting { field, reason });
         }
@@ -145,7 +145,9 @@ mod tests {
         assert!(of("loss").is_better(1.0, 2.0) && !of("loss").is_better(2.0, 2.0));
         assert!(of("eval_accuracy").is_better(0.9, 0.8) && !of("accuracy").is_better(f64::NAN, 0.8));
         assert!(of("exact_match").is_better(0.9, 0.8));
-        assert!(of("mse").is_better(0.8, 0.9) && of("eval_pearson").is_better(0.9, 0.8));
+        let of_numbers = |name: &str| BestMetric::of(name, Task::Regression).unwrap();
+        assert!(of_numbers("mse").is_better(0.8, 0.9) && of_numbers("eval_pearson").is_better(0.9, 0.8));
+        assert_eq!(of("pearson"), BestMetric::Texts("pearson".to_owned()), "of texts that are numbers");
         assert!(BestMetric::of("blue", Task::Causal).unwrap_err().to_string().contains("exact_match"));
         assert!(BestMetric::of("exact_match", Task::TokenClassification).is_err(), "it writes nothing");
     }
@@ -163,7 +165,10 @@ mod tests {
             Task::QuestionAnswering,
         ];
         for task in tasks {
-            for name in best_metrics(task) {
+            let names = best_metrics(task);
+            let once: std::collections::BTreeSet<_> = names.iter().collect();
+            assert_eq!(once.len(), names.len(), "{task:?}");
+            for name in names {
                 assert_eq!(BestMetric::of(name, task).unwrap().name(), name, "{task:?}");
             }
         }
