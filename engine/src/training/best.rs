@@ -19,24 +19,22 @@ const MSE: &str = "mse";
 /// Those of answers that are places in a text; texts have figures of these names too.
 const ANSWERS: [&str; 2] = ["exact_match", "f1"];
 
-/// Names that `training.best_metric` can have for a task, the loss first.
-pub fn best_metrics(task: Task) -> Vec<&'static str> {
+/// Names that `training.best_metric` can have for a task whose answers are looked for among candidates or not, the loss first.
+pub fn best_metrics(task: Task, is_ranked: bool) -> Vec<&'static str> {
     let predicted: &[&str] = match task {
+        Task::Causal | Task::Seq2Seq if !is_ranked => &[],
         Task::Causal | Task::Seq2Seq => &["accuracy", "macro_f1", "matthews", "p_at_1", "p_at_10", "mrr"],
         Task::SequenceClassification => &["accuracy", "macro_f1", "micro_f1", "matthews"],
-        Task::TokenClassification => &["accuracy", "macro_f1", "micro_f1", "entity_f1", "matthews"],
-        Task::MaskedFill => &["accuracy", "macro_f1", "matthews", "p_at_1", "p_at_10", "mrr"],
-        Task::MultipleChoice => &["accuracy"],
+        Task::TokenClassification => &["accuracy", "macro_f1", "micro_f1", "entity_f1"],
+        Task::MaskedFill if is_ranked => &["accuracy", "macro_f1", "matthews", "p_at_1", "p_at_10", "mrr"],
+        Task::MaskedFill | Task::MultipleChoice => &["accuracy"],
         Task::Regression => &NUMBERS,
         Task::QuestionAnswering => &ANSWERS,
     };
     let mut names: Vec<&'static str> = std::iter::once("loss").chain(predicted.iter().copied()).collect();
-    // Texts that are classes have figures of the same names as classes.
-    for metric in Metric::all().iter().filter(|metric| metric.is_of_texts() && task.writes()) {
-        if !names.contains(&metric.name) {
-            names.push(metric.name);
-        }
-    }
+    // Texts that are classes have figures of the same names as classes, which are then those of candidates.
+    let of_texts = |metric: &Metric| metric.is_of_texts() && task.writes() && !PREDICTED.contains(&metric.name);
+    names.extend(Metric::all().iter().filter(|metric| of_texts(metric)).map(|metric| metric.name));
     names
 }
 
@@ -165,16 +163,14 @@ mod tests {
             Task::QuestionAnswering,
         ];
         for task in tasks {
-            let names = best_metrics(task);
-            let once: std::collections::BTreeSet<_> = names.iter().collect();
-            assert_eq!(once.len(), names.len(), "{task:?}");
+            let names = [false, true].map(|is_ranked| best_metrics(task, is_ranked)).concat();
             for name in names {
                 assert_eq!(BestMetric::of(name, task).unwrap().name(), name, "{task:?}");
             }
         }
-        assert!(
-            best_metrics(Task::Causal).contains(&"bleu") && !best_metrics(Task::TokenClassification).contains(&"bleu")
-        );
+        let has = |task, is_ranked, name| best_metrics(task, is_ranked).contains(&name);
+        assert!(has(Task::Causal, false, "bleu") && !has(Task::TokenClassification, false, "bleu"));
+        assert!(has(Task::Causal, true, "accuracy") && !has(Task::Causal, false, "accuracy"), "nothing is predicted");
     }
 
     #[test]

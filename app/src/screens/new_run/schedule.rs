@@ -1,7 +1,7 @@
 //! The card *Schedule*: how long, how fast, on what; the rest is folded away with a count of what was changed.
 
 use egui::{CollapsingHeader, ComboBox, RichText, Ui};
-use engine::config::{RunConfig, Task, TrainingConfig};
+use engine::config::{CandidateSource, RunConfig, Task, TrainingConfig};
 use engine::device::DeviceChoice;
 use engine::nn::Precision;
 use engine::recipes::Recipe;
@@ -180,8 +180,9 @@ fn precision_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
 
 /// The figure by which an evaluation is the best, of those that the task has.
 fn best_metric_ui(ui: &mut Ui, form: &mut RunForm, task: Task) {
+    let is_ranked = form.data_config().candidate_source() != CandidateSource::None;
     let metric = &mut form.config.training.best_metric;
-    let mut names = best_metrics(task);
+    let mut names = best_metrics(task, is_ranked);
     // As a run file says it, or of another task.
     if !names.contains(&metric.as_str()) {
         names.insert(0, metric.as_str());
