@@ -157,6 +157,7 @@ mod tests {
             references: vec!["a".to_owned(), String::new()],
             types: vec![0, 1],
             labels: vec![(0, -100), (5, i32::MAX)],
+            target: -2.75,
             spans: vec![(0, 9)],
             task: 2,
             ..Example::default()
