@@ -19,6 +19,7 @@ pub mod state;
 pub mod store;
 pub mod study;
 pub mod theme;
+pub mod typed_value;
 pub mod widgets;
 pub mod window;
 pub mod workspace;

@@ -224,6 +224,7 @@ fn batch(model: &Model, seq: usize, n_soft: usize) -> TokenBatch {
         mask: vec![1.0; tokens.len()],
         tokens,
         labels,
+        targets: Vec::new(),
         types: None,
         contest: None,
         task: if is_pair { Task::Seq2Seq } else { Task::Causal },

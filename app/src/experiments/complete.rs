@@ -103,7 +103,7 @@ pub fn trained_parameters(config: &RunConfig) -> engine::error::Result<TrainedPa
     let model = ModelFolder::open(&config.model)?.summary();
     let task = config.task.or_else(|| model.tasks.first().copied()).unwrap_or_default();
     let spec = plan(&config.methods(), &TaskRecord::of(task), &model)?;
-    Ok(TrainedParameters { count: spec.trained(), and_head: task.has_classes() })
+    Ok(TrainedParameters { count: spec.trained(), and_head: task.has_classes() || task.is_of_texts() })
 }
 
 #[cfg(test)]

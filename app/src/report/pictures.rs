@@ -222,8 +222,9 @@ pub(crate) fn evaluated(report: &engine::training::EvaluationReport) -> Vec<(&'s
     let Some(figures) = &report.figures else { return Vec::new() };
     let answers = figures.answers.as_ref();
     let ranking = figures.ranking.as_ref();
+    let numbers = figures.regression.as_ref();
     let all = [
-        ("accuracy", Some(figures.accuracy)),
+        ("accuracy", figures.accuracy),
         ("macro_f1", figures.macro_f1),
         ("micro_f1", figures.micro_f1),
         ("entity_f1", figures.entity_f1),
@@ -232,6 +233,9 @@ pub(crate) fn evaluated(report: &engine::training::EvaluationReport) -> Vec<(&'s
         ("token_f1", answers.map(|of| of.f1)),
         ("p_at_1", ranking.map(|of| of.p_at_1)),
         ("mrr", ranking.map(|of| of.mrr)),
+        ("pearson", numbers.map(|of| of.pearson)),
+        ("spearman", numbers.map(|of| of.spearman)),
+        ("mse", numbers.map(|of| of.mse)),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }

@@ -143,12 +143,12 @@ mod tests {
     fn figures_have_the_names_by_which_the_best_is_asked_for() {
         let named = NamedMetrics {
             name: "rte".to_owned(),
-            figures: ClassificationMetrics { accuracy: 0.25, ..ClassificationMetrics::default() },
+            figures: ClassificationMetrics { accuracy: Some(0.25), ..ClassificationMetrics::default() },
         };
         let predicted = ClassificationMetrics {
-            accuracy: 0.5,
+            accuracy: Some(0.5),
             macro_f1: Some(0.4),
-            answers: Some(AnswerMetrics { exact_match: 0.1, f1: 0.2 }),
+            answers: Some(Box::new(AnswerMetrics { exact_match: 0.1, f1: 0.2 })),
             ranking: Some(RankingMetrics { p_at_1: 0.3, candidates: 7, ..RankingMetrics::default() }),
             datasets: vec![named],
             ..ClassificationMetrics::default()

@@ -5,7 +5,7 @@ use engine::metrics::Metric;
 /// Columns of which less is better: losses, sizes and times.
 const COSTS: [&str; 6] = ["loss", "last", "minutes", "duration", "trained", "stored"];
 /// Parts of names of figures that count errors; metrics of ours say it themselves.
-const ERRORS: [&str; 8] = ["loss", "perplexity", "error", "ppl", "wer", "cer", "secs", "nll"];
+const ERRORS: [&str; 9] = ["loss", "perplexity", "error", "ppl", "wer", "cer", "secs", "nll", "mse"];
 
 /// Whether less is better of a figure: losses, perplexities, error rates, sizes, times.
 pub fn less_is_better(figure: &str) -> bool {
@@ -30,9 +30,15 @@ mod tests {
     #[test]
     fn losses_errors_sizes_and_times_are_better_when_less() {
         let less = ["loss", "val", "last", "perplexity", "test/perplexity", "ter", "minutes", "trained", "stored"];
-        for figure in
-            less.into_iter().chain(["test/ter", "wer", "validation loss", "bits_per_byte", "eval_loss", "n_virtual"])
-        {
+        for figure in less.into_iter().chain([
+            "test/ter",
+            "wer",
+            "validation loss",
+            "bits_per_byte",
+            "eval_loss",
+            "mse",
+            "n_virtual",
+        ]) {
             assert!(less_is_better(figure), "{figure}");
         }
         for figure in

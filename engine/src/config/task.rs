@@ -21,6 +21,8 @@ pub enum Task {
     SequenceClassification,
     /// The class of each of its words.
     TokenClassification,
+    /// A number for its text, or for a pair of texts, by the squared error (transformers: `problem_type = "regression"`).
+    Regression,
     /// The token that a mask hides.
     MaskedFill,
     /// The place in a text where the answer to a question stands.
@@ -47,9 +49,14 @@ impl Task {
         matches!(self, Self::SequenceClassification | Self::TokenClassification)
     }
 
-    /// Whether a head is trained with it: one for classes, one that scores a choice, or one that finds an answer.
+    /// Whether a head reads a whole text, or a pair of texts, to tell its class or its number.
+    pub fn is_of_texts(self) -> bool {
+        matches!(self, Self::SequenceClassification | Self::Regression)
+    }
+
+    /// Whether a head is trained with it: one for classes or a number, one that scores a choice, or one that finds an answer.
     pub fn has_head(self) -> bool {
-        self.has_classes() || matches!(self, Self::MultipleChoice | Self::QuestionAnswering)
+        self.has_classes() || matches!(self, Self::Regression | Self::MultipleChoice | Self::QuestionAnswering)
     }
 
     /// Whether a template writes its prompts.
@@ -73,6 +80,7 @@ impl Task {
             Self::Seq2Seq => "seq2seq",
             Self::SequenceClassification => "sequence_classification",
             Self::TokenClassification => "token_classification",
+            Self::Regression => "regression",
             Self::MaskedFill => "masked_fill",
             Self::QuestionAnswering => "question_answering",
             Self::MultipleChoice => "multiple_choice",
@@ -140,9 +148,9 @@ impl TaskRecord {
         Self { classes: (0..n_classes).map(|class| class.to_string()).collect(), ..Self::of(task) }
     }
 
-    /// Scores that its head gives: one for each class, or of a choice one.
+    /// Scores that its head gives: one for each class, or of a choice or a number one.
     pub fn n_scores(&self) -> usize {
-        if self.task == Task::MultipleChoice { 1 } else { self.classes.len() }
+        if matches!(self.task, Task::MultipleChoice | Task::Regression) { 1 } else { self.classes.len() }
     }
 
     /// Where the classes of each head begin and end; of one for all rows nothing.

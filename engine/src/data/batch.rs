@@ -29,6 +29,8 @@ pub struct TokenBatch {
     /// In a task that writes the token that is there, if it is to be learned; in the others the class or the token that is
     /// to be told there; else [`IGNORE_INDEX`].
     pub labels: Vec<i32>,
+    /// In a regression the number of each row, `[batch]`; else empty.
+    pub targets: Vec<f32>,
     /// The text of a pair that each token belongs to, `[batch, seq]`; `None` when there is one text.
     pub types: Option<Vec<i32>>,
     /// For a model that reads a source and writes a target: the sources. The fields above are then the targets', each
@@ -81,7 +83,11 @@ impl TokenBatch {
             }
         }
         let source = SourceBatch::new(examples, rows, pad);
-        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels, types, source, task, contest: None }
+        let targets = match task {
+            Task::Regression => rows.iter().map(|&row| examples[row].target).collect(),
+            _ => Vec::new(),
+        };
+        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels, targets, types, source, task, contest: None }
     }
 
     /// For each label, in order: the flat position (`row * seq + position`) whose hidden state predicts it, and the label.

@@ -8,7 +8,7 @@ use super::tokenizer::Tokenizer;
 use crate::config::{CandidateScore, DataConfig, Task};
 
 /// Among what the answer of a row is looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Candidates {
     /// Texts that go on with the prompt, or stand at the mask.
     Answers(Vec<Answer>),

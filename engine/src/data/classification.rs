@@ -72,8 +72,8 @@ pub(super) fn classes_named(
         let fractions = || found.iter().filter(|class| class.parse::<i64>().is_err());
         if let Some(example) = fractions().find(|class| class.parse::<f64>().is_ok_and(|x| x.fract() != 0.0)) {
             return refused(sentence!(
-                "the column {name:?} has numbers with fractions, such as {example}: they are measured, not classes, and a \
-                 regression is not trained here; make classes of them, named or whole numbers, if that is what they are",
+                "the column {name:?} has numbers with fractions, such as {example}: they are measured, not classes; learn \
+                 them with task = regression, or make classes of them, named or whole numbers, if that is what they are",
                 name,
                 example
             ));
@@ -98,8 +98,17 @@ fn list(cell: &Value) -> Option<Vec<String>> {
     cell.as_array()?.iter().map(text).collect()
 }
 
+/// The number that a text is measured as.
+fn number(text: &str) -> Result<f32, Skip> {
+    if text.is_empty() {
+        return Err(skip(sentence!("the label is missing or empty")));
+    }
+    let number = text.parse::<f32>().ok().filter(|number| number.is_finite());
+    number.ok_or_else(|| skip(sentence!("its label {text:?} is no number", text)))
+}
+
 impl Encoder<'_> {
-    /// The class of a text, or of a pair of texts.
+    /// The class or the number of a text, or of a pair of texts.
     pub(super) fn text_row(&self, row: &Row) -> Outcome {
         if let Some(reason) = self.roles.row_without_text(row, self.table, &self.prompts.templates, self.task) {
             return Err(skip(reason));
@@ -109,7 +118,10 @@ impl Encoder<'_> {
         if prompt.trim().is_empty() {
             return Err(skip(sentence!("the text is empty")));
         }
-        let label = self.class(&class)?;
+        let (label, target) = match self.task {
+            Task::Regression => (0, number(&class)?),
+            _ => (self.class(&class)?, 0.0),
+        };
         let second = self.second.map(|column| row.text(column).into_owned());
         let framed = match &second {
             Some(second) => self.tokenizer.encode_pair(&prompt, second),
@@ -119,7 +131,10 @@ impl Encoder<'_> {
             Some(second) => format!("{prompt}\n{second}"),
             None => prompt,
         };
-        let example = self.example(row, framed, (shown, class), |_| vec![(0, label)]);
+        let mut example = self.example(row, framed, (shown, class), |_| vec![(0, label)]);
+        if let Ok(row) = &mut example {
+            row.example.target = target;
+        }
         if self.start.has_source { self.read_twice(example) } else { example }
     }
 
@@ -300,6 +315,7 @@ mod tests {
     use super::super::tokenizer::byte_tokenizer;
     use super::*;
     use crate::config::DataConfig;
+    use crate::data::TokenBatch;
     use crate::tokens::TargetStart;
 
     fn encode(task: Task, rows: &[Value], max_tokens: usize) -> Result<Rows> {
@@ -308,16 +324,20 @@ mod tests {
             objects.push(index + 1, row.clone())?;
         }
         let table = objects.table;
-        let roles = Roles::resolve(&table, None, None)?;
-        let classes = classes_of(&table, roles.target, task)?;
+        let classes = classes_of(&table, Roles::resolve(&table, None, None)?.target, task)?;
+        encode_with(&table, task, &classes, max_tokens)
+    }
+
+    fn encode_with(table: &Table, task: Task, classes: &[String], max_tokens: usize) -> Result<Rows> {
+        let roles = Roles::resolve(table, None, None)?;
         let encoder = Encoder {
-            table: &table,
+            table,
             roles,
             prompts: &Prompts::new(&DataConfig::new("x"), task, &byte_tokenizer())?,
             tokenizer: &byte_tokenizer(),
             task,
             start: TargetStart::default(),
-            classes: &classes,
+            classes,
             second: None,
             stride: None,
             ranking: None,
@@ -357,6 +377,22 @@ mod tests {
         assert!(error.contains("1.25") && error.contains("regression"), "{error}");
         assert_eq!(classes(&rows([json!(3.0), json!(1.0), json!(3.0)])).unwrap(), ["1.0", "3.0"]);
         assert!(classes(&rows([json!("1.5"), json!("more"), json!(2)])).is_ok());
+    }
+
+    #[test]
+    fn a_measure_is_learned_as_the_number_that_it_is() {
+        let rows = [json!("3.2"), json!(-1), json!("much"), json!(""), json!("inf")];
+        let rows = rows.map(|label| json!({"text": "a", "label": label}));
+        let mut objects = ObjectRows::new(Path::new("x.jsonl"));
+        rows.iter().enumerate().for_each(|(at, row)| objects.push(at + 1, row.clone()).unwrap());
+        let encoded = encode_with(&objects.table, Task::Regression, &[], 100).unwrap();
+        let told: Vec<_> = encoded.examples.iter().map(|row| (row.target, row.labels.clone())).collect();
+        assert_eq!(told, [(3.2, vec![(0, 0)]), (-1.0, vec![(0, 0)])]);
+        let batch = TokenBatch::new(&encoded.examples, &[1, 0], 9, Task::Regression);
+        assert_eq!((batch.targets, batch.labels.iter().filter(|label| **label == 0).count()), (vec![-1.0, 3.2], 2));
+        let reasons: Vec<_> = encoded.skipped.iter().map(|p| p.reason.to_string()).collect();
+        let no_number = |text: &str| format!("its label {text:?} is no number");
+        assert_eq!(reasons, [no_number("much"), "the label is missing or empty".to_owned(), no_number("inf")]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::{Sentence, sentence};
 /// Prompt and target are tokenized apart, so that no token crosses the place where the labels begin, and generating from
 /// `tokens[..n_prompt]` starts where training does. A causal model predicts each token from the one before it, so the
 /// prompt is never empty: without one it is the begin token.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Example {
     /// From 1, as people count.
     pub row: usize,
@@ -49,6 +49,8 @@ pub struct Example {
     /// For every task that writes nothing: positions, and the class or the token that is to be told there. The class of a
     /// whole text stands at position 0.
     pub labels: Vec<(usize, i32)>,
+    /// In a regression the number that is to be told where the one label stands.
+    pub target: f32,
     /// Where an answer is a place in the text: the bytes of `prompt` that each token stands for; `(0, 0)` for those that no
     /// answer has.
     pub spans: Vec<(u32, u32)>,
@@ -112,7 +114,7 @@ impl Example {
             return;
         }
         // The class of a whole text stays at position 0.
-        if !matches!(task, Task::SequenceClassification | Task::MultipleChoice) {
+        if !(task.is_of_texts() || task == Task::MultipleChoice) {
             self.labels.iter_mut().for_each(|(at, _)| *at += n);
         }
     }
@@ -270,7 +272,7 @@ impl Encoder<'_> {
         }
         match self.task {
             Task::Causal | Task::Seq2Seq | Task::MultipleChoice => self.written_row(row),
-            Task::SequenceClassification => Ok(self.text_row(row)),
+            Task::SequenceClassification | Task::Regression => Ok(self.text_row(row)),
             Task::TokenClassification => Ok(self.word_row(row)),
             Task::MaskedFill => self.masked_row(row),
             Task::QuestionAnswering => Ok(Err(skip(sentence!("its answer is a place in a text")))),

@@ -105,7 +105,7 @@ pub(super) fn prepared(
 ) -> Result<Option<Prepared>> {
     let is_plain = match task.task {
         Task::Causal | Task::Seq2Seq | Task::MaskedFill => true,
-        Task::SequenceClassification | Task::TokenClassification => true,
+        Task::SequenceClassification | Task::TokenClassification | Task::Regression => true,
         Task::QuestionAnswering | Task::MultipleChoice => false,
     };
     if !is_plain || config.candidate_source() != CandidateSource::None {

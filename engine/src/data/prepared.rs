@@ -193,7 +193,7 @@ impl Prepared {
                 || (has_templates && prompts.templates.reads(name))
                 || ((chat || turns) && table.earlier.columns().any(|read| read == column))
                 || table.references == Some(column)
-                || (task.task.has_classes() && table.second == Some(column))
+                || ((task.task.has_classes() || task.task.is_of_texts()) && table.second == Some(column))
                 || self.ranking.as_ref().is_some_and(|ranking| ranking.reads(column))
                 || (chat && table.earlier.columns().any(|read| read == column))
                 || named.iter().any(|asked| asked.as_deref() == Some(name.as_str()))

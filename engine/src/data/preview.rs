@@ -37,6 +37,9 @@ pub struct DataPreview {
     /// Rows are written as turns of the model's chat template, because the run says so or because they are conversations.
     #[serde(default)]
     pub chat: bool,
+    /// A source has several references.
+    #[serde(default)]
+    pub has_references: bool,
     /// Rows skipped: number from 1 and reason, the first ten.
     pub skipped: Vec<(usize, Sentence)>,
     /// Number of rows skipped in all.
@@ -139,6 +142,7 @@ pub fn preview(
         Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
         None => None,
     };
+    let has_references = examples.iter().any(|example| example.references.len() > 1);
     let report = Dataset::split(prepared, validation, config, seed, tokenizer)?.report;
     let of_sample = sampled.map(|n| {
         sentence!("The file is large: what is told of it is told of its first {n} rows; a run reads all of them", n)
@@ -146,6 +150,7 @@ pub fn preview(
     Ok(DataPreview {
         notices: of_sample.into_iter().chain(unknown).chain(report.oddities()).collect(),
         chat: report.chat,
+        has_references,
         columns: report.columns,
         source_column: report.source_column,
         target_column: report.target_column,
@@ -184,7 +189,7 @@ fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> Tok
     let mut labeled: Vec<bool> = (0..n).map(|at| at >= example.source.len() + example.n_prompt).collect();
     let mut classes = Vec::new();
     match task.task {
-        Task::Causal | Task::Seq2Seq | Task::SequenceClassification | Task::MultipleChoice => {}
+        Task::Causal | Task::Seq2Seq | Task::SequenceClassification | Task::Regression | Task::MultipleChoice => {}
         Task::MaskedFill => example.labels.iter().for_each(|&(at, _)| labeled[at] = true),
         Task::QuestionAnswering => {
             classes = vec![String::new(); n];

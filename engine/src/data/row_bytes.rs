@@ -3,7 +3,7 @@
 use super::encode::Example;
 
 /// The form of the bytes; another one is another cache.
-pub(super) const FORM: u32 = 1;
+pub(super) const FORM: u32 = 2;
 
 /// Whether a row can be written so. Candidates are shared among rows and stay in memory.
 pub(super) fn can_be_written(row: &Example) -> bool {
@@ -27,6 +27,7 @@ pub(super) fn write(row: &Example, bytes: &mut Vec<u8>) {
         number(at as u64, bytes);
         number(u64::from(label.cast_unsigned()), bytes);
     }
+    number(row.target.to_bits().into(), bytes);
     number(row.spans.len() as u64, bytes);
     for &(from, to) in &row.spans {
         number(from.into(), bytes);
@@ -50,6 +51,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Example> {
     let (cut_prompt, n_prompt, task) = (from.size()?, from.size()?, from.size()?);
     let (source, tokens, types) = (from.ids()?, from.ids()?, from.ids()?);
     let labels = from.list(|from| Some((from.size()?, u32::try_from(from.number()?).ok()?.cast_signed())))?;
+    let target = f32::from_bits(u32::try_from(from.number()?).ok()?);
     let spans = from.list(|from| Some((u32::try_from(from.number()?).ok()?, u32::try_from(from.number()?).ok()?)))?;
     let references = from.list(Reader::text)?;
     let (prompt, reference) = (from.text()?, from.text()?);
@@ -67,6 +69,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Example> {
         references,
         types,
         labels,
+        target,
         spans,
         task,
         ..Example::default()
@@ -154,6 +157,7 @@ mod tests {
             references: vec!["a".to_owned(), String::new()],
             types: vec![0, 1],
             labels: vec![(0, -100), (5, i32::MAX)],
+            target: -2.75,
             spans: vec![(0, 9)],
             task: 2,
             ..Example::default()

@@ -21,7 +21,7 @@ impl Roles {
                 let reads_target = task == Task::MaskedFill || templates.target_reads("target");
                 source.filter(|_| reads_source).chain(reads_target.then_some(target)).collect()
             }
-            Task::SequenceClassification => source.chain([target]).collect(),
+            Task::SequenceClassification | Task::Regression => source.chain([target]).collect(),
             Task::QuestionAnswering => source.collect(),
             Task::TokenClassification => Vec::new(),
         }

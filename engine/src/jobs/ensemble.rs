@@ -92,6 +92,10 @@ impl Ensemble {
             let reason = sentence!("choices are not voted on");
             return Err(EngineError::Setting { field: "task", reason });
         }
+        if record.task == Task::Regression {
+            let reason = sentence!("numbers are not voted on: evaluate each adapter of a regression for itself");
+            return Err(EngineError::Setting { field: "task", reason });
+        }
         // A row is cut as the longest adapter needs it, so that all see the same.
         let mut n_before = 0;
         for adapter in &adapters {
@@ -249,7 +253,7 @@ impl Running {
         }
         let exact = |right: usize| right as f64 / rows.len().max(1) as f64;
         let figures = |at: usize| match self.record.task.writes() {
-            true => ClassificationMetrics { accuracy: exact(right[at]), ..ClassificationMetrics::default() },
+            true => ClassificationMetrics { accuracy: Some(exact(right[at])), ..ClassificationMetrics::default() },
             false => tallies[at].figures(&self.record).unwrap_or_default(),
         };
         Ok(EnsembleReport { members: (0..n).map(figures).collect(), vote: figures(n), by_score, rows })

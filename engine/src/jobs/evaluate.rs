@@ -171,6 +171,7 @@ impl Job for Evaluate {
                 running.nll += scored.nll;
                 running.tokens += scored.labels;
                 running.tally.add(&batch, &scored.predicted);
+                running.tally.add_numbers(&batch, &scored.numbers);
                 running.tally.add_spans(&batch, &scored.spans, &running.rows);
             }
             running.next += 1;

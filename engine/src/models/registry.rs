@@ -179,7 +179,9 @@ impl Architecture {
         match (self.kind, task) {
             (Kind::Encoder, Task::TokenClassification) => Some(HeadKind::Linear),
             (Kind::Encoder, Task::QuestionAnswering) => Some(HeadKind::Span),
-            (_, Task::SequenceClassification) | (Kind::Encoder, Task::MultipleChoice) => self.text_head,
+            (_, Task::SequenceClassification | Task::Regression) | (Kind::Encoder, Task::MultipleChoice) => {
+                self.text_head
+            }
             _ => None,
         }
     }

@@ -149,6 +149,7 @@ fn hidden_states(model: &Model, conditioning: &Conditioning, row: &[i32]) -> Vec
         tokens: row.to_vec(),
         mask: vec![1.0; row.len()],
         types: None,
+        targets: Vec::new(),
         source: None,
         labels,
     };
@@ -255,6 +256,7 @@ fn cached_decoding_with_some_layers_or_an_infix_equals_the_full_pass() {
                 tokens: whole[..seq].to_vec(),
                 mask: vec![1.0; seq],
                 types: None,
+                targets: Vec::new(),
                 source: None,
                 labels,
             };
@@ -287,6 +289,7 @@ fn losses(model: &Model) -> [f32; 2] {
             tokens,
             mask,
             types: None,
+            targets: Vec::new(),
             source: None,
             labels,
         }

@@ -27,12 +27,12 @@ pub struct EnsembleReport {
 impl EnsembleReport {
     /// Mean accuracy of the adapters.
     pub fn mean(&self) -> f64 {
-        self.members.iter().map(|of| of.accuracy).sum::<f64>() / self.members.len().max(1) as f64
+        self.members.iter().filter_map(|of| of.accuracy).sum::<f64>() / self.members.len().max(1) as f64
     }
 
     /// The highest accuracy of an adapter.
     pub fn best(&self) -> f64 {
-        self.members.iter().map(|of| of.accuracy).fold(0.0, f64::max)
+        self.members.iter().filter_map(|of| of.accuracy).fold(0.0, f64::max)
     }
 }
 

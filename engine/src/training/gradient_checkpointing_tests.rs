@@ -164,6 +164,7 @@ pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartSpec]) -> TokenB
         tokens,
         mask,
         labels,
+        targets: Vec::new(),
         types: None,
         source,
         task,

@@ -4,12 +4,15 @@
 use crate::config::{Task, TaskRecord};
 use crate::data::{Example, TokenBatch};
 use crate::metrics::classification::{ClassCounts, Classification, macro_f1};
+use crate::metrics::correlation::{pearson, spearman};
 use crate::metrics::entities::{EntityCounts, Scheme};
 use crate::metrics::ranking::Ranks;
 use crate::metrics::{Questions, Squad2, TextMetric, TextRow};
 use crate::training::answers::{AnswerFinder, FoundAnswer};
 use crate::training::candidates::RankedRow;
-use crate::training::{AnswerMetrics, ClassificationMetrics, MacroRanking, NamedMetrics, RankingMetrics};
+use crate::training::{
+    AnswerMetrics, ClassificationMetrics, MacroRanking, NamedMetrics, RankingMetrics, RegressionMetrics,
+};
 
 /// Outside of every entity, in the labels of CoNLL files.
 const OUTSIDE: &str = "O";
@@ -32,6 +35,8 @@ struct TallyRow {
     pairs: Vec<(i32, i32)>,
     /// Rank of the right answer, and among how many it was looked for.
     rank: Option<(usize, usize)>,
+    /// The wanted number and the one that was told.
+    number: Option<(f32, f32)>,
 }
 
 impl MetricAccumulator {
@@ -44,6 +49,16 @@ impl MetricAccumulator {
         }
     }
 
+    /// Takes in the numbers that the rows of a batch were taken for.
+    pub fn add_numbers(&mut self, batch: &TokenBatch, numbers: &[f32]) {
+        let told = batch.rows.iter().zip(batch.targets.iter().zip(numbers));
+        self.rows.extend(told.map(|(&row, (&wanted, &guess))| TallyRow {
+            row,
+            number: Some((wanted, guess)),
+            ..TallyRow::default()
+        }));
+    }
+
     /// Takes in the scores of windows of texts that questions are about, `[2 · batch, seq]`.
     pub fn add_spans(&mut self, batch: &TokenBatch, scores: &[f32], examples: &[Example]) {
         for (&row, scores) in batch.rows.iter().zip(scores.chunks_exact(2 * batch.seq.max(1))) {
@@ -54,7 +69,7 @@ impl MetricAccumulator {
 
     /// Takes in the labels and predictions of one example.
     pub fn row(&mut self, row: usize, pairs: Vec<(i32, i32)>) {
-        self.rows.push(TallyRow { row, pairs, rank: None });
+        self.rows.push(TallyRow { row, pairs, ..TallyRow::default() });
     }
 
     /// Takes in the candidates of rows, scored.
@@ -64,6 +79,7 @@ impl MetricAccumulator {
             row: found.row,
             pairs: vec![(number(found.right), number(found.best))],
             rank: Some((found.rank, found.n)),
+            number: None,
         }));
     }
 
@@ -77,7 +93,7 @@ impl MetricAccumulator {
         figures_of(&self.rows, record).map(|figures| ClassificationMetrics { answers, ..figures })
     }
 
-    fn answer_metrics(&self, is_counted: impl Fn(&FoundAnswer) -> bool) -> Option<AnswerMetrics> {
+    fn answer_metrics(&self, is_counted: impl Fn(&FoundAnswer) -> bool) -> Option<Box<AnswerMetrics>> {
         let found = self.answers.found().into_iter().filter(is_counted);
         let row = |answer: FoundAnswer| TextRow { prediction: answer.text, references: answer.references };
         let rows: Vec<TextRow> = found.map(row).collect();
@@ -89,7 +105,7 @@ impl MetricAccumulator {
                 .fold(vec![0.0; 2], |sum, row| sum.iter().zip(row).map(|(sum, of_row)| sum + of_row).collect());
             metric.figure(&sum) / 100.0
         };
-        (!rows.is_empty()).then(|| AnswerMetrics { exact_match: share(false), f1: share(true) })
+        (!rows.is_empty()).then(|| Box::new(AnswerMetrics { exact_match: share(false), f1: share(true) }))
     }
 
     /// The same over all rows, and of each of several datasets; `of` says which one an example is of.
@@ -113,6 +129,10 @@ impl MetricAccumulator {
 }
 
 fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMetrics> {
+    if record.task == Task::Regression {
+        let regression = Box::new(regression(rows)?);
+        return Some(ClassificationMetrics { regression: Some(regression), ..ClassificationMetrics::default() });
+    }
     let class = |class: i32| usize::try_from(class).unwrap_or(usize::MAX);
     let pairs = rows.iter().flat_map(|row| &row.pairs).map(|&(label, guess)| (class(label), class(guess)));
     let counted = Classification::of(pairs, record.classes.len());
@@ -120,7 +140,7 @@ fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMe
     if counted.rows == 0 || (record.task.writes() && !is_ranked) {
         return None;
     }
-    let accuracy = counted.accuracy();
+    let accuracy = Some(counted.accuracy());
     if record.classes.is_empty() || record.task == Task::QuestionAnswering {
         let ranking = ranking(rows);
         return Some(ClassificationMetrics { accuracy, ranking, ..ClassificationMetrics::default() });
@@ -136,6 +156,17 @@ fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMe
         entity_f1: (record.task == Task::TokenClassification && is_iob).then(|| entity_f1(rows, &record.classes)),
         matthews: (record.task != Task::TokenClassification).then(|| counted.matthews()),
         ..ClassificationMetrics::default()
+    })
+}
+
+fn regression(rows: &[TallyRow]) -> Option<RegressionMetrics> {
+    let pairs = rows.iter().filter_map(|row| row.number);
+    let (wanted, told): (Vec<f64>, Vec<f64>) = pairs.map(|(a, b)| (f64::from(a), f64::from(b))).unzip();
+    let squares = wanted.iter().zip(&told).map(|(wanted, told)| (wanted - told).powi(2)).sum::<f64>();
+    (!wanted.is_empty()).then(|| RegressionMetrics {
+        pearson: pearson(&told, &wanted).unwrap_or(0.0),
+        spearman: spearman(&told, &wanted).unwrap_or(0.0),
+        mse: squares / wanted.len() as f64,
     })
 }
 
@@ -183,7 +214,8 @@ mod tests {
     use super::*;
 
     fn tally(rows: &[&[(i32, i32)]]) -> MetricAccumulator {
-        let row = |(row, pairs): (usize, &&[(i32, i32)])| TallyRow { row, pairs: pairs.to_vec(), rank: None };
+        let row =
+            |(row, pairs): (usize, &&[(i32, i32)])| TallyRow { row, pairs: pairs.to_vec(), ..TallyRow::default() };
         MetricAccumulator { rows: rows.iter().enumerate().map(row).collect(), ..MetricAccumulator::default() }
     }
 
@@ -196,7 +228,7 @@ mod tests {
         // f1_score([0, 0, 1, 1, 2], [0, 1, 1, 1, 0]): of each class 0.5, 0.8, 0.0.
         let tally = tally(&[&[(0, 0)], &[(0, 1)], &[(1, 1)], &[(1, 1)], &[(2, 0)]]);
         let figures = tally.figures(&record(Task::SequenceClassification, &["a", "b", "c"])).unwrap();
-        assert!((figures.accuracy - 0.6).abs() < 1e-12);
+        assert!((figures.accuracy.unwrap() - 0.6).abs() < 1e-12);
         assert!((figures.macro_f1.unwrap() - 1.3 / 3.0).abs() < 1e-12);
         assert!((figures.micro_f1.unwrap() - 0.6).abs() < 1e-12);
         assert_eq!(figures.entity_f1, None);
@@ -214,7 +246,7 @@ mod tests {
         assert_eq!(found.entity_f1, Some(0.0));
         let found = tally(&[&[(0, 0), (2, 2), (4, 4), (1, 0)]]).figures(&record).unwrap();
         assert_eq!(found.entity_f1, Some(0.5));
-        assert!((found.accuracy - 0.75).abs() < 1e-12);
+        assert!((found.accuracy.unwrap() - 0.75).abs() < 1e-12);
         let lost = tally(&[&[(4, 2), (0, 4)]]).figures(&record).unwrap();
         assert_eq!(lost.entity_f1, Some(0.0), "an inside without a beginning is no entity");
     }
@@ -225,8 +257,8 @@ mod tests {
         let record = record(Task::SequenceClassification, &["a", "b", "a", "c", "O"]);
         let names = ["first", "second"].map(str::to_owned);
         let whole = tally.figures_by_dataset(&record, &names, |row| row % 2).unwrap();
-        let of = |at: usize| (whole.datasets[at].name.as_str(), whole.datasets[at].figures.accuracy);
-        assert_eq!((whole.accuracy, of(0), of(1)), (0.5, ("first", 0.5), ("second", 0.5)));
+        let of = |at: usize| (whole.datasets[at].name.as_str(), whole.datasets[at].figures.accuracy.unwrap());
+        assert_eq!((whole.accuracy.unwrap(), of(0), of(1)), (0.5, ("first", 0.5), ("second", 0.5)));
         // Of `c` one is right and one missed; `O` does not count, and neither do the classes of the first.
         assert_eq!(whole.datasets[1].figures.macro_f1, Some(2.0 / 3.0));
         let third = ["first", "second", "third"].map(str::to_owned);
@@ -248,14 +280,14 @@ mod tests {
         let names = ["P1", "P2"].map(str::to_owned);
         let whole = tally.figures_by_dataset(&TaskRecord::default(), &names, |row| usize::from(row == 2)).unwrap();
         let ranking = whole.ranking.unwrap();
-        assert_eq!((whole.accuracy, ranking.p_at_1, ranking.p_at_10), (1.0 / 3.0, 1.0 / 3.0, 2.0 / 3.0));
+        assert_eq!((whole.accuracy.unwrap(), ranking.p_at_1, ranking.p_at_10), (1.0 / 3.0, 1.0 / 3.0, 2.0 / 3.0));
         let mean = ranking.macro_mean.unwrap();
         assert_eq!((mean.p_at_1, mean.p_at_10), (0.25, 0.5), "each relation counts once");
         assert!((mean.mrr - (0.625 + 1.0 / 12.0) / 2.0).abs() < 1e-12);
         let mut choices = MetricAccumulator::default();
         choices.add_ranked(&[found(0, 1, 2), found(1, 2, 2)]);
         let figures = choices.figures(&TaskRecord::default()).unwrap();
-        assert_eq!((figures.accuracy, figures.ranking), (0.5, None));
+        assert_eq!((figures.accuracy, figures.ranking), (Some(0.5), None));
         let named = choices.figures(&record(Task::SequenceClassification, &["a", "b"])).unwrap();
         assert!(named.macro_f1.is_some(), "words of classes have F1");
     }
@@ -264,5 +296,31 @@ mod tests {
     fn nothing_labeled_has_no_figures() {
         assert!(tally(&[&[]]).figures(&record(Task::SequenceClassification, &["a", "b"])).is_none());
         assert!(tally(&[&[(1, 1)]]).figures(&TaskRecord::default()).is_none());
+    }
+
+    #[test]
+    fn numbers_have_correlations_and_a_squared_error_by_dataset_too() {
+        let row = |(row, (wanted, told)): (usize, (f32, f32))| TallyRow {
+            row,
+            number: Some((wanted, told)),
+            ..TallyRow::default()
+        };
+        let of = |pairs: &[(f32, f32)]| MetricAccumulator {
+            rows: pairs.iter().copied().enumerate().map(row).collect(),
+            ..MetricAccumulator::default()
+        };
+        let record = record(Task::Regression, &[]);
+        let tally = of(&[(1.0, 2.0), (2.0, 3.0), (3.0, 5.0), (0.0, 1.0)]);
+        let figures = tally.figures(&record).unwrap();
+        let found = figures.regression.unwrap();
+        assert_eq!((figures.accuracy, found.spearman, found.mse), (None, 1.0, 1.75));
+        // scipy.stats.pearsonr([1, 2, 3, 0], [2, 3, 5, 1])
+        assert!((found.pearson - 0.982_707_629_824_3).abs() < 1e-9, "{found:?}");
+        let names = ["first".to_owned(), "second".to_owned()];
+        let whole = tally.figures_by_dataset(&record, &names, |row| row / 2).unwrap();
+        assert_eq!(whole.datasets[0].figures.regression.as_ref().unwrap().mse, 1.0);
+        let same = of(&[(1.0, 2.0), (3.0, 2.0)]).figures(&record).unwrap().regression.unwrap();
+        assert_eq!((same.pearson, same.spearman, same.mse), (0.0, 0.0, 1.0), "there is no correlation");
+        assert!(of(&[]).figures(&record).is_none());
     }
 }

@@ -32,11 +32,12 @@ pub(crate) mod samples;
 pub(crate) mod sources;
 pub(crate) mod text_writer;
 
+pub use self::best::best_metrics;
 pub use self::extent::room_for_text;
 pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep, Spread, rank};
 pub use self::lr_range_test::{LrRangeFindings, LrRangePoint, RateRange};
 pub use self::prepare::Beginning;
 pub use self::report::{
     AnswerMetrics, BestFigure, ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics,
-    RunFacts, SampleReport, StepReport, StepTime,
+    RegressionMetrics, RunFacts, SampleReport, StepReport, StepTime,
 };

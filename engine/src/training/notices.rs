@@ -52,11 +52,14 @@ pub(crate) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskR
     if !task.task.has_head() {
         return Vec::new();
     }
+    let is_number = task.task == Task::Regression;
     let n_classes = task.classes.len();
     let head = match own_scores(config.head, model, task) {
+        Ok(_) if is_number => sentence!("the head begins as the checkpoint's own, for a number"),
         Ok(_) => sentence!("the head begins as the checkpoint's own, for {n_classes} classes", n_classes),
         Err(reason) => {
             let new = match task.heads.as_slice() {
+                [] if is_number => sentence!("a new head for a number is trained"),
                 [] => sentence!("a new head for {n_classes} classes is trained", n_classes),
                 heads => {
                     let named = |head: &HeadRecord| {
@@ -73,7 +76,7 @@ pub(crate) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskR
         }
     };
     let pooler = match &*model.model {
-        Model::Encoder(encoder) if task.task == Task::SequenceClassification => encoder.text_notice(),
+        Model::Encoder(encoder) if task.task.is_of_texts() => encoder.text_notice(),
         _ => None,
     };
     std::iter::once(head).chain(pooler).collect()

@@ -101,6 +101,10 @@ impl Digests {
             self.bytes.extend((position as u64).to_le_bytes());
             self.bytes.extend(label.to_le_bytes());
         }
+        // Rows without one have the digest that they had before there were any.
+        if row.target.to_bits() != 0 {
+            self.bytes.extend(row.target.to_le_bytes());
+        }
         self.tokens.update(&self.bytes);
     }
 

@@ -128,8 +128,9 @@ pub struct BestFigure {
 /// Rates at which predicted classes or tokens are right, 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassificationMetrics {
-    /// Share of the labels.
-    pub accuracy: f64,
+    /// Share of the labels; `None` where numbers are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
     /// Mean of the classes' F1, without `O`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub macro_f1: Option<f64>,
@@ -141,16 +142,30 @@ pub struct ClassificationMetrics {
     pub entity_f1: Option<f64>,
     /// Of answers that are places in a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answers: Option<AnswerMetrics>,
+    pub answers: Option<Box<AnswerMetrics>>,
     /// Of answers looked for among many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranking: Option<RankingMetrics>,
     /// Matthews' correlation of the classes of texts, −1 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matthews: Option<f64>,
+    /// Of numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regression: Option<Box<RegressionMetrics>>,
     /// Of each of several datasets, or of each relation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub datasets: Vec<NamedMetrics>,
+}
+
+/// Figures of numbers that are told of texts, as scipy and scikit-learn have them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RegressionMetrics {
+    /// Pearson's correlation, −1 to 1; 0 where it is none, as where all are told the same number.
+    pub pearson: f64,
+    /// Spearman's correlation, likewise.
+    pub spearman: f64,
+    /// Mean of the squared errors.
+    pub mse: f64,
 }
 
 /// Figures of answers that are places in a text, 0 to 1, as SQuAD's script has them.

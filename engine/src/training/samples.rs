@@ -14,17 +14,18 @@ use crate::training::answers;
 use crate::training::metrics::name;
 use crate::training::trainer::Trainer;
 
-/// The predictions for a row beside its labels, in words.
+/// The predictions for a row beside its labels, in words, or the number that it is taken for.
 pub(crate) fn labels(
     model: &LoadedModel,
     trainer: &Trainer,
     example: &Example,
     row: usize,
-    predicted: &[i32],
+    (predicted, number): (&[i32], Option<f32>),
 ) -> Result<SampleReport> {
     let record = &trainer.adapter.task;
     let classes = &record.classes;
     let text = match record.task {
+        Task::Regression => number.map_or_else(String::new, |number| format!("{number:.3}")),
         Task::MaskedFill => {
             let tokens: Vec<u32> = predicted.iter().map(|token| token.cast_unsigned()).collect();
             model.tokenizer.decode(&tokens)?.trim().to_owned()

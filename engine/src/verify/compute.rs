@@ -214,7 +214,19 @@ impl Setup<'_> {
         let types = self.case.integers(&format!("in/{side}/token_type_ids")).ok();
         let types = types.map(|(_, types)| self.behind_soft(&small(types), text, |_| 0));
         let rows = (0..batch).collect();
-        Ok(TokenBatch { rows, batch, seq, tokens, mask, labels, types, source: None, task, contest: None })
+        Ok(TokenBatch {
+            rows,
+            batch,
+            seq,
+            tokens,
+            mask,
+            labels,
+            targets: Vec::new(),
+            types,
+            source: None,
+            task,
+            contest: None,
+        })
     }
 
     /// Token that stands in a target where there is no label, and behind a text that ended.
@@ -254,7 +266,7 @@ impl Setup<'_> {
             return Ok(head_logits(hidden.reshape([batch.batch * batch.seq, d_out]), head));
         }
         let everywhere = match batch.task {
-            Task::SequenceClassification => batch.labels.clone(),
+            Task::SequenceClassification | Task::Regression => batch.labels.clone(),
             _ => vec![0; batch.batch * batch.seq],
         };
         loss::logits(model, conditioning, &TokenBatch { labels: everywhere, ..batch.clone() }, &self.device)

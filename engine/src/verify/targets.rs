@@ -22,5 +22,6 @@ pub(super) fn targets(
         shifted.extend_from_slice(row);
     }
     let (rows, source, task) = ((0..batch).collect(), Some(source), Task::Seq2Seq);
-    TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, types: None, source, task, contest: None }
+    let targets = Vec::new();
+    TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, targets, types: None, source, task, contest: None }
 }

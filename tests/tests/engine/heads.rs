@@ -94,7 +94,7 @@ fn evaluated(talk: &Talk, folder: &Path, data: DataConfig) -> Result<(f64, f64),
     let mut events = talk.until_end();
     match (events.pop(), events.pop()) {
         (Some(Report::Failed(failure)), _) => Err(failure.what.to_string()),
-        (_, Some(Report::Score { loss, figures, .. })) => Ok((loss, figures.unwrap().accuracy)),
+        (_, Some(Report::Score { loss, figures, .. })) => Ok((loss, figures.unwrap().accuracy.unwrap())),
         (last, _) => panic!("{last:?}"),
     }
 }
@@ -142,11 +142,11 @@ fn other(class: &str) -> &str {
 fn a_causal_model_without_the_head_that_writes_classifies_and_says_so() {
     let qwen2 = heads().join("qwen2-texts/model");
     let tasks = |model: &Path| ModelFolder::open(model).unwrap().tasks().to_vec();
-    assert_eq!(tasks(&qwen2), [Task::SequenceClassification]);
+    assert_eq!(tasks(&qwen2), [Task::SequenceClassification, Task::Regression]);
     // Its embeddings are what it writes with.
     assert_eq!(
         tasks(&heads().join("gpt2-texts/model")),
-        [Task::SequenceClassification, Task::Causal, Task::MultipleChoice]
+        [Task::SequenceClassification, Task::Causal, Task::MultipleChoice, Task::Regression]
     );
     let talk = Talk::new();
     let stream = Stream { prompt: Prompt::Text("the".to_owned()), adapter: None, strength: 1.0, task: None };

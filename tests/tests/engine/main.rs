@@ -22,6 +22,7 @@ mod loaded;
 mod methods;
 mod optimizers;
 mod peft;
+mod regression;
 mod resume;
 mod rows;
 mod seq2seq;

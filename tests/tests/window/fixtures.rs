@@ -139,6 +139,7 @@ pub(crate) fn preview_rows() -> DataPreview {
         truncated_rows: 14,
         notices: Vec::new(),
         chat: false,
+        has_references: false,
         skipped: vec![(17, sentence!("the target is empty"))],
         skipped_rows: 4,
         lengths: (0..1196u32).map(|i| 20 + (i * 7919 % 61) + (i * 104_729 % 37)).collect(),

@@ -6,6 +6,7 @@ mod evaluate;
 mod experiments;
 mod explorer;
 mod fixtures;
+mod further;
 mod init_comparison;
 mod insight;
 mod keys;

@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_table_has_each_adapter_their_mean_the_best_and_the_vote() {
-        let figures = |accuracy| ClassificationMetrics { accuracy, ..ClassificationMetrics::default() };
+        let figures = |accuracy| ClassificationMetrics { accuracy: Some(accuracy), ..ClassificationMetrics::default() };
         let row = EnsembleRow { row: 1, reference: "a".to_owned(), answers: Vec::new(), vote: "a".to_owned() };
         let (members, rows) = (vec![figures(0.5), figures(0.75)], vec![row; 4]);
         let vote = EnsembleReport { members, vote: figures(1.0), by_score: 1, rows };

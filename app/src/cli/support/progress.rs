@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use engine::protocol::{Phase, Report};
-use engine::training::{ClassificationMetrics, EvaluationReport, NamedMetrics, RunFacts, SampleReport, StepReport};
+use engine::training::{
+    ClassificationMetrics, EvaluationReport, NamedMetrics, RegressionMetrics, RunFacts, SampleReport, StepReport,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::support::json;
@@ -204,12 +206,15 @@ fn stepping() -> ProgressStyle {
 
 /// `accuracy 91.2 % · macro F1 90.8 %`, entities first where there are some.
 pub(in crate::cli) fn figures_line(figures: &ClassificationMetrics) -> String {
+    if let Some(RegressionMetrics { pearson, spearman, mse }) = figures.regression.as_deref() {
+        return format!("Pearson {pearson:.3} · Spearman {spearman:.3} · MSE {mse:.4}");
+    }
     let percent = |name: &str, share: f64| format!("{name} {:.1} %", 100.0 * share);
-    let mut parts = vec![percent("accuracy", figures.accuracy)];
+    let mut parts = vec![percent("accuracy", figures.accuracy.unwrap_or_default())];
     if let Some(share) = figures.entity_f1 {
         parts.insert(0, percent("entity F1", share));
     }
-    if let Some(answers) = figures.answers {
+    if let Some(answers) = &figures.answers {
         parts[0] = percent("exact match", answers.exact_match);
         parts.push(percent("F1", answers.f1));
     }

@@ -7,6 +7,7 @@ use engine::sentence;
 use serde_json::{Map, Value};
 
 use crate::cli::support::error::CliError;
+use crate::typed_value::read_value;
 
 /// The setting of that name.
 fn find(key: &str) -> Result<&'static Setting, CliError> {
@@ -71,22 +72,6 @@ pub(in crate::cli) fn says(assignments: &[String], key: &str) -> bool {
         let aliases = Setting::find(key).map_or(&[][..], |setting| setting.aliases);
         schema::current(name) == key || aliases.iter().any(|alias| alias.name == last)
     })
-}
-
-/// As TOML reads it where that makes sense; quotes are not needed.
-fn read_value(kind: Kind, text: &str) -> Value {
-    let trimmed = text.trim();
-    let quoted = trimmed.len() >= 2 && (trimmed.starts_with('"') || trimmed.starts_with('\''));
-    let as_is = || Value::String(text.to_owned());
-    let text = trimmed;
-    let as_toml = || text.parse::<toml::Value>().ok().and_then(|value| serde_json::to_value(value).ok());
-    let as_text = || Value::String(text.to_owned());
-    match kind {
-        Kind::Words if quoted => as_toml().unwrap_or_else(as_is),
-        Kind::Words => as_is(),
-        Kind::Text | Kind::Path if !quoted => as_text(),
-        _ => as_toml().unwrap_or_else(as_text),
-    }
 }
 
 /// Refuses unknown keys, and writes short forms out.

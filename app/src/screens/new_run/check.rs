@@ -34,6 +34,8 @@ pub enum Field {
     Precision,
     /// A list in the field of this setting.
     List(&'static str),
+    /// This setting, which has no control of its own.
+    Setting(&'static str),
 }
 
 /// A sentence under a field.
@@ -99,6 +101,7 @@ impl RunForm {
             issue(Field::MaxTokens, t!("issue.rows_too_long", positions = model.n_positions, room = room));
         }
         issues.extend(self.check_method(facts.model));
+        issues.extend(self.check_further());
         let mut issue = |field, sentence: String| issues.push(Issue { field, sentence });
         let rate = self.first_rate().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);
         // What is wrong with a list of rates is said where its values are.

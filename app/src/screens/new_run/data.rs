@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use egui::{RichText, Ui};
-use engine::config::{Task, Truncate};
+use engine::config::{LearnedTurns, References, Task, Truncate};
 use engine::data::{DataPreview, TokenRow};
 
 use super::candidates::candidates_ui;
@@ -43,10 +43,13 @@ pub(super) fn data_ui(
         let columns = state.new_run.preview.known().map_or(&[][..], |preview| &preview.columns);
         let task = form.shown_task(state.model_asked(&form.text.model));
         mapping_ui(ui, form, columns, task, state.new_run.preview.known());
+        several_texts_ui(ui, form, task, state.new_run.preview.known());
         match task {
             Task::Causal | Task::Seq2Seq | Task::MultipleChoice => templates_ui(ui, form, issues),
             Task::MaskedFill => mask_ui(ui, form),
-            Task::SequenceClassification | Task::QuestionAnswering => second_ui(ui, form, columns, task),
+            Task::SequenceClassification | Task::Regression | Task::QuestionAnswering => {
+                second_ui(ui, form, columns, task)
+            }
             Task::TokenClassification => {}
         }
         candidates_ui(ui, form, task, state.new_run.preview.known());
@@ -152,6 +155,7 @@ fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, p
     let (source_name, target_name) = match task {
         Task::Causal | Task::Seq2Seq => (t!("data.source"), t!("data.target")),
         Task::SequenceClassification | Task::TokenClassification => (t!("data.text"), t!("data.label")),
+        Task::Regression => (t!("data.text"), t!("data.number")),
         Task::MultipleChoice => (t!("data.source"), t!("data.label")),
         Task::QuestionAnswering => (t!("data.question"), t!("data.answer")),
         Task::MaskedFill => (t!("data.source"), t!("data.answer")),
@@ -174,6 +178,31 @@ fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, p
             field::choice_ui(ui, "target", &mut form.config.data.target_column, &target)
         });
     });
+}
+
+/// What is learned of a source with several references, and of a conversation, where the rows have them or it was chosen.
+fn several_texts_ui(ui: &mut Ui, form: &mut RunForm, task: Task, preview: Option<&DataPreview>) {
+    let data = &mut form.config.data;
+    let has = |has: fn(&DataPreview) -> bool| task.writes() && preview.is_some_and(has);
+    if has(|preview| preview.has_references) || data.references == References::One {
+        let choices = [
+            (References::Each, t!("data.references_each").to_owned()),
+            (References::One, t!("data.references_one").to_owned()),
+            (References::First, t!("data.references_first").to_owned()),
+        ];
+        field::field_ui(ui, t!("data.references"), &help_of("data.references"), None, |ui| {
+            field::choice_ui(ui, "references", &mut data.references, &choices)
+        });
+    }
+    if has(|preview| preview.chat) || data.learned_turns == LearnedTurns::Last {
+        let choices = [
+            (LearnedTurns::All, t!("data.turns_all").to_owned()),
+            (LearnedTurns::Last, t!("data.turns_last").to_owned()),
+        ];
+        field::field_ui(ui, t!("data.learned_turns"), &help_of("data.learned_turns"), None, |ui| {
+            field::choice_ui(ui, "learned_turns", &mut data.learned_turns, &choices)
+        });
+    }
 }
 
 /// The second text of a pair.

@@ -9,6 +9,7 @@ mod data;
 mod datasets;
 mod experiment_card;
 pub mod form;
+pub mod further;
 mod hub_rows;
 mod init_comparison;
 mod lr_range_test;

@@ -158,7 +158,10 @@ fn head_ui(ui: &mut Ui, form: &mut RunForm, model: &ModelSummary, state: &State)
     };
     let more = if classes.len() > CLASSES_SHOWN { ", …" } else { "" };
     let names = format!("{}{more}", classes[..classes.len().min(CLASSES_SHOWN)].join(", "));
-    let named = t!("head.classes", n = classes.len(), names = names);
+    let named = match its {
+        Task::Regression => t!("head.number").to_owned(),
+        _ => t!("head.classes", n = classes.len(), names = names),
+    };
     let task = form.shown_task(Some(model));
     if task != its {
         return note_ui(ui, t!("head.other_task", task = task_name(its), classes = named));
@@ -184,6 +187,7 @@ fn task_name(task: Task) -> &'static str {
         Task::Seq2Seq => t!("task.seq2seq"),
         Task::SequenceClassification => t!("task.sequence"),
         Task::TokenClassification => t!("task.token"),
+        Task::Regression => t!("task.regression"),
         Task::MaskedFill => t!("task.masked"),
         Task::MultipleChoice => t!("task.choice"),
         Task::QuestionAnswering => t!("task.question"),
@@ -196,6 +200,7 @@ fn task_note(task: Task) -> &'static str {
         Task::Seq2Seq => t!("task.seq2seq_note"),
         Task::SequenceClassification => t!("task.sequence_note"),
         Task::TokenClassification => t!("task.token_note"),
+        Task::Regression => t!("task.regression_note"),
         Task::MaskedFill => t!("task.masked_note"),
         Task::MultipleChoice => t!("task.choice_note"),
         Task::QuestionAnswering => t!("task.question_note"),

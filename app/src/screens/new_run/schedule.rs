@@ -1,10 +1,11 @@
 //! The card *Schedule*: how long, how fast, on what; the rest is folded away with a count of what was changed.
 
 use egui::{CollapsingHeader, ComboBox, RichText, Ui};
-use engine::config::{RunConfig, TrainingConfig};
+use engine::config::{CandidateSource, RunConfig, Task, TrainingConfig};
 use engine::device::DeviceChoice;
 use engine::nn::Precision;
 use engine::recipes::Recipe;
+use engine::training::best_metrics;
 
 use super::check::{Field, Issue};
 use super::form::{LengthUnit, RunForm};
@@ -56,7 +57,8 @@ pub(super) fn schedule_ui(
                 if experiment.is_some() || form.vary.strategy.kind != StrategyKind::All {
                     strategy::strategy_ui(ui, form);
                 }
-                advanced_ui(ui, form);
+                let task = form.shown_task(state.model_asked(&form.text.model));
+                advanced_ui(ui, form, task);
             });
             lr_range_test::lr_range_test_ui(ui, form, ready, state, out);
         }
@@ -176,7 +178,22 @@ fn precision_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
     });
 }
 
-fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
+/// The figure by which an evaluation is the best, of those that the task has.
+fn best_metric_ui(ui: &mut Ui, form: &mut RunForm, task: Task) {
+    let is_ranked = form.data_config().candidate_source() != CandidateSource::None;
+    let metric = &mut form.config.training.best_metric;
+    let mut names = best_metrics(task, is_ranked);
+    // As a run file says it, or of another task.
+    if !names.contains(&metric.as_str()) {
+        names.insert(0, metric.as_str());
+    }
+    let choices: Vec<(String, String)> = names.into_iter().map(|name| (name.to_owned(), name.to_owned())).collect();
+    field::field_ui(ui, t!("schedule.best_metric"), &help_of("training.best_metric"), None, |ui| {
+        field::choice_ui(ui, "best_metric", metric, &choices)
+    });
+}
+
+fn advanced_ui(ui: &mut Ui, form: &mut RunForm, task: Task) {
     ui.add_space(6.0);
     optimizer::optimizer_ui(ui, form);
     ui.columns(3, |sides| {
@@ -210,6 +227,7 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
             listed::seed_ui(ui, (lists, "seed"), &mut form.config.seed)
         });
     });
+    best_metric_ui(ui, form, task);
     let recompute = &mut form.config.training.gradient_checkpointing;
     field::check_ui(ui, recompute, t!("schedule.recompute"), &help_of("training.gradient_checkpointing"));
     let dropout = &mut form.config.training.base_dropout;

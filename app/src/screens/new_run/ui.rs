@@ -14,7 +14,7 @@ use super::form::RunForm;
 use super::hub_rows::wanted_rows;
 use super::state::preview::{PreviewOf, PreviewQuestion};
 use super::vary::{Known, Variation};
-use super::{data, init_comparison, method, model, rows, schedule};
+use super::{data, further, init_comparison, method, model, rows, schedule};
 use crate::action::{Action, Pick};
 use crate::i18n::{Language, tell};
 use crate::screens::library::action::LibraryAction;
@@ -170,6 +170,8 @@ impl NewRun {
             ui.add_space(4.0);
             let named = self.checked.varied.as_ref().map(|varied| varied.experiment.name.as_str());
             schedule::schedule_ui(ui, &mut form, state, (&issues, ready.as_deref(), named), out);
+            ui.add_space(4.0);
+            further::further_ui(ui, &mut form, &issues);
             if narrow {
                 ui.add_space(4.0);
                 self.costs_card_ui(ui, &form, state, out);

@@ -1,6 +1,7 @@
 //! The screen *Training*: one run, live, finished or reopened.
 
 mod curve_plot;
+mod figures;
 mod plots;
 pub mod state;
 mod tabs;

@@ -3,6 +3,7 @@
 use egui::{RichText, ScrollArea, Ui};
 use engine::training::{NamedMetrics, SampleReport};
 
+use super::figures::told;
 use super::state::RunView;
 use crate::format;
 use crate::i18n::tell;
@@ -76,10 +77,14 @@ impl Tabs {
             let loss = evaluation.map_or_else(|| "–".to_owned(), |e| format::figure(e.loss));
             let mut line = t!("training.samples_at", step = shown, loss = loss);
             if let Some(figures) = evaluation.and_then(|e| e.figures.as_ref()) {
-                let accuracy = format!("{:.1}", 100.0 * figures.accuracy);
-                line.push_str(&t!("training.samples_accuracy", accuracy = accuracy));
+                if let Some(accuracy) = figures.accuracy {
+                    line.push_str(&t!("training.samples_accuracy", accuracy = format!("{:.1}", 100.0 * accuracy)));
+                }
+                if let Some(numbers) = &figures.regression {
+                    line.push_str(&format!(" · {} {:.3}", t!("training.pearson"), numbers.pearson));
+                }
                 for NamedMetrics { name, figures } in &figures.datasets {
-                    line.push_str(&format!(" · {name} {:.1} %", 100.0 * figures.accuracy));
+                    line.push_str(&format!(" · {name} {}", told(figures)));
                 }
             }
             ui.label(RichText::new(line).color(tokens(ui).muted));

@@ -8,6 +8,7 @@ use engine::nn::Precision;
 use engine::protocol::Phase;
 use engine::training::NamedMetrics;
 
+use super::figures::{main_figure, told};
 use super::plots::Plots;
 use super::state::RunView;
 use super::tabs::Tabs;
@@ -295,16 +296,17 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
             tile_ui(&mut c[4], t!("training.rows"), &rows, &place);
             if let Some(figures) = figures {
                 let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-                let (name, share) = match figures.entity_f1 {
-                    Some(share) => (t!("training.entity_f1"), share),
-                    None => (t!("training.accuracy"), figures.accuracy),
-                };
+                let (name, shown) = main_figure(figures);
                 let ranks = figures
                     .ranking
                     .map(|ranks| t!("training.ranks", ten = percent(ranks.p_at_10), mrr = format!("{:.3}", ranks.mrr)));
+                let numbers = figures.regression.as_ref().map(|of| {
+                    let (spearman, mse) = (format!("{:.3}", of.spearman), format::figure(of.mse));
+                    t!("training.numbers", spearman = spearman, mse = mse)
+                });
                 let note = figures.macro_f1.map(|share| t!("training.macro_f1", share = percent(share))).or(ranks);
-                let tile = tile_ui(&mut c[5], name, &percent(share), &note.unwrap_or_default());
-                let of = |of: &NamedMetrics| format!("{} {}", of.name, percent(of.figures.accuracy));
+                let tile = tile_ui(&mut c[5], name, &shown, &note.or(numbers).unwrap_or_default());
+                let of = |of: &NamedMetrics| format!("{} {}", of.name, told(&of.figures));
                 let matthews = figures.matthews.map(|of| t!("training.matthews", figure = format!("{of:.3}")));
                 let more: Vec<String> = matthews.into_iter().chain(figures.datasets.iter().map(of)).collect();
                 if !more.is_empty() {

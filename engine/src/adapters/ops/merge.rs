@@ -254,6 +254,11 @@ fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &P
         let numbered = |(at, name): (usize, &String)| (name.clone(), json!(at));
         config["label2id"] = Value::Object(adapter.task.classes.iter().enumerate().map(numbered).collect());
     }
+    let is_number = adapter.task.task == Task::Regression;
+    if is_number {
+        config["id2label"] = json!({ "0": "LABEL_0" });
+        config["label2id"] = json!({ "LABEL_0": 0 });
+    }
     if let Some(family) = class_prefix(base.shape().architecture) {
         let kind = match adapter.task.task {
             Task::TokenClassification => "TokenClassification",
@@ -264,6 +269,9 @@ fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &P
         // What the checkpoint's own head was trained for.
         if let Some(options) = config.as_object_mut() {
             options.remove("problem_type");
+        }
+        if is_number {
+            config["problem_type"] = json!("regression");
         }
         config["architectures"] = json!([format!("{family}For{kind}")]);
     }

@@ -64,9 +64,18 @@ const RUN_AND_DATA: &[Setting] = &[
     ),
     choice(
         "task",
-        &["causal", "seq2seq", "sequence_classification", "token_classification", "masked_fill", "multiple_choice"],
-        "What is learned of a row: causal, seq2seq, sequence_classification, token_classification, masked_fill or \
-         multiple_choice; none is what the model does",
+        &[
+            "causal",
+            "seq2seq",
+            "sequence_classification",
+            "token_classification",
+            "regression",
+            "masked_fill",
+            "question_answering",
+            "multiple_choice",
+        ],
+        "What is learned of a row: causal, seq2seq, sequence_classification, token_classification, regression, \
+         masked_fill, question_answering or multiple_choice; none is what the model does",
     )
     .also(&[read("task_type", Reading::Words(TASKS))])
     .or_none(),

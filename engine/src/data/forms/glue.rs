@@ -47,7 +47,7 @@ fn read_pairs(table: Table, _: &Asked) -> Result<Found> {
     let what = match told {
         "score" | "similarity_score" => {
             sentence!(
-                "{first} and {second} have a measured {told}, which is a number and no class",
+                "{first} and {second} have a measured {told}, which is a number and no class: task = regression learns it",
                 first,
                 second,
                 told

@@ -117,7 +117,7 @@ fn settled(found: Found, form: &str, source: Option<&str>, asked: &Asked) -> Res
         return Ok(table);
     }
     let (first, second) = match usual.as_slice() {
-        [first, second] if asked.task.has_classes() => (vec![*first], table.column(second)),
+        [first, second] if asked.task.has_classes() || asked.task.is_of_texts() => (vec![*first], table.column(second)),
         all => (all.to_vec(), None),
     };
     let joint = first.join(JOINT);

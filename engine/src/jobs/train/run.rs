@@ -68,6 +68,8 @@ struct Texts {
 struct Said {
     row: usize,
     predicted: Vec<i32>,
+    /// In a regression.
+    number: Option<f32>,
 }
 
 /// A run whose model, rows and adapter are there.
@@ -101,20 +103,20 @@ pub(super) struct Run {
 
 impl Evaluation {
     /// Keeps the predictions for the first rows, to be shown.
-    fn note(&mut self, batch: &TokenBatch, predicted: &[i32], rows: usize) {
-        if predicted.is_empty() {
+    fn note(&mut self, batch: &TokenBatch, (predicted, numbers): (&[i32], &[f32]), rows: usize) {
+        if predicted.is_empty() && numbers.is_empty() {
             return;
         }
         for (index, &row) in batch.rows.iter().enumerate().filter(|(_, row)| **row < rows) {
             let labels = batch.labeled().into_iter().zip(predicted);
             let predicted = labels.filter(|((at, _), _)| batch.row_of(*at) == index).map(|(_, guess)| *guess).collect();
-            self.said.push(Said { row, predicted });
+            self.said.push(Said { row, predicted, number: numbers.get(index).copied() });
         }
     }
 
     /// The same of candidates.
     fn note_ranked(&mut self, ranked: &[RankedRow], rows: usize) {
-        let best = |found: &RankedRow| Said { row: found.row, predicted: vec![found.best as i32] };
+        let best = |found: &RankedRow| Said { row: found.row, predicted: vec![found.best as i32], number: None };
         self.said.extend(ranked.iter().filter(|found| found.row < rows).map(best));
     }
 }
@@ -310,8 +312,10 @@ impl Run {
                 evaluation.nll += scored.nll;
                 evaluation.tokens += scored.labels;
                 evaluation.tally.add(batch, &scored.predicted);
+                evaluation.tally.add_numbers(batch, &scored.numbers);
                 evaluation.tally.add_spans(batch, &scored.spans, &self.validation);
-                evaluation.note(batch, &scored.predicted, self.config.training.sample_rows);
+                let said = (scored.predicted.as_slice(), scored.numbers.as_slice());
+                evaluation.note(batch, said, self.config.training.sample_rows);
             }
             evaluation.next_batch += 1;
             self.next = Next::Evaluate(evaluation);
@@ -366,7 +370,9 @@ impl Run {
                         example,
                         (said.row, said.predicted[0]),
                     )?,
-                    false => samples::labels(&self.model, &self.trainer, example, said.row, &said.predicted)?,
+                    false => {
+                        samples::labels(&self.model, &self.trainer, example, said.row, (&said.predicted, said.number))?
+                    }
                 };
                 self.folder.append(&Record::Sample(report.clone()))?;
                 out.send(Report::Sample(Box::new(report)));

@@ -17,11 +17,11 @@ use crate::{Sentence, sentence};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PretrainedHead {
-    /// It names the class of a text or of its tokens.
+    /// It names the class of a text or of its tokens, or tells a number of a text.
     Names {
-        /// Classification of texts or of tokens.
+        /// Classification of texts or of tokens, or regression.
         task: Task,
-        /// Names of the classes, in the order of its scores.
+        /// Names of the classes, in the order of its scores; none of a regression.
         classes: Vec<String>,
     },
     /// It is not computed here; the sentence says why.
@@ -49,6 +49,9 @@ impl PretrainedHead {
         };
         if its != task {
             return Err(sentence!("it is for {its}", its));
+        }
+        if task == Task::Regression {
+            return Ok(vec![0]);
         }
         let place = |class: &String| own.iter().position(|name| name == class);
         if let Some(order) = classes.iter().map(place).collect::<Option<Vec<_>>>()
@@ -127,16 +130,19 @@ fn names(
         name if name.ends_with("ForQuestionAnswering") => Task::QuestionAnswering,
         other => return Err(sentence!("the checkpoint was saved as {other}", other)),
     };
+    let problem = config.get("problem_type").and_then(Value::as_str);
     let kind = head_kind(architecture, task)
         .ok_or_else(|| sentence!("{architecture} cannot do {task} here", architecture, task))?;
-    if let Some(problem) = config.get("problem_type").and_then(Value::as_str)
-        && problem != "single_label_classification"
-    {
-        return Err(sentence!("it was trained for problem_type = {problem}, which names no single class", problem));
-    }
     let shape_of = |name: &str| files.shape(name);
     let last = kind.parameter_shapes(width, 0).iter().rev().find(|(_, shape)| shape.len() == 2).map(|(name, _)| *name);
     let n_classes = last.and_then(shape_of).and_then(|shape| shape.first()).copied().unwrap_or(0);
+    // One score is a number, also where transformers has not said so yet.
+    let is_number = task == Task::SequenceClassification && n_classes == 1;
+    if let Some(problem) = problem
+        && problem != if is_number { "regression" } else { "single_label_classification" }
+    {
+        return Err(sentence!("it was trained for problem_type = {problem}, which names no single class", problem));
+    }
     let other = kind.parameter_shapes(width, n_classes).into_iter().find(|(name, shape)| shape_of(name) != Some(shape));
     if let Some((name, _)) = other {
         return Err(sentence!(
@@ -151,6 +157,9 @@ fn names(
             n_classes,
             max_classes = MAX_CLASSES
         ));
+    }
+    if is_number {
+        return Ok(PretrainedHead::Names { task: Task::Regression, classes: Vec::new() });
     }
     if n_classes < 2 {
         return Err(sentence!("it gives {n_classes} score, which names no class", n_classes));

@@ -61,6 +61,9 @@ impl ModelFolder {
         let mut folder = Self { path, architecture, config, files, tasks, own_head: None, unread_options, dropout };
         let (name, width) = (folder.shape().architecture, folder.head_width());
         folder.own_head = PretrainedHead::find(name, width, options, &folder.files);
+        if let Some(PretrainedHead::Names { task: Task::Regression, .. }) = folder.own_head {
+            folder.tasks.sort_by_key(|task| *task != Task::Regression);
+        }
         Ok(folder)
     }
 
@@ -205,14 +208,14 @@ const OWN_HEADS: [&str; 2] = ["lm_head.weight", "embed_out.weight"];
 fn causal_tasks(config: &serde_json::Value, is_tied: bool, files: &WeightFiles) -> Vec<Task> {
     let has_head = is_tied || OWN_HEADS.iter().any(|name| files.contains(name));
     if !has_head && files.contains("score.weight") {
-        return vec![Task::SequenceClassification];
+        return vec![Task::SequenceClassification, Task::Regression];
     }
     let saved = config.pointer("/architectures/0").and_then(|name| name.as_str()).unwrap_or_default();
     let mut tasks = vec![Task::Causal, Task::SequenceClassification];
     if saved.ends_with("ForSequenceClassification") {
         tasks.reverse();
     }
-    tasks.push(Task::MultipleChoice);
+    tasks.extend([Task::MultipleChoice, Task::Regression]);
     tasks
 }
 
@@ -225,6 +228,7 @@ fn seq2seq_tasks(config: &serde_json::Value, classes: Option<&str>) -> Vec<Task>
         None => vec![Task::Seq2Seq],
     };
     tasks.push(Task::MultipleChoice);
+    tasks.extend(classes.map(|_| Task::Regression));
     tasks
 }
 
@@ -251,6 +255,6 @@ fn encoder_tasks(config: &serde_json::Value, files: &WeightFiles) -> Vec<Task> {
         _ => Task::SequenceClassification,
     };
     tasks.sort_by_key(|task| *task != first);
-    tasks.push(Task::MultipleChoice);
+    tasks.extend([Task::MultipleChoice, Task::Regression]);
     tasks
 }

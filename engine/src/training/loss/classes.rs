@@ -1,9 +1,8 @@
-//! The class of a text or of a token: the scores that the trained head gives.
+//! The class or the number of a text, or the class of a token: the scores that the trained head gives.
 
 use burn::tensor::{Device, Tensor};
 
 use super::{on_device, rows_at};
-use crate::config::Task;
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
 use crate::models::{Conditioning, Model};
@@ -22,12 +21,12 @@ pub(super) fn logits(
     let places = batch.labeled().into_iter().map(|(at, _)| at);
     let rows = places.clone().map(|at| batch.row_of(at));
     let vectors = match (model, batch.task) {
-        (Model::Encoder(model), Task::SequenceClassification) => {
+        (Model::Encoder(model), task) if task.is_of_texts() => {
             let rows = rows.map(|row| row as i32).collect();
             model.text_vector(hidden).select(0, on_device(rows, device))
         }
         // Only the last token of a text has seen all of it.
-        (Model::Causal(_), Task::SequenceClassification) => {
+        (Model::Causal(_), task) if task.is_of_texts() => {
             rows_at(hidden, rows.map(|row| row * batch.seq + batch.last_of(row)), device)
         }
         (Model::Seq2Seq(model), _) => model.class_vectors(rows_at(hidden, places, device)),

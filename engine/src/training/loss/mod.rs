@@ -4,6 +4,7 @@ mod causal;
 mod classes;
 mod contest;
 mod masked;
+mod numbers;
 mod spans;
 
 pub(crate) use self::contest::{label_nll, row_scores, vocabulary_logits};
@@ -28,7 +29,8 @@ pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(Toke
     batches.into_iter().map(|batch| (batch, weight)).collect()
 }
 
-/// Sum of the negative log-likelihoods of a batch's labels in nats, `[1]`, and how many labels there are.
+/// Sum of the negative log-likelihoods of a batch's labels in nats, in a regression of the squared errors, `[1]`, and how many
+/// labels there are.
 ///
 /// # Errors
 /// The model cannot do the batch's task.
@@ -62,21 +64,26 @@ pub(crate) fn nll_of_hidden(
     }
     let labels = batch.labeled();
     let logits = logits_of_hidden(model, conditioning, batch, hidden, device)?;
+    if batch.task == Task::Regression {
+        return Ok((numbers::squared_error(logits, batch, device), labels.len()));
+    }
     Ok((nll(possible(logits, conditioning, &labels, device), &labels, device), labels.len()))
 }
 
 /// A batch, scored.
 pub struct Scored {
-    /// Sum over the labels, in nats.
+    /// Sum over the labels, in nats; in a regression the sum of the squared errors.
     pub nll: f64,
     /// Number of labels.
     pub labels: usize,
-    /// The most probable label at each place of [`TokenBatch::labeled`]; empty for a task that writes.
+    /// The most probable label at each place of [`TokenBatch::labeled`]; empty for a task that writes and in a regression.
     pub predicted: Vec<i32>,
     /// Log-probability of each predicted label, in nats.
     pub log_probabilities: Vec<f64>,
     /// Of a place in a text the scores of all tokens, `[2 · batch, seq]`; else empty.
     pub spans: Vec<f32>,
+    /// In a regression the number that each row is taken for; else empty.
+    pub numbers: Vec<f32>,
 }
 
 /// The loss of a batch, and where the labels are few enough to be looked at, what the model takes for them.
@@ -92,10 +99,15 @@ pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, dev
             predicted: Vec::new(),
             log_probabilities: Vec::new(),
             spans: Vec::new(),
+            numbers: Vec::new(),
         });
     }
     let labels = batch.labeled();
-    let logits = possible(logits(model, conditioning, batch, device)?, conditioning, &labels, device);
+    let logits = logits(model, conditioning, batch, device)?;
+    if batch.task == Task::Regression {
+        return numbers::score(logits, batch);
+    }
+    let logits = possible(logits, conditioning, &labels, device);
     let [_, width] = logits.dims();
     let nll = f64::from(nll(logits.clone(), &labels, device).into_scalar::<f32>());
     let best = |row: &[f32]| {
@@ -105,7 +117,7 @@ pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, dev
     let scores = floats(logits)?;
     let (predicted, log_probabilities) = scores.chunks_exact(width.max(1)).map(best).unzip();
     let spans = if batch.task == Task::QuestionAnswering { scores } else { Vec::new() };
-    Ok(Scored { nll, labels: labels.len(), predicted, log_probabilities, spans })
+    Ok(Scored { nll, labels: labels.len(), predicted, log_probabilities, spans, numbers: Vec::new() })
 }
 
 /// Hidden states of a batch's tokens, of its targets where there are sources, `[batch, seq, d_model]`. Positions count

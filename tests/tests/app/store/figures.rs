@@ -28,8 +28,13 @@ fn the_figures_of_a_row_are_those_of_the_evaluation_that_is_kept() {
     let run = bench.begin(20);
     let classes = RunFacts { task: Task::SequenceClassification, ..facts(20, 0) };
     bench.tell(Report::RunStarted(Box::new(classes)));
-    let right =
-        |accuracy| Some(ClassificationMetrics { accuracy, macro_f1: Some(0.25), ..ClassificationMetrics::default() });
+    let right = |accuracy| {
+        Some(ClassificationMetrics {
+            accuracy: Some(accuracy),
+            macro_f1: Some(0.25),
+            ..ClassificationMetrics::default()
+        })
+    };
     evaluated(&bench, 10, right(0.5), None);
     assert!(figures(&bench).is_empty(), "nothing is kept yet that computes it");
     kept(&bench, &run, 10);

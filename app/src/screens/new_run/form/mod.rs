@@ -5,13 +5,16 @@ mod rate;
 
 use std::path::{Path, PathBuf};
 
+use engine::config::schema::Setting;
 use engine::config::{CandidateSource, DataConfig, LossReduction, MethodConfig, RunConfig, Task, TrainingConfig};
+use engine::error::EngineError;
 use engine::models::ModelSummary;
 use engine::recipes::{Form, Scale, recommended_learning_rate};
 use serde::{Deserialize, Serialize};
 
 pub use self::choices::{InitKind, LengthUnit, Switched, WarmUp};
 use super::check::{Field, Issue};
+use super::further::{Typed, has_control};
 use super::tuning::{MethodKind, Tuning};
 use super::vary::Vary;
 use crate::home::typed;
@@ -39,6 +42,8 @@ pub struct RunForm {
     pub scale: Option<Scale>,
     /// What varies, where the form is an experiment.
     pub vary: Vary,
+    /// Rows of settings that have no control of their own.
+    pub further: Typed,
 }
 
 /// Paths and numbers as they are typed.
@@ -115,6 +120,7 @@ impl From<&RunConfig> for RunForm {
             rate_edited: !Scale::ALL.into_iter().any(is_usual),
             scale: None,
             vary: Vary::default(),
+            further: Typed::new(),
         }
     }
 }
@@ -194,7 +200,17 @@ impl RunForm {
         if config.name.is_empty() {
             config.name = default_name(&config);
         }
-        config.check().map_err(|error| Issue { field: Field::Epochs, sentence: tell(&error.sentence()) })?;
+        config.check().map_err(|error| {
+            let field = match &error {
+                EngineError::Setting { field, .. }
+                    if Setting::find(field).is_some() && !has_control(field, &self.settings_tree()) =>
+                {
+                    Field::Setting(field)
+                }
+                _ => Field::Epochs,
+            };
+            Issue { field, sentence: tell(&error.sentence()) }
+        })?;
         Ok(config)
     }
 
@@ -213,6 +229,7 @@ impl RunForm {
             mine.eval_every != usual.eval_every,
             mine.sample_rows != usual.sample_rows,
             mine.sample_tokens != usual.sample_tokens,
+            mine.best_metric != usual.best_metric,
             !self.memory.max_grad_norm.on || (self.memory.max_grad_norm.value - 1.0).abs() > 1e-9,
             self.memory.patience.on,
             self.config.seed != 42,

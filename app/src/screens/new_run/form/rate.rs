@@ -73,6 +73,8 @@ impl RunForm {
         self.text.learning_rate = crate::format::scientific(training.learning_rate);
         self.config.training = training;
         self.config.generation = recipe.sampling(&self.config.generation);
+        // What the recipe decides stands in the rows.
+        self.further.clear();
         self.rate_edited = !self.has_usual_rate();
     }
 }

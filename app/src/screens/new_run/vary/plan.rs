@@ -104,6 +104,7 @@ impl RunForm {
         if let Some(rate) = self.first_rate().filter(|_| list_of(&self.text.learning_rate).is_some()) {
             self.text.learning_rate = crate::format::scientific(rate);
         }
+        self.further_without_lists();
         self.vary = Vary::default();
     }
 

@@ -277,7 +277,7 @@ pub(crate) fn task_type(task: Task) -> Option<&'static str> {
     match task {
         Task::Causal => Some("CAUSAL_LM"),
         Task::Seq2Seq => Some("SEQ_2_SEQ_LM"),
-        Task::SequenceClassification => Some("SEQ_CLS"),
+        Task::SequenceClassification | Task::Regression => Some("SEQ_CLS"),
         Task::TokenClassification => Some("TOKEN_CLS"),
         Task::QuestionAnswering => Some("QUESTION_ANS"),
         Task::MaskedFill | Task::MultipleChoice => None,
@@ -320,6 +320,10 @@ fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Resu
                 max_classes = MAX_CLASSES
             ),
         ));
+    }
+    // As transformers reads a head of one score.
+    if task == Task::SequenceClassification && n_classes == 1 {
+        return Ok(TaskRecord::of(Task::Regression));
     }
     let classes = (0..n_classes).map(|class| format!("LABEL_{class}")).collect();
     Ok(TaskRecord { classes, ..TaskRecord::of(task) })

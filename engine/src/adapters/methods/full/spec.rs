@@ -99,5 +99,5 @@ impl FullConfig {
 /// others.
 fn is_read(weight: &WeightName, task: Task) -> bool {
     (task == Task::MaskedFill || !is_of_a_head(&weight.name))
-        && (task == Task::SequenceClassification || !weight.name.contains("pooler."))
+        && (task.is_of_texts() || !weight.name.contains("pooler."))
 }
