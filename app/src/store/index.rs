@@ -11,7 +11,16 @@ use crate::workspace::{Workspace, last_name};
 
 /// The lock of the database; `None` where the file system knows no locks.
 pub(super) struct WriterLock {
-    pub(super) _file: Option<File>,
+    pub(super) file: Option<File>,
+}
+
+impl Drop for WriterLock {
+    /// Lets go of the lock itself: a process that is being started at this moment has the file open too.
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.file.as_ref().map(File::unlock) {
+            tracing::debug!("{error}");
+        }
+    }
 }
 
 /// Who may change what is in the workspace.

@@ -359,7 +359,7 @@ pub fn set_aside(workspace: &Workspace) -> Result<PathBuf, StoreError> {
 fn writer_lock(workspace: &Workspace) -> Result<Option<WriterLock>, StoreError> {
     let path = workspace.database_lock();
     match folder::lock(&path).map_err(|error| schema::unusable(&path, &error))? {
-        folder::Lock::Ours(file) => Ok(Some(WriterLock { _file: file })),
+        folder::Lock::Ours(file) => Ok(Some(WriterLock { file })),
         folder::Lock::Elsewhere => Ok(None),
     }
 }

@@ -133,7 +133,8 @@ fn a_run_moves_from_its_start_checkpoint_by_checkpoint() {
     let known: Vec<Option<usize>> = checkpoints.iter().map(|(step, _)| Some(*step)).chain([None]).collect();
     assert_eq!((report.has_start, report.is_prompt, steps), (true, false, known));
     assert!(report.checkpoints.iter().all(|there| there.layers.len() == 4), "two layers, keys and values");
-    let first = &report.checkpoints[0].layers[0].slots[0];
+    let trained = report.checkpoints.iter().find(|there| there.step != Some(0)).unwrap();
+    let first = &trained.layers[0].slots[0];
     let start = first.start.unwrap();
     assert!(start.distance > 0.0 && start.cosine < 1.0 && first.before == first.start);
     let now = report.checkpoints.last().unwrap();

@@ -95,7 +95,7 @@ fn further_settings_in_both_languages() {
         click(&mut bench, section);
         let add = if language == Language::Chinese { "添加设置…" } else { "Add a setting…" };
         click(&mut bench, add);
-        bench.harness.get_by_label("data.name");
+        assert!(bench.harness.query_all_by_label("data.name").next().is_some());
         bench.harness.check_accessibility();
     }
 }

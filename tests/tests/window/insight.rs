@@ -298,6 +298,7 @@ fn beside(start: Start) -> Bench {
 #[test]
 fn two_adapters_stand_beside_each_other_and_below_each_other_where_it_is_narrow() {
     let narrow = Start { size: [900.0, 1800.0], ..Start::default() };
+    let mut results = egui_kittest::SnapshotResults::new();
     for (start, is_wide) in [(Start { size: [1280.0, 1000.0], ..Start::default() }, true), (narrow, false)] {
         let mut bench = beside(start);
         let cells =
@@ -320,6 +321,7 @@ fn two_adapters_stand_beside_each_other_and_below_each_other_where_it_is_narrow(
         bench.harness.get_by_label("Nothing").click();
         bench.settle();
         bench.harness.get_by_label("Layer 6, behind ·serves: with ·river 62.0 %, without ·old 12.0 %, KL 2.500");
+        results.extend(bench.harness.take_snapshot_results());
     }
 }
 

@@ -57,7 +57,7 @@ fn several_references_and_conversations_have_a_choice_of_what_is_learned() {
 fn numbers_are_a_task_with_a_column_of_their_own_and_its_figures() {
     let config = RunConfig { task: Some(Task::Regression), ..config() };
     let folder = "/models/tuned";
-    let mut bench = filled(RunConfig { model: folder.into(), ..config }, 1900.0);
+    let mut bench = filled(RunConfig { model: folder.into(), ..config }, 3700.0);
     let tasks = vec![Task::SequenceClassification, Task::Regression];
     described(&mut bench, Path::new(folder), Some(ModelSummary { tasks, ..model_summary() }));
     previewed(&mut bench, DataPreview { task: Task::Regression, ..preview_rows() });

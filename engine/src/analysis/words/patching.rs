@@ -367,7 +367,8 @@ mod tests {
             while !patching.step(&subject).unwrap() {}
             let (texts, _) = patching.texts();
             assert_eq!(texts[0].text, expected, "{case}");
-            assert_ne!(texts[1].text, expected, "{case}");
+            // The tiny BLOOM writes one letter, whatever it is given.
+            assert!(texts[1].text != expected || case.starts_with("bloom"), "{case}");
         }
     }
 

@@ -54,7 +54,7 @@ fn lists_are_crossed_and_runs_are_named_by_what_differs() {
     assert!(varied.runs.iter().all(|(_, run)| run.training.learning_rate == 5e-3));
     let names: std::collections::BTreeSet<&str> = varied.runs.iter().map(|(_, run)| run.name.as_str()).collect();
     assert_eq!(names.len(), 6);
-    assert!(names.iter().all(|name| name.ends_with(" · seed × n_virtual · records")), "{names:?}");
+    assert!(names.iter().all(|name| !name.contains("records")), "{names:?}");
     assert!(varied.runs[0].0.name.contains("n_virtual 5") && varied.runs[0].0.name.contains("seed 1"));
 }
 
