@@ -187,6 +187,7 @@ fn answer(bench: &mut Bench) {
         elapsed_secs: 0.1,
         log_probability: -1.0,
         beams: Vec::new(),
+        ..GeneratedStream::default()
     };
     bench.event(job, Report::Generated { streams: (0..n).map(stream).collect() });
 }

@@ -7,6 +7,8 @@ use burn::tensor::Tensor;
 use super::{DecoderOptions, EndReason};
 use crate::error::{EngineError, Result};
 use crate::generation::beam::BeamSearch;
+use crate::generation::decoder_model::SourceOptions;
+use crate::generation::rules::Rules;
 use crate::generation::sampling::TokenSampler;
 use crate::models::{Conditioning, Model, ModelShape, Site};
 use crate::nn::{LayerKv, past_length};
@@ -30,12 +32,28 @@ pub struct DecoderStream {
     /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
     /// the first layer; later layers see the consequences). Towards 0 this is therefore not the base model.
     pub strength: f64,
+    /// Options of its own in place of those of all, but for logits, base and source, which are of all.
+    pub options: Option<Rc<DecoderOptions>>,
 }
 
 impl DecoderStream {
     /// A text behind an adapter as it is.
     pub fn new(prompt: Vec<u32>, conditioning: Conditioning) -> Self {
-        Self { prompt, model: None, n_free: 0, conditioning, strength: 1.0 }
+        Self { prompt, model: None, n_free: 0, conditioning, strength: 1.0, options: None }
+    }
+}
+
+/// The choice of the tokens of a stream.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) options: Rc<DecoderOptions>,
+    pub(super) rules: Rules,
+}
+
+impl Choice {
+    pub(super) fn new(options: Rc<DecoderOptions>) -> Result<Self> {
+        options.sampling.check()?;
+        Ok(Self { rules: Rules::new(&options), options })
     }
 }
 
@@ -57,6 +75,7 @@ pub(super) struct StreamState {
     /// transformers.
     pub(super) seen: Vec<u32>,
     pub(super) tokens: Vec<u32>,
+    pub(super) choice: Rc<Choice>,
     pub(super) sampler: TokenSampler,
     /// Most new tokens.
     pub(super) most: usize,
@@ -68,7 +87,13 @@ pub(super) struct StreamState {
 }
 
 impl StreamState {
-    pub(super) fn new(stream: DecoderStream, shape: &ModelShape, options: &DecoderOptions) -> Result<Self> {
+    /// `shared` is how tokens are chosen where the stream does not say it.
+    pub(super) fn new(stream: DecoderStream, shape: &ModelShape, shared: &Rc<Choice>) -> Result<Self> {
+        let choice = match &stream.options {
+            Some(own) => Rc::new(Choice::new(Rc::clone(own))?),
+            None => Rc::clone(shared),
+        };
+        let options = &*choice.options;
         let setting = |field, reason: Sentence| Err(EngineError::Setting { field, reason });
         if !(0.0..=2.0).contains(&stream.strength) {
             return setting("strength", sentence!("must be between 0 and 2"));
@@ -89,14 +114,14 @@ impl StreamState {
             stream.prompt.retain(|&token| token < SOFT);
             (stream.model, stream.n_free) = (None, 0);
         }
-        let conditioning = scaled(stream.conditioning, stream.strength, shape, options)?;
+        let conditioning = scaled(stream.conditioning, stream.strength, (shape, shared.options.source.as_ref()))?;
         let n_virtual = conditioning.n_before(Site::Decoder) + conditioning.n_infix();
         let beside = past_length(conditioning.decoder.as_deref()) - n_virtual;
         let has_slots = stream.model.is_some()
             || conditioning.soft_prompt.is_some()
             || Site::ALL.iter().any(|site| conditioning.of(*site).is_some());
         let overflow = |n_virtual, tokens, n_positions| EngineError::ContextOverflow { n_virtual, tokens, n_positions };
-        let begins = match &options.source {
+        let begins = match &shared.options.source {
             None => stream.prompt.clone(),
             Some(source) => {
                 let (tokens, n_positions) = (stream.prompt.len(), source.encoder.n_positions);
@@ -135,9 +160,10 @@ impl StreamState {
             beside,
             tokens: Vec::new(),
             sampler: TokenSampler::new(&options.sampling),
+            search: has_beams.then(|| BeamSearch::new(options, room.min(most))),
             end: (most == 0).then_some(EndReason::MaxTokens),
             base_logits: None,
-            search: has_beams.then(|| BeamSearch::new(options, room.min(most))),
+            choice,
         })
     }
 
@@ -154,8 +180,7 @@ impl StreamState {
 fn scaled(
     mut conditioning: Conditioning,
     strength: f64,
-    shape: &ModelShape,
-    options: &DecoderOptions,
+    (shape, source): (&ModelShape, Option<&SourceOptions>),
 ) -> Result<Conditioning> {
     conditioning.soft_prompt = match conditioning.soft_prompt.take() {
         Some(prompt) if strength != 0.0 => Some(if strength == 1.0 { prompt } else { prompt * strength }),
@@ -163,7 +188,7 @@ fn scaled(
     };
     for site in Site::ALL {
         let Some(past) = conditioning.place(site).take() else { continue };
-        let wanted = match (&options.source, site) {
+        let wanted = match (source, site) {
             (Some(source), Site::Encoder) => &source.encoder,
             _ => shape,
         };
