@@ -14,5 +14,6 @@ pub mod lr_range_plot;
 pub mod name_choice;
 pub mod option_cards;
 pub mod prefix_drawing;
+pub mod scored_text;
 pub mod sparkline;
 pub mod token_strip;

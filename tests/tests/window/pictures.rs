@@ -151,7 +151,7 @@ fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
     bench.event(job, Report::BestBeam { stream: 1, text: " Blue Spice is".into() });
     bench.settle();
     let window = bench.harness.state().as_ref().expect("the window is open");
-    assert_eq!(window.state.comparison.columns[1].text, " Blue Spice is");
+    assert_eq!(window.state.comparison.columns[1].text(), " Blue Spice is");
     let beam = |text: &str, score| GeneratedBeam { text: text.into(), tokens: vec![1; 14], score };
     let stream = |beams: Vec<GeneratedBeam>| GeneratedStream {
         text: beams[0].text.clone(),

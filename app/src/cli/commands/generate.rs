@@ -202,6 +202,13 @@ impl SamplingArgs {
 pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let sampling = args.sampling.sampling(args.beams.beams()?)?;
+    let draws = !sampling.is_greedy() && sampling.beams.n_beams == 1;
+    if args.asked.samples > 1 && !draws {
+        return Err(CliError::usage(
+            "--samples without sampling writes the same text again",
+            "Add --temperature, --top-k or --top-p",
+        ));
+    }
     if args.prompt.is_empty() && args.source.is_empty() && args.column.is_empty() && args.row.is_empty() {
         return Err(CliError::usage(
             "there is nothing to continue",
@@ -209,7 +216,7 @@ pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), Cli
         ));
     }
     let workspace = global.workspace()?;
-    let target = args.asked.target.resolve(&workspace, global)?;
+    let target = args.target.resolve(&workspace, global)?;
     let session = Session::start(&workspace, None)?;
     let mut prompts: Vec<Prompt> = args.prompt.into_iter().map(Prompt::Text).collect();
     prompts.extend(sources(args.source, args.column, &target)?);
