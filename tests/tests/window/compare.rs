@@ -84,7 +84,7 @@ fn the_same_run_stands_at_two_strengths_and_columns_change_places() {
     answer(&mut bench, true);
     click(&mut bench, "More for First");
     click(&mut bench, "Beside it at another strength");
-    bench.harness.get_by_label("Strength of First (2)");
+    assert!(bench.harness.query_all_by_label("Strength of First (2)").next().is_some());
     bench.harness.check_accessibility();
     click(&mut bench, "Generate");
     let streams = generation(&bench).1.streams;
@@ -160,7 +160,7 @@ fn two_runs_are_mixed_by_a_share_or_side_by_side() {
     let mix = |share| Some(Mix { run: second.clone(), share });
     let setup = ColumnSetup { mix: mix(Some(0.25)), ..ColumnSetup::of_run(first) };
     bench = act(bench, CompareAction::AddColumn(Box::new(setup), None));
-    bench.harness.get_by_label("Share of the other in First + Second");
+    assert!(bench.harness.query_all_by_label("Share of the other in First + Second").next().is_some());
     click(&mut bench, "Generate");
     let mixed = generation(&bench).1.streams[2].mixed.clone().expect("it is mixed");
     assert!(mixed.adapter.starts_with("/workspace/runs/b"), "{mixed:?}");
@@ -183,7 +183,7 @@ fn samples_of_a_column_are_drawn_with_seeds_of_their_own() {
     click(&mut bench, "Sampling");
     bench.harness.get_by_label("Texts of each column").focus();
     bench.settle();
-    bench.harness.key_press(egui::Key::ArrowUp);
+    bench.harness.get_by_label("Texts of each column").type_text("2");
     bench.settle();
     click(&mut bench, "Generate");
     let streams = generation(&bench).1.streams;

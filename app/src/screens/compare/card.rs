@@ -235,10 +235,14 @@ fn mix_ui(ui: &mut Ui, mut mix: Mix, name: &str, setup: &mut ColumnSetup, state:
         is_let_go = slider.drag_stopped() || slider.lost_focus();
     }
     let label = t!("compare.side_by_side_in", name = name);
-    let ticked = ui.name_inputs(label, |ui| ui.checkbox(&mut beside, t!("compare.side_by_side")));
-    if ticked.on_hover_text(t!("compare.side_by_side_help")).changed() {
-        mix.share = (!beside).then_some(0.5);
-    }
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let ticked = ui.name_inputs(label, |ui| ui.checkbox(&mut beside, ""));
+        ui.label(RichText::new(t!("compare.side_by_side")).small().color(tokens(ui).muted));
+        if ticked.on_hover_text(t!("compare.side_by_side_help")).changed() {
+            mix.share = (!beside).then_some(0.5);
+        }
+    });
     setup.mix = Some(mix);
     is_let_go
 }

@@ -113,7 +113,8 @@ impl Compare {
                 Mode::Prompt if comparison.generation.is_open() => stop_ui(ui, state, out),
                 Mode::Prompt => generate = primary_ui(ui, self.is_ready(state), t!("compare.generate")).clicked(),
             }
-            let modes = [(Mode::Prompt, t!("compare.one_prompt")), (Mode::Rows, t!("compare.set_of_rows"))];
+            // From right to left.
+            let modes = [(Mode::Rows, t!("compare.set_of_rows")), (Mode::Prompt, t!("compare.one_prompt"))];
             segmented_ui(ui, &mut self.mode, &modes);
         });
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
