@@ -144,14 +144,18 @@ pub fn measure_serving(
     let conditioning = adapter.conditioning(&model, &device)?;
     let bytes = cache_bytes(&conditioning, before.len(), model.shape());
     let tuned = model.with_overrides(&conditioning.tuned)?.map(Rc::new);
-    let prompt = random_prompt(&model);
+    // A small model has room for a shorter text.
+    let shape = model.shape();
+    let room = shape.n_positions.saturating_sub(adapter.n_before().max(before.len()));
+    let (n_prompt, new_tokens) = (PROMPT.min(room / 2).max(1), NEW_TOKENS.min(room / 2).max(2));
+    let prompt = random_prompt(&model, n_prompt);
     let behind = [before, prompt.clone()].concat();
     let streams = vec![
         (DecoderStream::new(prompt, Conditioning::default()), 0),
         (DecoderStream { model: tuned, ..DecoderStream::new(behind, conditioning) }, bytes),
     ];
     let options = DecoderOptions { source: source_of(&model), ..DecoderOptions::default() };
-    let mut timer = ServingTimer::new(model.shape(), streams, options, (rounds, NEW_TOKENS));
+    let mut timer = ServingTimer::new(model.shape(), streams, options, (rounds, new_tokens));
     let times = loop {
         if let Some(times) = timer.step(DecoderModel::try_from(&*model)?)? {
             break times;
@@ -210,7 +214,7 @@ fn train(
 fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
     let conditioning = adapter(model, prefix(None), device)?.eval_conditioning();
     let decoder_model = DecoderModel::try_from(&**model)?;
-    let (source, prompt) = (source_of(model), random_prompt(model));
+    let (source, prompt) = (source_of(model), random_prompt(model, PROMPT));
     let mut milliseconds = Vec::new();
     for _ in 0..repeats.max(1) {
         let stream = DecoderStream::new(prompt.clone(), conditioning.clone());
@@ -238,10 +242,10 @@ fn source_of(model: &Model) -> Option<SourceOptions> {
     }
 }
 
-fn random_prompt(model: &Model) -> Vec<u32> {
+fn random_prompt(model: &Model, n: usize) -> Vec<u32> {
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let vocab_size = model.shape().vocab_size as u32;
-    (0..PROMPT).map(|_| random.random_range(0..vocab_size)).collect()
+    (0..n).map(|_| random.random_range(0..vocab_size)).collect()
 }
 
 fn adapter(model: &BaseModel, method: MethodConfig, device: &Device) -> Result<Adapter> {

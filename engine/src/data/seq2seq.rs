@@ -81,7 +81,7 @@ pub fn continuation_tokens(text: &str, tokenizer: &Tokenizer, start: TargetStart
         return Ok(tokens);
     }
     let mut tokens = tokenizer.encode_continuation(text)?;
-    if ends && !tokens.is_empty() && tokens.last() != Some(&tokenizer.eos()) {
+    if ends && !tokens.is_empty() {
         tokens.push(tokenizer.eos());
     }
     Ok(tokens)
@@ -100,7 +100,7 @@ mod tests {
         let causal = |text, ends| continuation_tokens(text, &tokenizer, TargetStart::default(), ends).unwrap();
         assert_eq!(causal(" b", true), [32, 98, END]);
         assert_eq!((causal(" b", false), causal("", true)), (vec![32, 98], vec![]));
-        assert_eq!(causal("b<|endoftext|>", true), [98, END], "it has its end already");
+        assert_eq!(causal("b<|endoftext|>", true), [98, END, END], "a target that writes its end out has both");
         let start = TargetStart { has_source: true, token: Some(7), first: Some(9) };
         assert_eq!(continuation_tokens(" b", &tokenizer, start, true).unwrap(), [9, 98, END]);
         assert!(continuation_tokens("", &tokenizer, start, true).unwrap().is_empty());

@@ -109,10 +109,10 @@ fn a_column_with_decoding_of_its_own_writes_what_it_writes_alone() {
 }
 
 #[test]
-fn words_before_a_prompt_are_a_column_and_those_of_an_adapter_stand_beside_it() {
+fn words_before_a_prompt_are_a_column_and_left_out_at_strength_zero() {
     let talk = Talk::new();
-    let words = |strength, prompt: &str| Stream { strength, words: "a b ".to_owned(), ..Stream::of_base(text(prompt)) };
-    let streams = vec![words(1.0, "c"), Stream::of_base(text("a b c")), words(0.0, "c"), Stream::of_base(text("c"))];
+    let words = |strength, prompt: &str| Stream { strength, words: "a b".to_owned(), ..Stream::of_base(text(prompt)) };
+    let streams = vec![words(1.0, " c"), Stream::of_base(text("a b c")), words(0.0, " c"), Stream::of_base(text(" c"))];
     let sampling = Sampling { max_new_tokens: 4, stop_at_end: false, ..Sampling::default() };
     let said = talk.generate(generation(&tiny_model(), streams, sampling));
     assert_eq!((&said[0].tokens, said[0].log_probability), (&said[1].tokens, said[1].log_probability));
