@@ -11,6 +11,7 @@ use engine::evaluation::MetricFigure;
 use engine::protocol::{Ask, Command, ComparedColumn, ComparedRow, JobId, Outcome, Phase, Report, RowSetRequest};
 
 use crate::compare::{answer, comparing};
+use crate::narrow::out_of_reach;
 use crate::scenes::{click, failure, pictures};
 use crate::world::{Bench, Start, settings};
 
@@ -184,4 +185,19 @@ fn a_set_that_fails_says_why_in_both_languages() {
         bench.harness.get_by_label_contains("no tokenizer.json");
         bench.harness.check_accessibility();
     }
+}
+
+#[test]
+fn a_set_and_every_view_have_their_controls_within_a_narrow_window() {
+    let size = [900.0, 1700.0];
+    let mut bench = comparing(Start { size, ..Start::default() });
+    answer(&mut bench, true);
+    for view in ["Plain", "Probabilities", "Same text", "Differing words"] {
+        click(&mut bench, view);
+        assert_eq!(out_of_reach(&bench), Vec::<String>::new(), "{view}");
+    }
+    compared(&mut bench);
+    assert_eq!(out_of_reach(&bench), Vec::<String>::new());
+    click(&mut bench, "Judge blindly");
+    assert_eq!(out_of_reach(&bench), Vec::<String>::new());
 }

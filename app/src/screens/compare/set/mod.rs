@@ -155,6 +155,8 @@ impl SetScreen {
                     });
                 });
             }
+        });
+        ui.horizontal_wrapped(|ui| {
             let filters = [
                 (SetFilter::All, t!("compare.filter_all")),
                 (SetFilter::Changed, t!("compare.filter_changed")),
