@@ -87,6 +87,10 @@ pub enum Pick {
     Picture,
     /// Where a table of several runs is written.
     RunsCsv,
+    /// Rows for all columns of *Compare*.
+    CompareRows,
+    /// Where a compared set of rows is written.
+    ComparisonFile,
 }
 
 impl Pick {

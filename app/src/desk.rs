@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Screen;
 use crate::screens::compare::Compare;
+use crate::screens::compare::state::ColumnSetup;
 use crate::screens::evaluate::Evaluate;
 use crate::screens::new_run::form::RunForm;
 use crate::screens::runs::Kept;
@@ -24,8 +25,11 @@ pub struct Desk {
     pub screen: Screen,
     /// The run of *Training* and *Explorer*.
     pub run: Option<RunId>,
-    /// The runs of *Compare*.
+    /// The runs of *Compare*, as earlier versions kept them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<RunId>,
+    /// The columns of *Compare*.
+    pub columns: Vec<ColumnSetup>,
     /// The texts and choices of *Compare*.
     pub compare: Compare,
     /// The form of *Evaluate*, and the run it is for.
@@ -40,6 +44,14 @@ impl Desk {
     /// Reads the file. One that is not there or of another version is an empty desk.
     pub fn load(path: &Path) -> Self {
         files::read_json(path, Kind::Settings, Sentence::default()).unwrap_or_default()
+    }
+
+    /// The columns of *Compare*, also of a desk that knows only its runs.
+    pub fn columns(&self) -> Vec<ColumnSetup> {
+        if self.columns.is_empty() {
+            return self.compared.iter().cloned().map(ColumnSetup::of_run).collect();
+        }
+        self.columns.clone()
     }
 
     /// The file's text.

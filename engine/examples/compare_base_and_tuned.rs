@@ -15,13 +15,14 @@ fn main() -> Result<(), Failure> {
         begin_token: data.begin_token,
         chat: false,
     };
-    let stream = |adapter| Stream { prompt: prompt.clone(), adapter, strength: 1.0, task: None };
+    let stream = |adapter| Stream { adapter, ..Stream::of_base(prompt.clone()) };
     let ask = Ask::Generate(Box::new(GenerateRequest {
         model: Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter"),
         device: DeviceChoice::Cpu,
         precision: Precision::F32,
         streams: vec![stream(None), stream(Some(Path::new(&run).join("adapter")))],
         sampling: Sampling { max_new_tokens: 30, ..Sampling::default() },
+        top: 0,
     }));
     carry_out(ask, |report| {
         if let Report::Generated { streams } = report {

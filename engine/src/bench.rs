@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,19 +14,21 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::adapters::{Adapter, InitContext, WarmStart, plan};
+use crate::adapters::{Adapter, InitContext, WarmStart, formats, plan};
 use crate::config::{
     MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit, Reparameterization, Task,
     TaskRecord,
 };
-use crate::data::{Examples, IGNORE_INDEX, SourceBatch, TokenBatch};
+use crate::data::{Examples, IGNORE_INDEX, SourceBatch, TokenBatch, Tokenizer};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
 use crate::generation::Sampling;
-use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream, SourceOptions};
+use crate::generation::{
+    Decoder, DecoderModel, DecoderOptions, DecoderStream, ServingTime, ServingTimer, SourceOptions, cache_bytes,
+};
 use crate::models::ModelFolder;
-use crate::models::{BaseModel, GenerationConfig, Model};
+use crate::models::{BaseModel, Conditioning, GenerationConfig, Model};
 use crate::nn::Precision;
 use crate::tokens::SOFT;
 use crate::training::trainer::{StepSettings, Trainer};
@@ -111,14 +114,71 @@ pub fn measure(
     (choice, precision): (DeviceChoice, Precision),
     started: Instant,
 ) -> Result<Vec<Figure>> {
-    let files = ModelFolder::open(folder)?;
-    let (info, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
-    device::check_precision(&info, &device, precision, None)?;
-    let model = BaseModel::load(Arc::new(files), (&device, precision), &mut |_| Ok(()))?;
+    let (model, device) = open(folder, (choice, precision))?;
     match what.trains {
         Some(method) => train(&model, (what.name, method()), extent, &device, started),
         None => decode(&model, extent.steps, &device),
     }
+}
+
+/// Measures in this process what one text costs behind an adapter, beside the base model alone: both decode the same prompt,
+/// in turn, each by itself.
+///
+/// # Errors
+/// The checkpoint or the adapter cannot be read, they do not fit, or the device failed or does not compute in the precision.
+pub fn measure_serving(
+    (folder, adapter): (&Path, &Path),
+    rounds: usize,
+    (choice, precision): (DeviceChoice, Precision),
+) -> Result<Vec<Figure>> {
+    let (model, device) = open(folder, (choice, precision))?;
+    let sites = model.sites();
+    let adapter = formats::read(adapter, Some(&sites))?;
+    adapter.check_fits(&sites)?;
+    let adapter = adapter.placed(&model)?;
+    let before = match (adapter.text(), adapter.n_soft()) {
+        (None, 0) => Vec::new(),
+        (None, n) => (0..n as u32).map(|slot| SOFT + slot).collect(),
+        (Some(_), _) => adapter.before(&Tokenizer::from_folder(folder)?)?,
+    };
+    let conditioning = adapter.conditioning(&model, &device)?;
+    let bytes = cache_bytes(&conditioning, before.len(), model.shape());
+    let tuned = model.with_overrides(&conditioning.tuned)?.map(Rc::new);
+    // A small model has room for a shorter text.
+    let shape = model.shape();
+    let room = shape.n_positions.saturating_sub(adapter.n_before().max(before.len()));
+    let (n_prompt, new_tokens) = (PROMPT.min(room / 2).max(1), NEW_TOKENS.min(room / 2).max(2));
+    let prompt = random_prompt(&model, n_prompt);
+    let behind = [before, prompt.clone()].concat();
+    let streams = vec![
+        (DecoderStream::new(prompt, Conditioning::default()), 0),
+        (DecoderStream { model: tuned, ..DecoderStream::new(behind, conditioning) }, bytes),
+    ];
+    let options = DecoderOptions { source: source_of(&model), ..DecoderOptions::default() };
+    let mut timer = ServingTimer::new(model.shape(), streams, options, (rounds, new_tokens));
+    let times = loop {
+        if let Some(times) = timer.step(DecoderModel::try_from(&*model)?)? {
+            break times;
+        }
+    };
+    Ok(["base", "adapter"].into_iter().zip(times).flat_map(|(variant, time)| figures_of(variant, time)).collect())
+}
+
+fn figures_of(variant: &str, time: ServingTime) -> [Figure; 3] {
+    let figure =
+        |bench, value, unit| Figure { bench, implementation: "workbench", variant: variant.to_owned(), value, unit };
+    [
+        figure("first_token", time.first_token_secs * 1e3, "ms"),
+        figure("decode_token", time.token_secs * 1e3, "ms"),
+        figure("cache_of_adapter", time.cache_bytes as f64, "bytes"),
+    ]
+}
+
+fn open(folder: &Path, (choice, precision): (DeviceChoice, Precision)) -> Result<(BaseModel, Device)> {
+    let files = ModelFolder::open(folder)?;
+    let (info, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
+    device::check_precision(&info, &device, precision, None)?;
+    Ok((BaseModel::load(Arc::new(files), (&device, precision), &mut |_| Ok(()))?, device))
 }
 
 fn train(
@@ -154,13 +214,7 @@ fn train(
 fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
     let conditioning = adapter(model, prefix(None), device)?.eval_conditioning();
     let decoder_model = DecoderModel::try_from(&**model)?;
-    let source = match &**model {
-        Model::Causal(_) | Model::Encoder(_) => None,
-        Model::Seq2Seq(model) => Some(SourceOptions::of(model.as_ref(), &GenerationConfig::default(), 0)),
-    };
-    let mut random = ChaCha8Rng::seed_from_u64(SEED);
-    let vocab_size = model.shape().vocab_size as u32;
-    let prompt: Vec<u32> = (0..PROMPT).map(|_| random.random_range(0..vocab_size)).collect();
+    let (source, prompt) = (source_of(model), random_prompt(model, PROMPT));
     let mut milliseconds = Vec::new();
     for _ in 0..repeats.max(1) {
         let stream = DecoderStream::new(prompt.clone(), conditioning.clone());
@@ -179,6 +233,19 @@ fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figu
     let mut figures = vec![figure("decode_token", median(milliseconds), "ms")];
     figures.extend(peak_memory_bytes().map(|bytes| figure("decode_peak_memory", bytes as f64, "bytes")));
     Ok(figures)
+}
+
+fn source_of(model: &Model) -> Option<SourceOptions> {
+    match model {
+        Model::Causal(_) | Model::Encoder(_) => None,
+        Model::Seq2Seq(model) => Some(SourceOptions::of(model.as_ref(), &GenerationConfig::default(), 0)),
+    }
+}
+
+fn random_prompt(model: &Model, n: usize) -> Vec<u32> {
+    let mut random = ChaCha8Rng::seed_from_u64(SEED);
+    let vocab_size = model.shape().vocab_size as u32;
+    (0..n).map(|_| random.random_range(0..vocab_size)).collect()
 }
 
 fn adapter(model: &BaseModel, method: MethodConfig, device: &Device) -> Result<Adapter> {

@@ -88,7 +88,7 @@ impl LoadedModel {
 
     /// Begin and end of a target where there is a source: as `generation_config.json` says, without the file as the
     /// model's configuration does.
-    fn source_options(&self) -> Option<SourceOptions> {
+    pub(crate) fn source_options(&self) -> Option<SourceOptions> {
         let Model::Seq2Seq(model) = &*self.model else { return None };
         Some(SourceOptions::of(model.as_ref(), &self.generation, self.tokenizer.bos()))
     }

@@ -79,7 +79,7 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
 /// A request for these texts, on the CPU in f32.
 pub fn generation(model: &Path, streams: Vec<Stream>, sampling: Sampling) -> Ask {
     let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
-    Ask::Generate(Box::new(GenerateRequest { model: model.to_owned(), device, precision, streams, sampling }))
+    Ask::Generate(Box::new(GenerateRequest { model: model.to_owned(), device, precision, streams, sampling, top: 0 }))
 }
 
 /// The job of a test that needs one only.

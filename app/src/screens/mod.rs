@@ -69,7 +69,8 @@ impl Screens {
         Desk {
             screen: state.screen,
             run: state.runs.view.as_ref().map(|view| view.id.clone()),
-            compared: state.comparison.runs().cloned().collect(),
+            compared: Vec::new(),
+            columns: state.comparison.columns.iter().map(|column| column.setup.clone()).collect(),
             compare: self.compare.clone(),
             evaluate: self.evaluate.clone(),
             runs: self.runs.kept().clone(),
@@ -95,6 +96,7 @@ impl Screens {
             Pick::IncomingModel => self.incoming.picked(path),
             Pick::EvaluateRows => self.evaluate.picked(path),
             Pick::Picture if state.screen == Screen::Explorer => self.explorer.picked(path),
+            Pick::CompareRows | Pick::ComparisonFile => self.compare.picked(pick, path),
             Pick::Picture | Pick::RunsCsv => self.runs.picked_view(path),
             Pick::ExplorerCsv => self.explorer.picked(path),
             Pick::ExportFolder | Pick::ShareFile | Pick::ReportFile => self.runs.picked(path),

@@ -193,7 +193,7 @@ impl State {
         let name = self.runs.take_out(run).unwrap_or_else(|| run.to_string());
         if self.comparison.runs().any(|known| known == run) {
             self.stop_generating();
-            self.comparison.toggle(run);
+            self.comparison.forget(run);
         }
         self.runs.checkpoints.remove(run);
         self.runs.configs.remove(run);

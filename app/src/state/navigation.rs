@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::action::Screen;
+use crate::screens::compare::state::ColumnSetup;
 use crate::screens::explorer::state::can_be_explored;
 use crate::screens::training::state::RunView;
 use crate::workspace::RunId;
@@ -52,10 +53,8 @@ impl State {
 
     /// Goes back to where one was when the program came to its end, as far as it is still there. Nothing is computed by
     /// itself: whatever ended the program last time would end it again.
-    pub fn return_to(&mut self, screen: Screen, run: Option<RunId>, compared: &[RunId]) {
-        for run in compared.iter().filter(|run| self.row(run).is_some()).cloned().collect::<Vec<_>>() {
-            self.compare_with(&run);
-        }
+    pub fn return_to(&mut self, screen: Screen, run: Option<RunId>, compared: &[ColumnSetup]) {
+        self.restore_columns(compared);
         match run.filter(|run| self.row(run).is_some()) {
             Some(run) => self.view_run(run, screen == Screen::Explorer),
             None if matches!(screen, Screen::Training | Screen::Evaluate | Screen::Explorer) => return,

@@ -34,6 +34,11 @@ impl<T> Request<T> {
         self.job == Some(job)
     }
 
+    /// The job under way.
+    pub fn job(&self) -> Option<JobId> {
+        self.job
+    }
+
     /// Waits for a job; the last answer is gone.
     pub fn start(&mut self, job: JobId) {
         *self = Self { job: Some(job), ..Self::default() };

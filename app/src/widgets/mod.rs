@@ -15,6 +15,7 @@ pub mod lr_range_plot;
 pub mod name_choice;
 pub mod option_cards;
 pub mod prefix_drawing;
+pub mod scored_text;
 pub mod shaded_tokens;
 pub mod sparkline;
 pub mod token_grid;

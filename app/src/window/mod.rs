@@ -101,7 +101,8 @@ impl Workbench {
         }
         let Some(desk) = self.left.take() else { return };
         if self.wanted.is_none() && self.sent.is_empty() && self.state.screen == Screen::Runs {
-            self.state.return_to(desk.screen, desk.run, &desk.compared);
+            let columns = desk.columns();
+            self.state.return_to(desk.screen, desk.run, &columns);
         }
     }
 

@@ -252,7 +252,7 @@ impl Backend for NativeBackend {
         let ask = move || {
             let start = Instant::now();
             let chosen = match pick {
-                Pick::Picture | Pick::RunsCsv => dialog.save_file(),
+                Pick::Picture | Pick::RunsCsv | Pick::ComparisonFile => dialog.save_file(),
                 pick if pick.is_folder() => dialog.pick_folder(),
                 Pick::ExplorerCsv | Pick::ShareFile | Pick::ReportFile => dialog.save_file(),
                 _ => dialog.pick_file(),
@@ -388,7 +388,7 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
     ];
     match pick {
         Pick::Model | Pick::LibraryModel | Pick::IncomingModel => dialog.set_title(t!("dialog.model")),
-        Pick::Train | Pick::LibraryDataset | Pick::EvaluateRows => {
+        Pick::Train | Pick::LibraryDataset | Pick::EvaluateRows | Pick::CompareRows => {
             dialog.set_title(t!("dialog.train")).add_filter(t!("dialog.rows"), &rows)
         }
         Pick::Validation => dialog.set_title(t!("dialog.validation")).add_filter(t!("dialog.rows"), &rows),
@@ -401,6 +401,11 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
             dialog.add_filter("SVG", &["svg"]).add_filter("PNG", &["png"])
         }
         Pick::RunsCsv => dialog.set_title(t!("views.csv_dialog")).set_file_name("runs.csv").add_filter("CSV", &["csv"]),
+        Pick::ComparisonFile => {
+            let dialog = dialog.set_title(t!("compare.export_dialog")).set_file_name("comparison.csv");
+            let forms = [("CSV", "csv"), ("JSON", "json"), ("Markdown", "md"), ("HTML", "html")];
+            forms.into_iter().fold(dialog, |dialog, (name, ending)| dialog.add_filter(name, &[ending]))
+        }
         Pick::ExportFolder => dialog.set_title(t!("dialog.export")),
         Pick::ShareFile => {
             dialog.set_title(t!("dialog.share")).set_file_name("adapter.prefix").add_filter(".prefix", &["prefix"])

@@ -75,7 +75,7 @@ pub use preview::{DataPreview, LostTokens, TokenRow, preview};
 pub use prompts::{Prompts, plain_prompt};
 pub use reader::{check_file, read_table};
 pub use report::DataReport;
-pub use seq2seq::source_tokens;
+pub use seq2seq::{continuation_tokens, source_tokens};
 pub use span_template::settled;
 pub use spread::Spread;
 pub use statistics::{ColumnStatistics, DataStatistics, LeftOut, Overlap, StatisticsOf, TokenStatistics};

@@ -69,12 +69,42 @@ pub(super) fn target_tokens(
     Ok((labels, length))
 }
 
+/// The tokens of a text that continues a prompt, or is written from it, as a target of training has them; nothing for a text
+/// without tokens. With `ends` the end token is the last.
+///
+/// # Errors
+/// As [`source_tokens`].
+pub fn continuation_tokens(text: &str, tokenizer: &Tokenizer, start: TargetStart, ends: bool) -> Result<Vec<u32>> {
+    if start.has_source {
+        let (mut tokens, _) = target_tokens(text, tokenizer, start, ends, usize::MAX)?;
+        tokens.drain(..tokens.len().min(1));
+        return Ok(tokens);
+    }
+    let mut tokens = tokenizer.encode_continuation(text)?;
+    if ends && !tokens.is_empty() {
+        tokens.push(tokenizer.eos());
+    }
+    Ok(tokens)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tokenizer::byte_tokenizer;
     use super::*;
 
     const END: u32 = 256;
+
+    #[test]
+    fn a_continuation_has_the_tokens_of_a_target_without_what_starts_it() {
+        let tokenizer = byte_tokenizer();
+        let causal = |text, ends| continuation_tokens(text, &tokenizer, TargetStart::default(), ends).unwrap();
+        assert_eq!(causal(" b", true), [32, 98, END]);
+        assert_eq!((causal(" b", false), causal("", true)), (vec![32, 98], vec![]));
+        assert_eq!(causal("b<|endoftext|>", true), [98, END, END], "a target that writes its end out has both");
+        let start = TargetStart { has_source: true, token: Some(7), first: Some(9) };
+        assert_eq!(continuation_tokens(" b", &tokenizer, start, true).unwrap(), [9, 98, END]);
+        assert!(continuation_tokens("", &tokenizer, start, true).unwrap().is_empty());
+    }
 
     #[test]
     fn a_source_is_cut_at_its_end() {

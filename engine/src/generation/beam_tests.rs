@@ -68,7 +68,7 @@ fn one_beam_is_greedy() {
     }
     // The search itself, asked for a single beam.
     for (i, stream) in prompts().into_iter().enumerate() {
-        assert!(greedy.hypotheses(i).is_empty() && !greedy.has_beams());
+        assert!(greedy.hypotheses(i).is_empty() && !greedy.has_beams(i));
         let mut search = BeamSearch::new(&options(1, 15), 15);
         for n in 0..15 {
             let prompt = [&stream.prompt[..], search.best()].concat();

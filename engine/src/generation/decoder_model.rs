@@ -106,10 +106,7 @@ impl DecoderModel<'_> {
                 (model.hidden(&mut pass), pass.take_kv(), None)
             }
             Self::Seq2Seq(model) => {
-                let start = start.ok_or(EngineError::TaskShape {
-                    architecture: model.shape().architecture,
-                    wanted: sentence!("a model for prompts that it goes on with"),
-                })?;
+                let start = start_of(model, start)?;
                 let source = ForwardPass::of_prompt(model.stack(Site::Encoder), prompt, 0, conditioning, &device)?;
                 let encoded = read_source(model, source, conditioning);
                 let target = ForwardPass::of_prompt(self.stack(), &[start], 0, conditioning, &device)?;
@@ -120,6 +117,36 @@ impl DecoderModel<'_> {
         let [_, seq, width] = hidden.dims();
         let last = hidden.slice([0..1, seq - 1..seq, 0..width]).reshape([1, width]);
         Ok(PromptOutput { logits: to_host(head_logits(last, self.head()))?, text, cross })
+    }
+
+    /// Hidden states that the tokens of a known text behind a prompt are told from, `[text, head width]`.
+    pub(super) fn known(
+        self,
+        (prompt, text): (&[u32], &[u32]),
+        n_free: usize,
+        conditioning: &Conditioning,
+        start: Option<u32>,
+    ) -> Result<Tensor<2>> {
+        let device = self.device();
+        let read = &text[..text.len() - 1];
+        let (hidden, first) = match self {
+            Self::Causal(model) => {
+                let whole = [prompt, read].concat();
+                let last = prompt.len() - 1;
+                let mut pass = ForwardPass::of_text(self.stack(), (&whole, last), n_free, conditioning, &device)?;
+                (model.hidden(&mut pass), last)
+            }
+            Self::Seq2Seq(model) => {
+                let start = start_of(model, start)?;
+                let source = ForwardPass::of_prompt(model.stack(Site::Encoder), prompt, 0, conditioning, &device)?;
+                let encoded = read_source(model, source, conditioning);
+                let whole = [&[start], read].concat();
+                let target = ForwardPass::of_text(self.stack(), (&whole, 0), 0, conditioning, &device)?;
+                (model.hidden(&mut target.behind_source(&encoded)), 0)
+            }
+        }; // [1, seq, head width]
+        let [_, seq, width] = hidden.dims();
+        Ok(hidden.slice([0..1, first..seq, 0..width]).reshape([seq - first, width])) // [text, head width]
     }
 
     /// Logits after one more token of each row, `[rows * vocab_size]`; the cache takes the token in.
@@ -155,12 +182,20 @@ impl DecoderModel<'_> {
         }
     }
 
-    fn head(&self) -> &FrozenMatrix {
+    pub(super) fn head(&self) -> &FrozenMatrix {
         match self {
             Self::Causal(model) => model.head(),
             Self::Seq2Seq(model) => model.head(),
         }
     }
+}
+
+/// The token that begins a target.
+fn start_of(model: &dyn Seq2SeqModel, start: Option<u32>) -> Result<u32> {
+    start.ok_or(EngineError::TaskShape {
+        architecture: model.shape().architecture,
+        wanted: sentence!("a model for prompts that it goes on with"),
+    })
 }
 
 /// The cache of what cross-attention sees, for rows that have a source.
@@ -169,6 +204,6 @@ pub(super) fn cross_cache(rows: Vec<Option<Vec<LayerKv>>>) -> Option<KvCache> {
     rows.filter(|rows| !rows.is_empty()).map(|rows| KvCache::new(&rows, 0))
 }
 
-fn to_host(logits: Tensor<2>) -> Result<Vec<f32>> {
+pub(super) fn to_host(logits: Tensor<2>) -> Result<Vec<f32>> {
     logits.try_into_vec_as().map_err(|error| EngineError::Computation(Sentence::verbatim(error)))
 }

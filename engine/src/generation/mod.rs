@@ -11,8 +11,10 @@ mod decoder;
 mod decoder_model;
 #[cfg(test)]
 mod golden_tests;
+mod probability;
 mod rules;
 mod sampling;
+mod serving;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -21,9 +23,11 @@ pub(crate) mod tiny;
 
 pub use beam::Hypothesis;
 pub use cache::{KvCache, Segments};
-pub use decoder::{Decoder, DecoderOptions, DecoderStream, EndReason, NewToken, plain_logits};
+pub use decoder::{Decoder, DecoderOptions, DecoderStream, EndReason, NewToken, known_text, plain_logits};
 pub use decoder_model::{DecoderModel, SourceOptions};
+pub use probability::{TokenProbability, token_probability};
 pub use sampling::TokenSampler;
+pub use serving::{ServingTime, ServingTimer, cache_bytes};
 pub use stop::{StopStrings, before_stop};
 
 pub use crate::config::{Beams, EarlyStopping, Sampling};

@@ -1,5 +1,7 @@
 //! Truths about decoding that need no reference.
 
+use std::rc::Rc;
+
 use burn::tensor::Tensor;
 
 use super::tiny::TinyModel;
@@ -279,4 +281,51 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
     assert!(matches!(refuse(stream(&[1], Some(short))), EngineError::AdapterMismatch { .. }));
     let nothing = Decoder::new(shape, vec![stream(&[1], None)], options(0)).unwrap();
     assert!(nothing.is_done());
+}
+
+#[test]
+fn a_known_text_has_the_logits_that_it_was_written_from() {
+    let model = TinyModel::new(8);
+    for (past, strength) in [(None, 1.0), (Some(model.prefix(3, 5)), 1.0), (Some(model.prefix(3, 5)), 0.5)] {
+        let stream = DecoderStream { strength, ..stream(&[4, 9, 2], past) };
+        let sampling = Sampling { max_new_tokens: 12, stop_at_end: false, ..Sampling::default() };
+        let options = DecoderOptions { sampling, keep_logits: true, ..DecoderOptions::default() };
+        let mut decoder = Decoder::new(model.shape(), vec![stream.clone()], options).unwrap();
+        let mut then = Vec::new();
+        while !decoder.is_done() {
+            then.extend(decoder.step(&model).unwrap().into_iter().map(|new| new.logits.unwrap()));
+        }
+        let mut now: Vec<Vec<f32>> = Vec::new();
+        let text = decoder.tokens(0).to_vec();
+        known_text(&model, model.shape(), (stream, &text), None, &mut |logits| now.push(logits.to_vec())).unwrap();
+        assert_eq!((now.len(), text.len()), (12, 12));
+        for (now, then) in now.iter().flatten().zip(then.iter().flatten()) {
+            assert!((now - then).abs() < 1e-4, "{now} {then}");
+        }
+    }
+    let far: Vec<u32> = vec![1; 60];
+    let refused = |text: &[u32]| {
+        known_text(&model, model.shape(), (stream(&[4], None), text), None, &mut |_| ()).unwrap_err().to_string()
+    };
+    assert!(refused(&far).contains("40") && refused(&[]).contains("token") && refused(&[77]).contains("77"));
+}
+
+#[test]
+fn a_stream_chooses_by_options_of_its_own() {
+    let model = TinyModel::new(9);
+    let drawn = |seed| Sampling { greedy: false, seed, max_new_tokens: 9, stop_at_end: false, ..Sampling::default() };
+    let tokens = |streams: Vec<DecoderStream>, sampling: Sampling| {
+        let options = DecoderOptions { sampling, ..DecoderOptions::default() };
+        let mut decoder = Decoder::new(model.shape(), streams, options).unwrap();
+        while !decoder.is_done() {
+            decoder.step(&model).unwrap();
+        }
+        (0..2).map(|stream| decoder.tokens(stream).to_vec()).collect::<Vec<_>>()
+    };
+    let behind = || stream(&[4, 9], Some(model.prefix(3, 5)));
+    let own = Rc::new(DecoderOptions { sampling: drawn(2), ..DecoderOptions::default() });
+    let mixed = tokens(vec![behind(), DecoderStream { options: Some(own), ..behind() }], drawn(1));
+    assert_eq!(mixed[0], tokens(vec![behind(), behind()], drawn(1))[0]);
+    assert_eq!(mixed[1], tokens(vec![behind(), behind()], drawn(2))[1]);
+    assert_ne!(mixed[0], mixed[1]);
 }

@@ -2,19 +2,14 @@
 
 use std::rc::Rc;
 
-use crate::adapters::AdapterState;
-use crate::config::{DataConfig, Task};
-use crate::data::{Prompts, StreamDecoder, plain_prompt, put_before, source_tokens};
-use crate::ensemble::log_probability;
-use crate::error::{EngineError, Result};
-use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream, Hypothesis};
+use super::column::{Columns, in_words, tokens_of};
+use crate::data::StreamDecoder;
+use crate::error::Result;
+use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream, Hypothesis, token_probability};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
-use crate::models::Conditioning;
-use crate::protocol::{GenerateRequest, GeneratedBeam, GeneratedStream, Outcome, Phase, Prompt, Report};
-use crate::sentence;
+use crate::protocol::{GenerateRequest, GeneratedBeam, GeneratedStream, Outcome, Phase, Report, TextScore};
 use crate::session::Session;
-use crate::tokens::SOFT;
 
 pub(super) struct Generate {
     request: GenerateRequest,
@@ -26,7 +21,8 @@ struct Running {
     end_tokens: Vec<u32>,
     decoder: Decoder,
     texts: Vec<StreamText>,
-    length_penalty: f64,
+    /// The most probable tokens that are told at each place.
+    top: usize,
 }
 
 /// Text of one stream so far.
@@ -38,6 +34,9 @@ struct StreamText {
     log_probability: f64,
     adapter_hash: String,
     elapsed_secs: f64,
+    length_penalty: f64,
+    /// Token by token, if that was asked for.
+    score: TextScore,
 }
 
 impl Generate {
@@ -50,80 +49,28 @@ impl Generate {
         let model = session.model(&self.request.model, (self.request.device, self.request.precision), &mut heard)?;
         model.check_writes()?;
         DecoderModel::try_from(&*model.model)?;
-        let (mut streams, mut texts, mut said) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut streams, mut texts, mut columns) = (Vec::new(), Vec::new(), Columns::default());
         for stream in &self.request.streams {
-            let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-            // Streams of one adapter are told once.
-            if !said.contains(&stream.adapter.as_deref()) {
-                adapter.iter().for_each(|adapter| out.unread(adapter));
-                said.push(stream.adapter.as_deref());
-            }
-            let acting = adapter.as_ref().filter(|_| stream.strength != 0.0);
-            let prompt = of_adapter(acting, stream.task.as_deref(), tokens_of(&stream.prompt, &model)?, &model)?;
-            let conditioning = match &adapter {
-                Some(adapter) => model.conditioning(adapter)?,
-                None => Conditioning::default(),
-            };
-            let tuned = conditioning.tuned_at_strength(stream.strength)?;
-            let tuned = model.model.with_overrides(&tuned)?.map(Rc::new);
-            streams.push(DecoderStream {
-                model: tuned,
-                strength: stream.strength,
-                ..DecoderStream::new(prompt, conditioning)
-            });
+            let column = columns.of(stream, &model, out)?;
+            let own = stream.sampling.as_ref().unwrap_or(&self.request.sampling);
+            let options = stream.sampling.clone().map(|own| model.decoding(own)).transpose()?.map(Rc::new);
+            let prompt = tokens_of(&stream.prompt, &model)?;
+            streams.push(DecoderStream { options, ..column.stream(prompt, &model)? });
             texts.push(StreamText {
                 pieces: StreamDecoder::new(&model.tokenizer),
                 best: String::new(),
                 log_probability: 0.0,
-                adapter_hash: adapter.map_or_else(String::new, |adapter| adapter.hash()),
+                adapter_hash: column.hash.clone(),
                 elapsed_secs: 0.0,
+                length_penalty: own.beams.length_penalty,
+                score: TextScore::default(),
             });
         }
         let options = DecoderOptions { keep_logits: true, ..model.decoding(self.request.sampling.clone())? };
         let end_tokens = options.end_tokens.clone();
         let decoder = Decoder::new(model.model.shape(), streams, options)?;
         out.send(Report::Phase(Phase::Generating));
-        let length_penalty = self.request.sampling.beams.length_penalty;
-        Ok(Running { model, end_tokens, decoder, texts, length_penalty })
-    }
-}
-
-/// A prompt with what stands before every text of an adapter: soft tokens, of one of its tasks, which the prompt may have
-/// in other places, or words.
-fn of_adapter(
-    adapter: Option<&AdapterState>,
-    task: Option<&str>,
-    mut prompt: Vec<u32>,
-    model: &LoadedModel,
-) -> Result<Vec<u32>> {
-    let n_soft = adapter.map_or(0, AdapterState::n_soft);
-    let placed = prompt.iter().filter(|&&token| token >= SOFT).count();
-    if n_soft == 0 {
-        prompt.retain(|&token| token < SOFT);
-    } else if placed > 0 && placed != n_soft {
-        let reason = sentence!("it has {n_soft} soft tokens, the prompt {placed}", n_soft, placed);
-        return Err(EngineError::AdapterMismatch { reason });
-    }
-    let Some(adapter) = adapter else { return Ok(prompt) };
-    if n_soft == 0 || placed == 0 {
-        put_before(&mut prompt, &adapter.before(&model.tokenizer)?, model.tokenizer.begins_texts());
-    }
-    let first = adapter.first_soft(task)? as u32;
-    prompt.iter_mut().filter(|token| **token >= SOFT).for_each(|token| *token += first);
-    Ok(prompt)
-}
-
-/// Tokens that the model gets. An empty prompt still needs a token to predict from.
-fn tokens_of(prompt: &Prompt, model: &LoadedModel) -> Result<Vec<u32>> {
-    let (task, tokenizer) = (model.task(None)?, &model.tokenizer);
-    match prompt {
-        Prompt::Text(text) if task == Task::Seq2Seq => Ok(source_tokens(text, tokenizer, usize::MAX)?.0),
-        Prompt::Text(text) => plain_prompt(text, tokenizer),
-        Prompt::Source { text, columns, template, begin_token, chat } => {
-            let (prompt_template, begin_token, chat) = (template.clone(), *begin_token, *chat);
-            let config = DataConfig { prompt_template, begin_token, chat, ..DataConfig::new("") };
-            Prompts::new(&config, task, tokenizer)?.for_source(text, columns, tokenizer)
-        }
+        Ok(Running { model, end_tokens, decoder, texts, top: self.request.top })
     }
 }
 
@@ -145,14 +92,17 @@ impl Job for Generate {
 
 impl Running {
     fn advance(&mut self, out: &Outbox) -> Result<()> {
-        let has_beams = self.decoder.has_beams();
         for new in self.decoder.step(DecoderModel::try_from(&*self.model.model)?)? {
             let text = &mut self.texts[new.stream];
             if let Some(logits) = &new.logits {
-                text.log_probability += log_probability(logits, new.token as usize);
+                let found = token_probability(logits, new.token, self.top);
+                text.log_probability += found.log_probability;
+                if self.top > 0 {
+                    text.score.tokens.push(in_words(&found, &self.model));
+                }
             }
             text.elapsed_secs += new.secs;
-            if has_beams {
+            if self.decoder.has_beams(new.stream) {
                 let whole = self.model.tokenizer.decode(self.decoder.tokens(new.stream))?;
                 if whole != text.best {
                     text.best.clone_from(&whole);
@@ -182,7 +132,7 @@ impl Running {
             let tokens = self.decoder.tokens(index).to_vec();
             let beams = self.decoder.hypotheses(index);
             // A beam is worth its log-probability over its length.
-            let length = |beam: &Hypothesis| (beam.tokens.len() as f64).powf(self.length_penalty);
+            let length = |beam: &Hypothesis| (beam.tokens.len() as f64).powf(text.length_penalty);
             let of_best = beams.first().map(|beam| f64::from(beam.score) * length(beam));
             Ok(GeneratedStream {
                 text: model.tokenizer.decode(&tokens)?,
@@ -192,6 +142,7 @@ impl Running {
                 elapsed_secs: text.elapsed_secs,
                 log_probability: of_best.unwrap_or(text.log_probability),
                 beams: beams.iter().map(beam).collect::<Result<_>>()?,
+                score: text.score.clone(),
             })
         };
         self.texts.iter().enumerate().map(stream).collect()

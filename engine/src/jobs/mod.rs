@@ -2,6 +2,8 @@
 
 mod analyze;
 mod bertscore;
+mod column;
+mod compare_rows;
 mod ensemble;
 mod evaluate;
 mod exchange;
@@ -14,6 +16,8 @@ mod neighbors;
 mod predict;
 mod probe;
 mod queries;
+mod score_text;
+mod serving;
 mod share;
 mod step_time;
 mod train;
@@ -68,6 +72,9 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::Inspect { adapter, model } => exchange::inspect(adapter, model),
         Ask::Import { adapter, model, other_base, to } => exchange::import(adapter, model, other_base, to),
         Ask::Probe { adapter, model, device } => Box::new(probe::Probe::new(adapter, (model, device))),
+        Ask::ScoreText(request) => Box::new(score_text::ScoreText::new(*request)),
+        Ask::TimeServing(request) => Box::new(serving::TimeServing::new(*request)),
+        Ask::CompareRows(request) => Box::new(compare_rows::CompareRows::new(*request)),
         Ask::Pause | Ask::Continue | Ask::Stop | Ask::Checkpoint | Ask::Unload => return None,
     })
 }

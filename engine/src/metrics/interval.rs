@@ -1,4 +1,4 @@
-//! The mean of a few values, such as those of several seeds, with its 95 % interval by Student's t.
+//! The mean of a few values, such as those of several seeds, with its 95 % interval by Student's t, and that of a share.
 //!
 //! The quantile inverts the distribution function, which is a regularized incomplete beta function (Abramowitz and Stegun
 //! 26.5.27), computed by its continued fraction (26.5.8) with Lentz' method.
@@ -17,6 +17,21 @@ pub fn mean_interval(values: &[f64]) -> Option<(f64, Option<f64>)> {
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     let error = (squares / (n - 1.0) / n).sqrt();
     Some((mean, Some(student_t_quantile(0.975, n - 1.0) * error)))
+}
+
+/// The 95 % interval of a share of which so many hits are known: Wilson 1927, "Probable Inference, the Law of Succession, and
+/// Statistical Inference", without correction for continuity. `None` of nothing.
+pub fn share_interval(hits: usize, of: usize) -> Option<(f64, f64)> {
+    /// The value that a normal variable is below with probability 0.975.
+    const Z: f64 = 1.959_963_984_540_054;
+    if of == 0 {
+        return None;
+    }
+    let n = of as f64;
+    let share = hits.min(of) as f64 / n;
+    let middle = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt() / (1.0 + Z * Z / n);
+    Some(((middle - half).max(0.0), (middle + half).min(1.0)))
 }
 
 /// The value that a variable of Student's t distribution is below with probability `p`; NaN unless `p` is between 0 and 1
@@ -174,6 +189,18 @@ mod tests {
         for (p, degrees) in [(0.0, 3.0), (1.0, 3.0), (0.5, 0.0), (f64::NAN, 3.0)] {
             assert!(student_t_quantile(p, degrees).is_nan(), "{p} {degrees}");
         }
+    }
+
+    /// `statsmodels.stats.proportion.proportion_confint(hits, of, method="wilson")`.
+    #[test]
+    fn the_interval_of_a_share_is_wilsons() {
+        let (low, high) = share_interval(8, 10).unwrap();
+        assert!((low - 0.490_162_5).abs() < 1e-6 && (high - 0.943_317_8).abs() < 1e-6, "{low} {high}");
+        let (low, high) = share_interval(0, 20).unwrap();
+        assert!(low.abs() < 1e-12 && (high - 0.161_125_2).abs() < 1e-6, "{low} {high}");
+        assert_eq!(share_interval(0, 0), None);
+        let (a, b) = (share_interval(5, 20).unwrap(), share_interval(15, 20).unwrap());
+        assert!((a.0 + b.1 - 1.0).abs() < 1e-12, "the other side is the mirror image");
     }
 
     #[test]

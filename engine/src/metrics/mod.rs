@@ -24,6 +24,7 @@ mod token_f1;
 pub use answers::AnswerForm;
 pub use bootstrap::{Bootstrap, Interval, Paired};
 pub use exact_match::ExactMatch;
+pub use interval::{mean_interval, share_interval};
 pub use registry::{DEFAULT_METRICS, Metric, Needs};
 pub use scores::{Comparison, Score, Scores, Unscored, compare, mean_score, metric_of_texts, score, score_with};
 pub use squad2::{AnswerFigures, BestThreshold, Questions, Squad2, Squad2Report, squad2_report};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Sentence;
 use crate::bundle::Manifest;
 use crate::config::{LoraConfig, MethodConfig, Task};
+use crate::evaluation::MetricFigure;
 use crate::nn::positions::PositionConvention;
 use crate::training::ClassificationMetrics;
 
@@ -50,7 +51,7 @@ pub struct EnsembleRow {
 }
 
 /// The end of one stream.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GeneratedStream {
     /// The whole continuation.
     pub text: String,
@@ -67,6 +68,85 @@ pub struct GeneratedStream {
     /// The texts of beam search, the one above first; empty without it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beams: Vec<GeneratedBeam>,
+    /// Of each of the tokens, if that was asked for and there are no beams.
+    #[serde(default, skip_serializing_if = "TextScore::is_empty")]
+    pub score: TextScore,
+}
+
+/// The tokens of a text with their probabilities, before temperature, penalties and the like.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TextScore {
+    /// In their order.
+    pub tokens: Vec<ScoredToken>,
+}
+
+/// A token of a text with the probability that a model gives it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScoredToken {
+    /// The token as people read it.
+    pub text: String,
+    /// Logarithm of its probability, in nats.
+    #[serde(deserialize_with = "crate::number::or_nan")]
+    pub log_probability: f64,
+    /// 1 for the most probable token.
+    pub rank: usize,
+    /// The most probable tokens at its place, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<LikelyToken>,
+}
+
+/// A token that is probable at some place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LikelyToken {
+    /// The token as people read it.
+    pub text: String,
+    /// Logarithm of its probability, in nats.
+    #[serde(deserialize_with = "crate::number::or_nan")]
+    pub log_probability: f64,
+}
+
+impl TextScore {
+    /// Whether nothing was scored.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Nats per token; NaN of no text.
+    pub fn loss(&self) -> f64 {
+        -self.tokens.iter().map(|token| token.log_probability).sum::<f64>() / self.tokens.len() as f64
+    }
+
+    /// The exponential of the loss.
+    pub fn perplexity(&self) -> f64 {
+        self.loss().exp()
+    }
+}
+
+/// The texts of all columns for one row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ComparedRow {
+    /// The first row of its file that has the source, from 1.
+    pub row: usize,
+    /// The prompt or source.
+    pub source: String,
+    /// Texts that would be right.
+    pub references: Vec<String>,
+    /// Text of each column.
+    pub texts: Vec<String>,
+    /// Nats per token of the row's target under each column; empty where that was not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Option<f64>>,
+}
+
+/// The figures of one column over the rows that were written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ComparedColumn {
+    /// Short hash of the adapter; empty for the base.
+    pub adapter_hash: String,
+    /// Of all rows, metric by metric.
+    pub figures: Vec<MetricFigure>,
+    /// Of each row in the order of the file, metric by metric.
+    pub rows: Vec<Vec<Option<f64>>>,
 }
 
 /// One of the texts that beam search returns.

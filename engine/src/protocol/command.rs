@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnalysisRequest, BertScoreRequest, EnsembleRequest, GenerateRequest, JobId, NeighborRequest, RowsRequest};
+use super::{
+    AnalysisRequest, BertScoreRequest, EnsembleRequest, GenerateRequest, JobId, NeighborRequest, RowSetRequest,
+    RowsRequest, ScoreRequest,
+};
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
@@ -237,4 +240,11 @@ pub enum Ask {
     },
     /// Forget the loaded model, so that its memory is free.
     Unload,
+    /// Probabilities of the tokens of known texts: answered by `Report::TextScored`.
+    ScoreText(Box<ScoreRequest>),
+    /// Time each stream alone: answered by `Report::Serving`.
+    TimeServing(Box<GenerateRequest>),
+    /// Write texts of several columns for all rows of a file: `Report::RowCompared` …, `Report::SetCompared`. Stopped, it ends
+    /// with the rows that are complete.
+    CompareRows(Box<RowSetRequest>),
 }

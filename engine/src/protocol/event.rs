@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdapterFacts, EnsembleReport, GeneratedStream, JobId, ProbeReport};
+use super::{
+    AdapterFacts, ComparedColumn, ComparedRow, EnsembleReport, GeneratedStream, JobId, ProbeReport, TextScore,
+};
 use crate::Sentence;
 use crate::analysis::{Analysis, NeighborList, PrefixGrid};
 use crate::data::{DataPreview, DataStatistics};
 use crate::device::DeviceInfo;
 use crate::error::Failure;
 use crate::evaluation::{PredictedRow, ScoredPredictions};
+use crate::generation::ServingTime;
 use crate::metrics::bertscore::BertScore;
 use crate::models::ModelSummary;
 use crate::training::{
@@ -190,6 +193,32 @@ pub enum Report {
     /// An adapter was probed.
     #[serde(rename = "probe")]
     Probed(ProbeReport),
+    /// Texts were scored.
+    TextScored {
+        /// One for each text.
+        scores: Vec<TextScore>,
+    },
+    /// Streams were timed, each alone.
+    Serving {
+        /// One for each stream.
+        times: Vec<ServingTime>,
+    },
+    /// One more row has the texts of all columns.
+    RowCompared {
+        /// Rows that have theirs.
+        done: usize,
+        /// Rows in all.
+        total: usize,
+        /// The row.
+        row: Box<ComparedRow>,
+    },
+    /// The texts of a set of rows were scored: of all rows, or of those that were written before it was stopped.
+    SetCompared {
+        /// Numbers of the rows, in the order of the file.
+        rows: Vec<usize>,
+        /// One for each column.
+        columns: Vec<ComparedColumn>,
+    },
 }
 
 /// A phase of a job before and between its steps.

@@ -12,12 +12,14 @@ mod requests;
 use serde::{Deserialize, Serialize};
 
 pub use self::answers::{
-    AdapterFacts, EnsembleReport, EnsembleRow, GeneratedBeam, GeneratedStream, ProbeReport, ProbeVerdict,
+    AdapterFacts, ComparedColumn, ComparedRow, EnsembleReport, EnsembleRow, GeneratedBeam, GeneratedStream,
+    LikelyToken, ProbeReport, ProbeVerdict, ScoredToken, TextScore,
 };
 pub use self::command::{Ask, Command};
 pub use self::event::{Event, Outcome, Phase, Report};
 pub use self::requests::{
-    AnalysisRequest, BertScoreRequest, EnsembleRequest, GenerateRequest, NeighborRequest, Prompt, RowsRequest, Stream,
+    AnalysisRequest, BertScoreRequest, Continuation, EnsembleRequest, GenerateRequest, Mixture, NeighborRequest,
+    Prompt, RowSetRequest, RowsRequest, ScoreRequest, Stream,
 };
 
 /// Names one piece of work; unique among those its sender has asked for.

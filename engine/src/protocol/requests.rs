@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::Combination;
 use crate::analysis::{Metric, Question, Side, Space};
 use crate::config::{BeginToken, DataConfig, Task};
 use crate::device::DeviceChoice;
@@ -22,8 +23,12 @@ pub struct GenerateRequest {
     pub precision: Precision,
     /// The streams, in order; `stream` of [`Report::Token`](crate::protocol::Report::Token) counts them from 0.
     pub streams: Vec<Stream>,
-    /// Shared by all.
+    /// Shared by all that have none of their own.
     pub sampling: Sampling,
+    /// The most probable tokens that are told at each place, with the probability of the one that was taken; 0: neither. With
+    /// beams there are none: such a text is scored when it is written, by [`ScoreRequest`].
+    #[serde(default)]
+    pub top: usize,
 }
 
 /// One text to continue.
@@ -37,6 +42,91 @@ pub struct Stream {
     pub strength: f64,
     /// Of an adapter for several tasks, the name of one.
     pub task: Option<String>,
+    /// Words before the prompt, as the method `few_shot` has them; left out at strength 0.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub words: String,
+    /// Another adapter that is put beside the adapter, or mixed with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed: Option<Mixture>,
+    /// Decoding of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
+}
+
+impl Stream {
+    /// A prompt of the base model.
+    pub fn of_base(prompt: Prompt) -> Self {
+        Self { prompt, adapter: None, strength: 1.0, task: None, words: String::new(), mixed: None, sampling: None }
+    }
+
+    /// A prompt behind an adapter as it was trained.
+    pub fn behind(adapter: impl Into<PathBuf>, prompt: Prompt) -> Self {
+        Self { adapter: Some(adapter.into()), ..Self::of_base(prompt) }
+    }
+}
+
+/// An adapter that joins another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mixture {
+    /// The adapter.
+    pub adapter: PathBuf,
+    /// Side by side, or a weighted sum: the first weight is that of the other adapter.
+    pub how: Combination,
+}
+
+/// Texts that are known, each behind a prompt of its own: the probability of their tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreRequest {
+    /// Model folder.
+    pub model: PathBuf,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// Precision of the computation.
+    pub precision: Precision,
+    /// The texts, each with what stands before it; decoding does not matter.
+    pub texts: Vec<(Stream, Continuation)>,
+    /// The most probable tokens that are told at each place.
+    pub top: usize,
+}
+
+/// A text that continues a prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Continuation {
+    /// A text, cut into tokens behind the prompt as a target is.
+    Text {
+        /// The text.
+        text: String,
+        /// The end token is told too, as a target that has one trains it.
+        end: bool,
+    },
+    /// Tokens, as they were written.
+    Tokens(Vec<u32>),
+}
+
+/// Texts of several columns for all rows of a file, and figures of each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowSetRequest {
+    /// Model folder.
+    pub model: PathBuf,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// Precision of the computation.
+    pub precision: Precision,
+    /// The columns; their prompts are those of the rows.
+    pub columns: Vec<Stream>,
+    /// All rows of `data.train` are written from; rows of one source are one row with several references.
+    pub data: DataConfig,
+    /// The task; `None` is the model's own.
+    pub task: Option<Task>,
+    /// Decoding of the columns that have none of their own.
+    pub sampling: Sampling,
+    /// Metrics of texts by their names.
+    pub metrics: Vec<String>,
+    /// Whether each column scores the target of a row, too.
+    pub losses: bool,
+    /// Only the first so many sources.
+    pub limit: Option<usize>,
 }
 
 /// A prompt to be continued.

@@ -52,7 +52,7 @@ fn bad_lines_and_settings_are_exit_code_two() {
     fs::write(&file, "model = \"m\"\ndata = { train = \"d\" }\n[training]\nbatch_size = 0\n").unwrap();
     let file = file.to_string_lossy().into_owned();
     let model = ["--set", "model=m", "--set", "data.train=d"];
-    let cases: [&[&str]; 15] = [
+    let cases: [&[&str]; 18] = [
         &["fly"],
         &["verify", "a", "b", "--out", "c"],
         &["train", "--set", "training.stepps=3"],
@@ -66,6 +66,9 @@ fn bad_lines_and_settings_are_exit_code_two() {
         &["generate", "--base", "--prompt", "a", "--beams", "4", "--temperature", "0.5"],
         &["generate", "--base", "--prompt", "a", "--length-penalty", "2"],
         &["generate", "--base", "--prompt", "a", "--beams", "2", "--return", "3"],
+        &["generate", "--base", "--prompt", "a", "--samples", "2"],
+        &["generate", "--base", "--prompt", "a", "--target", "b", "--samples", "2"],
+        &["bench", "--adapter", "x", "--what", "lora"],
         &["devices", "--set", "seed=1"],
         &["compare-methods", "--method", "lora"],
     ];
@@ -450,4 +453,43 @@ fn runs_are_marked_found_put_away_deleted_and_brought_back_on_the_line() {
     line(folder, &["runs", "empty-trash", "--yes"]).unwrap();
     assert_eq!(runs(folder).len(), 1);
     assert!(is_usage(&line(folder, &["runs", "undelete", "other"]).unwrap_err()));
+}
+
+#[test]
+fn texts_are_scored_and_serving_is_measured_on_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    line(&workspace, &["train", &file, "--name", "first", "--set", "training.steps=4"]).unwrap();
+    let generate = ["generate", "--run", "first", "--base", "--prompt", "a e", "--max-new-tokens", "3"];
+    let said = |more: &[&str]| printed(&workspace, &[&generate[..], more].concat()).0;
+
+    let scored = said(&["--probabilities", "2"]);
+    assert!(scored.contains("[base] loss") && scored.contains("[first] loss") && scored.contains("#1 "), "{scored}");
+    assert!(scored.lines().filter(|line| line.contains('%')).count() >= 2, "{scored}");
+    let beams = said(&["--probabilities", "--beams", "2"]);
+    assert!(beams.contains("[first] loss"), "what beams have written is scored when it is there: {beams}");
+
+    let target = said(&["--target", " e a", "--json"]);
+    let line_of = |event: &str| target.lines().find(|line| line.contains(event)).unwrap().to_owned();
+    let answer: serde_json::Value = serde_json::from_str(&line_of("text_scored")).unwrap();
+    let scores = answer["scores"].as_array().unwrap();
+    assert_eq!(scores.len(), 2);
+    assert!(scores[1]["tokens"][0]["log_probability"].as_f64().unwrap() < 0.0);
+
+    assert!(said(&["--words", "b e "]).contains("[base]"));
+    let samples = said(&["--temperature", "1", "--samples", "2"]);
+    assert!(samples.contains("[base 2]") && samples.contains("[first 1]"), "{samples}");
+
+    let run = runs(&workspace).remove(0).folder.to_string_lossy().into_owned();
+    let (figures, _) = printed(&workspace, &["--device", "cpu", "bench", "--adapter", &run, "--steps", "1"]);
+    let figures: Vec<serde_json::Value> = figures.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |bench: &str, variant: &str| {
+        let found = figures.iter().find(|figure| figure["bench"] == bench && figure["variant"] == variant);
+        found.unwrap()["value"].as_f64().unwrap()
+    };
+    assert!(of("first_token", "base") > 0.0 && of("decode_token", "adapter") > 0.0);
+    assert_eq!(of("cache_of_adapter", "base"), 0.0);
+    assert!(of("cache_of_adapter", "adapter") > 0.0);
+    assert!(figures.iter().any(|figure| figure["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0)));
 }

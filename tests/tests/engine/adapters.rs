@@ -316,10 +316,9 @@ fn strength_zero_is_the_base_model_for_every_method() {
         ("gpt2-prefix-2x44", weights.join("adapter")),
     ] {
         let stream = |adapter: Option<&PathBuf>, strength: f64| Stream {
-            prompt: Prompt::Text("a b c".to_owned()),
             adapter: adapter.cloned(),
             strength,
-            task: None,
+            ..Stream::of_base(Prompt::Text("a b c".to_owned()))
         };
         let streams = vec![stream(None, 1.0), stream(Some(&adapter), 0.0), stream(Some(&adapter), 1.0)];
         let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() };

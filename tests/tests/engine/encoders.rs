@@ -434,7 +434,7 @@ fn padding_changes_no_class_of_gpt2_behind_a_soft_prompt() {
 
 #[test]
 fn an_encoder_does_not_generate_and_says_so() {
-    let stream = Stream { prompt: Prompt::Text("a".to_owned()), adapter: None, strength: 1.0, task: None };
+    let stream = Stream::of_base(Prompt::Text("a".to_owned()));
     let ask = generation(&model_of("bert-prefix-seq"), vec![stream], Sampling::default());
     let talk = Talk::new();
     talk.send(ask);

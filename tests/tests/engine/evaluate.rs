@@ -63,8 +63,7 @@ fn each_source_gets_the_text_that_generate_writes_and_all_its_references() {
         let rows: Vec<_> = scored.rows.iter().map(|row| (row.row.row, row.row.references.join("|"))).collect();
         assert_eq!(rows, [(1, "b a|a b".to_owned()), (2, "d c".to_owned()), (4, "e".to_owned())]);
         for found in &scored.rows {
-            let stream =
-                Stream { prompt: Prompt::Text(found.row.source.clone()), adapter: None, strength: 1.0, task: None };
+            let stream = Stream::of_base(Prompt::Text(found.row.source.clone()));
             let alone = talk.generate(generation(&tiny_model(), vec![stream], request.generation.clone()));
             assert_eq!(found.row.prediction, alone[0].text.trim(), "{n_beams} beams, row {}", found.row.row);
         }

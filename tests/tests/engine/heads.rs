@@ -149,7 +149,7 @@ fn a_causal_model_without_the_head_that_writes_classifies_and_says_so() {
         [Task::SequenceClassification, Task::Causal, Task::MultipleChoice, Task::Regression]
     );
     let talk = Talk::new();
-    let stream = Stream { prompt: Prompt::Text("the".to_owned()), adapter: None, strength: 1.0, task: None };
+    let stream = Stream::of_base(Prompt::Text("the".to_owned()));
     let ask = generation(&qwen2, vec![stream], Sampling::default());
     talk.send(ask);
     match talk.until_end().last() {

@@ -16,7 +16,8 @@ fn generate(talk: &Talk, streams: Vec<Stream>) -> Vec<GeneratedStream> {
 }
 
 fn stream(prompt: &str, adapter: Option<&Path>, strength: f64) -> Stream {
-    Stream { prompt: Prompt::Text(prompt.to_owned()), adapter: adapter.map(Path::to_owned), strength, task: None }
+    let adapter = adapter.map(Path::to_owned);
+    Stream { adapter, strength, ..Stream::of_base(Prompt::Text(prompt.to_owned())) }
 }
 
 #[test]

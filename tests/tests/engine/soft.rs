@@ -66,10 +66,9 @@ fn loss_of(config: &RunConfig, adapter: Option<PathBuf>) -> f64 {
 
 fn generate(prompts: Vec<(Prompt, Option<&Path>, f64)>) -> Vec<GeneratedStream> {
     let stream = |(prompt, adapter, strength): (Prompt, Option<&Path>, f64)| Stream {
-        prompt,
         adapter: adapter.map(Path::to_owned),
         strength,
-        task: None,
+        ..Stream::of_base(prompt)
     };
     let sampling = Sampling { max_new_tokens: 6, stop_at_end: false, ..Sampling::default() };
     let streams = prompts.into_iter().map(stream).collect();
@@ -185,7 +184,7 @@ fn a_text_comes_with_its_log_probability() {
     let ask = |max_new_tokens, n_beams| {
         let beams = Beams { n_beams, length_penalty: 0.5, ..Beams::default() };
         let sampling = Sampling { max_new_tokens, stop_at_end: false, beams, ..Sampling::default() };
-        let stream = Stream { prompt: Prompt::Text("a".to_owned()), adapter: None, strength: 1.0, task: None };
+        let stream = Stream::of_base(Prompt::Text("a".to_owned()));
         Talk::new().generate(generation(&tiny_model(), vec![stream], sampling)).remove(0)
     };
     let (one, two) = (ask(1, 1), ask(2, 1));
@@ -241,10 +240,8 @@ fn one_prompt_serves_tasks_that_are_told_apart() {
     };
     assert!((called("turn") - called("copy")).abs() > 1e-4, "each task has a prompt of its own");
     let say = |task: Option<&str>| Stream {
-        prompt: Prompt::Text("a e".to_owned()),
-        adapter: Some(adapter.clone()),
-        strength: 1.0,
         task: task.map(str::to_owned),
+        ..Stream::behind(&adapter, Prompt::Text("a e".to_owned()))
     };
     let ask = |task: Option<&str>| {
         let talk = Talk::new();

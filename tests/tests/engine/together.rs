@@ -148,9 +148,8 @@ fn strength_is_the_prompts_and_the_weights_are_there_whole_but_at_0() {
     let home = tempfile::tempdir().unwrap();
     let run = trained(home.path(), &beside(home.path()));
     let at = |strength: f64| {
-        let stream =
-            Stream { adapter: Some(run.join("adapter")), strength, prompt: Prompt::Text("a b".to_owned()), task: None };
-        let base = Stream { adapter: None, strength: 1.0, prompt: Prompt::Text("a b".to_owned()), task: None };
+        let stream = Stream { strength, ..Stream::behind(run.join("adapter"), Prompt::Text("a b".to_owned())) };
+        let base = Stream::of_base(Prompt::Text("a b".to_owned()));
         let sampling = Sampling { max_new_tokens: 4, ..Sampling::default() };
         Talk::new().generate(generation(&tiny_model(), vec![stream, base], sampling))
     };

@@ -4,6 +4,7 @@
 use app::action::{Action, Pick, Screen};
 use app::desk::Desk;
 use app::screens::compare::action::CompareAction;
+use app::screens::compare::state::ColumnSetup;
 use app::screens::explorer::action::ExplorerAction;
 use app::state::outbox::Fill;
 use app::store::{Answer, Request, RunState};
@@ -187,6 +188,7 @@ fn answer(bench: &mut Bench) {
         elapsed_secs: 0.1,
         log_probability: -1.0,
         beams: Vec::new(),
+        ..GeneratedStream::default()
     };
     bench.event(job, Report::Generated { streams: (0..n).map(stream).collect() });
 }
@@ -202,8 +204,9 @@ fn a_text_for_another_prompt_or_other_settings_says_so() {
     answer(&mut bench);
     bench.harness.get_by_label("Base proven");
     assert!(bench.harness.query_by_label("For another prompt").is_none());
-    let id = row("b", "Second", RunState::Finished).id;
-    bench = perform(bench, Action::Compare(CompareAction::ColumnCheckpoint(id, Some("/elsewhere".into()))));
+    let column = window(&mut bench).state.comparison.columns[1].clone();
+    let setup = ColumnSetup { checkpoint: Some("/elsewhere".into()), ..column.setup };
+    bench = perform(bench, Action::Compare(CompareAction::SetColumn(column.id, Box::new(setup))));
     bench.harness.get_by_label("For other settings");
     bench.harness.get_by_label("Base proven");
 }

@@ -2,6 +2,8 @@
 
 mod choices;
 mod commands;
+mod compare;
+mod compare_rows;
 mod evaluate;
 mod experiments;
 mod explorer;

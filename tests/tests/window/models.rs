@@ -198,6 +198,7 @@ fn two_targets_of_one_source_are_compared() {
         proven_base: proven,
         elapsed_secs: 0.3,
         beams: Vec::new(),
+        ..GeneratedStream::default()
     };
     let streams = vec![
         stream("name: Blue Spice | food: Chinese | area: riverside", "", Some(true)),

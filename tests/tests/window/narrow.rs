@@ -19,7 +19,7 @@ fn start(language: Language) -> Start {
 }
 
 /// The names of controls that reach beyond the right side of the window.
-fn out_of_reach(bench: &Bench) -> Vec<String> {
+pub(crate) fn out_of_reach(bench: &Bench) -> Vec<String> {
     let controls = [
         Role::Button,
         Role::CheckBox,

@@ -111,6 +111,7 @@ fn generated(bench: &mut Bench, job: JobId) {
         elapsed_secs: 0.21,
         log_probability: -9.0,
         beams: Vec::new(),
+        ..GeneratedStream::default()
     };
     let streams = vec![
         stream(" The river was cold, and the old man said nothing to the boy.", "", Some(true)),
@@ -150,7 +151,7 @@ fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
     bench.event(job, Report::BestBeam { stream: 1, text: " Blue Spice is".into() });
     bench.settle();
     let window = bench.harness.state().as_ref().expect("the window is open");
-    assert_eq!(window.state.comparison.columns[1].text, " Blue Spice is");
+    assert_eq!(window.state.comparison.columns[1].text(), " Blue Spice is");
     let beam = |text: &str, score| GeneratedBeam { text: text.into(), tokens: vec![1; 14], score };
     let stream = |beams: Vec<GeneratedBeam>| GeneratedStream {
         text: beams[0].text.clone(),
@@ -160,6 +161,7 @@ fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
         elapsed_secs: 0.42,
         log_probability: -9.0,
         beams,
+        ..GeneratedStream::default()
     };
     let streams = vec![
         stream(vec![beam(" The river was cold.", -1.204), beam(" The river was deep.", -1.311)]),

@@ -85,6 +85,7 @@ fn short_answers_are_voted_on() {
             elapsed_secs: 0.1,
             log_probability,
             beams: Vec::new(),
+            ..GeneratedStream::default()
         };
         bench.event(job, Report::Generated { streams: said.map(stream).to_vec() });
         let window = bench.harness.state().as_ref().expect("the window is open");

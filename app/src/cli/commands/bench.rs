@@ -9,8 +9,11 @@ use std::time::Instant;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use engine::adapters::no_adapter;
 use engine::bench::{Extent, MEASURES, Measure};
+use engine::files::{self, Kind};
 use engine::nn::Precision;
+use engine::sentence;
 use serde_json::Value;
 
 use crate::cli::Global;
@@ -19,6 +22,7 @@ use crate::cli::support::json;
 use crate::cli::support::models::found_model;
 use crate::cli::support::out;
 use crate::cli::support::paths::path;
+use crate::store::adapter_folder;
 
 /// Measure training and decoding.
 #[derive(Debug, Args)]
@@ -44,6 +48,10 @@ pub(in crate::cli) struct BenchArgs {
     /// Script that measures PyTorch + PEFT (tests/golden/bench_torch.py), run with python3
     #[arg(long, value_name = "SCRIPT", value_parser = path())]
     reference: Option<PathBuf>,
+    /// Folder of a run or an adapter: time to the first token, of each token after it, and the cache that it takes, beside the
+    /// base model alone. Its own model is taken unless --model names one
+    #[arg(long, value_name = "DIR", value_parser = path(), conflicts_with_all = ["reference", "gradient_checkpointing"])]
+    adapter: Option<PathBuf>,
     /// Measure in this process
     #[arg(long, hide = true)]
     here: bool,
@@ -64,6 +72,9 @@ pub(in crate::cli) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliEr
     let started = Instant::now();
     global.refuse_set()?;
     let place = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
+    if let Some(asked) = &args.adapter {
+        return serving(args, asked, global);
+    }
     let model = match &args.model {
         Some(model) => found_model(model)?,
         None => global.workspace()?.cache().join("bench-gpt2-small"),
@@ -94,6 +105,42 @@ pub(in crate::cli) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliEr
         out::result(ratio);
     }
     Ok(())
+}
+
+/// What serving a text behind an adapter costs, beside the base model: the promise of no noticeable delay as a figure.
+fn serving(args: &BenchArgs, asked: &Path, global: &Global) -> Result<(), CliError> {
+    if args.what.iter().any(|what| what != "decode") {
+        return Err(CliError::usage("--adapter is measured in decoding", "Write --what decode, or leave --what out"));
+    }
+    let adapter = adapter_folder(asked).ok_or_else(|| CliError::from(no_adapter(asked)))?;
+    let model = match &args.model {
+        Some(model) => found_model(model)?,
+        None => own_model(asked, &adapter)?,
+    };
+    let place = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
+    let figures = engine::bench::measure_serving((&model, &adapter), args.steps, place)?;
+    figures.iter().for_each(|figure| out::result(json::plain(figure)));
+    for bench in ["first_token", "decode_token"] {
+        let of = |variant: &str| figures.iter().find(|f| f.bench == bench && f.variant == variant).map(|f| f.value);
+        if let (Some(base), Some(adapter)) = (of("base"), of("adapter")) {
+            out::result(serde_json::json!({ "ratio": adapter / base, "bench": bench, "variant": "adapter to base" }));
+        }
+    }
+    Ok(())
+}
+
+/// The model that a run was trained on, or that an adapter's files name.
+fn own_model(asked: &Path, adapter: &Path) -> Result<PathBuf, CliError> {
+    let named = |file: &Path, key: &str| -> Option<PathBuf> {
+        let record: Value = files::read_json(file, Kind::RunRecord, sentence!("config.json")).ok()?;
+        record[key].as_str().map(PathBuf::from)
+    };
+    let of_run = named(&asked.join("config.json"), "model");
+    let named = of_run.or_else(|| named(&adapter.join("adapter_config.json"), "base_model_name_or_path"));
+    match named {
+        Some(model) => found_model(&model),
+        None => Err(CliError::usage("the adapter names no base model", "Name its folder with --model DIR")),
+    }
 }
 
 /// Measures in a new process of this program.

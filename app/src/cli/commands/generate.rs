@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use engine::config::DataConfig;
 use engine::generation::{Beams, EarlyStopping, Sampling};
-use engine::protocol::{Ask, GenerateRequest, GeneratedStream, Prompt, Report, Stream};
+use engine::protocol::{Ask, Continuation, GenerateRequest, GeneratedStream, Prompt, Report, ScoreRequest, TextScore};
 
+use super::probabilities;
+use super::streams::{AskedArgs, streams};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json;
@@ -35,12 +37,11 @@ pub(in crate::cli) struct GenerateArgs {
     sampling: SamplingArgs,
     #[command(flatten)]
     beams: BeamArgs,
-    /// 1 is the adapter as trained, 0 is the base model
-    #[arg(long, default_value_t = 1.0)]
-    strength: f64,
-    /// Of a prompt for several tasks, the name of one
-    #[arg(long, value_name = "NAME")]
-    task: Option<String>,
+    #[command(flatten)]
+    asked: AskedArgs,
+    /// Print each token with its probability, its rank, and the N most probable tokens at its place
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "5")]
+    probabilities: Option<usize>,
 }
 
 /// Choice of tokens. Without any of these: always the most probable one.
@@ -201,6 +202,13 @@ impl SamplingArgs {
 pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let sampling = args.sampling.sampling(args.beams.beams()?)?;
+    let draws = !sampling.is_greedy() && sampling.beams.n_beams == 1;
+    if args.asked.samples > 1 && !draws {
+        return Err(CliError::usage(
+            "--samples without sampling writes the same text again",
+            "Add --temperature, --top-k or --top-p",
+        ));
+    }
     if args.prompt.is_empty() && args.source.is_empty() && args.column.is_empty() && args.row.is_empty() {
         return Err(CliError::usage(
             "there is nothing to continue",
@@ -213,23 +221,21 @@ pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), Cli
     let mut prompts: Vec<Prompt> = args.prompt.into_iter().map(Prompt::Text).collect();
     prompts.extend(sources(args.source, args.column, &target)?);
     prompts.extend(rows(&args.row, &target, &session)?.into_iter().map(Prompt::Text));
-    let mut titles = Vec::new();
-    let mut streams = Vec::new();
-    for prompt in &prompts {
-        for column in &target.columns {
-            let (Prompt::Text(text) | Prompt::Source { text, .. }) = prompt;
-            titles.push((column.name.clone(), text.clone()));
-            let (prompt, adapter) = (prompt.clone(), column.adapter.clone());
-            streams.push(Stream { prompt, adapter, strength: args.strength, task: args.task.clone() });
-        }
-    }
+    let (titles, streams) = streams(&args.asked, &prompts, (&target, &sampling));
     let (device, precision) = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
+    if let Some(text) = args.asked.target {
+        let texts = streams.into_iter().map(|stream| (stream, Continuation::Text { text: text.clone(), end: false }));
+        let top = args.probabilities.unwrap_or(0);
+        let request = ScoreRequest { model: target.model, device, precision, texts: texts.collect(), top };
+        return probabilities::score(&session, request, &titles, global);
+    }
     let has_beams = sampling.beams.n_beams > 1;
-    let request = GenerateRequest { model: target.model, device, precision, streams, sampling };
+    let top = args.probabilities.filter(|_| !has_beams).map_or(0, |top| top.max(1));
+    let request = GenerateRequest { model: target.model, device, precision, streams, sampling, top };
     // The best of several beams can become another: there is nothing to print before the end.
     let alone = titles.len() == 1;
-    let flowing = alone && !has_beams;
-    let ask = Ask::Generate(Box::new(request));
+    let flowing = alone && !has_beams && args.probabilities.is_none();
+    let ask = Ask::Generate(Box::new(request.clone()));
     let done = session.ask(ask, |report| {
         if global.json {
             out::result(json::line(&report));
@@ -244,7 +250,19 @@ pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), Cli
         }
     })?;
     match done.as_slice() {
+        // What beams have written is scored when it is there.
+        written if args.probabilities.is_some() && has_beams => {
+            let texts = request.streams.into_iter().zip(written);
+            let texts = texts.map(|(stream, text)| (stream, Continuation::Tokens(text.tokens.clone()))).collect();
+            let top = args.probabilities.unwrap_or(0);
+            let request = ScoreRequest { model: request.model, device, precision, texts, top };
+            probabilities::score(&session, request, &titles, global)?;
+        }
         _ if global.json => {}
+        streams if args.probabilities.is_some() => {
+            let scores: Vec<TextScore> = streams.iter().map(|stream| stream.score.clone()).collect();
+            probabilities::print(&titles, &scores);
+        }
         _ if flowing => out::result(""),
         [stream] if alone => print_stream("", stream),
         streams => print_all(&titles, streams),

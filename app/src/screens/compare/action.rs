@@ -1,11 +1,10 @@
-//! Actions of *Compare*: columns, prompts, texts.
+//! Actions of *Compare*: columns, prompts, texts, sets of rows.
 
-use std::path::PathBuf;
-
-use engine::config::{RunConfig, Task};
 use engine::protocol::{Ask, Event, Report};
 
-use super::state::{Asked, Column, Comparison, GenerateForm};
+use super::state::set::SetForm;
+use super::state::votes::SetVote;
+use super::state::{Column, ColumnId, ColumnSetup, Comparison, GenerateForm, SharedText};
 use crate::state::State;
 use crate::store::{Cursor, Request as StoreRequest, RunRow};
 use crate::workspace::RunId;
@@ -16,18 +15,43 @@ const PROMPTS: usize = 50;
 /// Something to be done in *Compare*.
 #[derive(Clone, Debug)]
 pub enum CompareAction {
-    /// Put a run beside the base, or take it away.
+    /// Put a run beside the base, or take its columns away.
     ToggleColumn(RunId),
-    /// Use a certain checkpoint of a column's run.
-    ColumnCheckpoint(RunId, Option<PathBuf>),
-    /// Generate for a certain task of a column's run.
-    ColumnTask(RunId, String),
+    /// Put something into a column of its own, behind another or behind all.
+    AddColumn(Box<ColumnSetup>, Option<ColumnId>),
+    /// Take a column away.
+    RemoveColumn(ColumnId),
+    /// Put a column before its left neighbor, or behind its right one.
+    ShiftColumn {
+        /// The column.
+        column: ColumnId,
+        /// Or to the right.
+        to_the_left: bool,
+    },
+    /// Change what stands in a column.
+    SetColumn(ColumnId, Box<ColumnSetup>),
     /// Get rows of the compared runs' dataset.
     FindPrompts,
     /// Continue a prompt in all columns.
     Generate(Box<GenerateForm>),
     /// End the generation.
     StopGenerating,
+    /// Get the probabilities of texts that beams have written.
+    ScoreWritten,
+    /// Have every column score one text.
+    ScoreSameText(Box<GenerateForm>, SharedText),
+    /// Time every column alone.
+    TimeServing(Box<GenerateForm>),
+    /// Write texts of all columns for a set of rows.
+    CompareRows(Box<SetForm>),
+    /// End that; the rows that are complete are scored.
+    StopRows,
+    /// Mark a row of the set, or no longer.
+    StarRow(usize),
+    /// Note something about a row of the set.
+    NoteRow(usize, String),
+    /// Judge a row of the set, or take the judgment back.
+    VoteRow(usize, Option<SetVote>),
 }
 
 impl State {
@@ -36,21 +60,68 @@ impl State {
             CompareAction::ToggleColumn(run) => {
                 self.stop_generating();
                 self.comparison.toggle(&run);
-                self.outbox.store(StoreRequest::Detail { run, since: Cursor::default() });
+                self.ask_about(&run);
                 self.find_prompts();
             }
-            CompareAction::ColumnCheckpoint(run, checkpoint) => {
-                self.comparison.columns_of(&run).for_each(|column| column.checkpoint.clone_from(&checkpoint));
+            CompareAction::AddColumn(setup, behind) => self.add_column(*setup, behind),
+            CompareAction::RemoveColumn(column) => {
+                self.stop_generating();
+                self.comparison.remove(column);
             }
-            CompareAction::ColumnTask(run, task) => {
-                self.comparison.columns_of(&run).for_each(|column| column.task = Some(task.clone()));
+            CompareAction::ShiftColumn { column, to_the_left } => self.comparison.shift(column, to_the_left),
+            CompareAction::SetColumn(id, setup) => {
+                if let Some(column) = self.comparison.column_mut(id) {
+                    column.setup = *setup;
+                }
             }
             CompareAction::FindPrompts => {
                 self.comparison.prompts_of = None;
                 self.find_prompts();
             }
-            CompareAction::Generate(form) => self.generate(*form),
+            CompareAction::Generate(form) => self.generate(&form),
             CompareAction::StopGenerating => self.stop_generating(),
+            CompareAction::ScoreWritten => self.score_written(),
+            CompareAction::ScoreSameText(form, text) => self.score_same_text(&form, text),
+            CompareAction::TimeServing(form) => self.time_serving(&form),
+            CompareAction::CompareRows(form) => self.compare_rows(&form),
+            CompareAction::StopRows => self.stop_rows(),
+            CompareAction::StarRow(number) => {
+                if let Some(row) = self.comparison.set.row_mut(number) {
+                    row.starred = !row.starred;
+                }
+            }
+            CompareAction::NoteRow(number, note) => {
+                if let Some(row) = self.comparison.set.row_mut(number) {
+                    row.note = note;
+                }
+            }
+            CompareAction::VoteRow(number, vote) => {
+                if let Some(row) = self.comparison.set.row_mut(number) {
+                    row.vote = vote;
+                }
+            }
+        }
+    }
+
+    /// What is under way goes into the columns that are there: it ends only when one goes.
+    fn add_column(&mut self, setup: ColumnSetup, behind: Option<ColumnId>) {
+        let runs: Vec<RunId> = setup.runs().cloned().collect();
+        self.comparison.add(setup, behind);
+        for run in runs {
+            self.ask_about(&run);
+        }
+        self.find_prompts();
+    }
+
+    /// Asks the store for a run's settings and checkpoints.
+    fn ask_about(&mut self, run: &RunId) {
+        self.outbox.store(StoreRequest::Detail { run: run.clone(), since: Cursor::default() });
+    }
+
+    /// Asks for the end of the set; its job scores what is there and ends by itself.
+    fn stop_rows(&mut self) {
+        if let Some(job) = self.comparison.set.request.job() {
+            self.outbox.tell(job, Ask::Stop);
         }
     }
 
@@ -87,24 +158,53 @@ impl State {
 
     /// Puts a run beside the others, which make room if they have another model.
     pub(crate) fn compare_with(&mut self, run: &RunId) {
-        let model = |id: &RunId| self.row(id).map(|row| row.model_folder.clone());
-        let same_model = self.comparison.runs().next().is_none_or(|other| model(other) == model(run));
-        if !same_model {
-            self.stop_generating();
-            self.comparison = Comparison::default();
-        }
+        self.make_room_for(run);
         if !self.comparison.runs().any(|known| known == run) {
             self.stop_generating();
             self.comparison.toggle(run);
         }
-        self.outbox.store(StoreRequest::Detail { run: run.clone(), since: Cursor::default() });
+        self.ask_about(run);
     }
 
-    /// Settings of the first of the compared runs, or of the starter run while there is none.
-    pub fn compared(&self) -> Option<&RunConfig> {
-        match self.comparison.runs().next() {
-            Some(run) => self.runs.configs.get(run).map(Box::as_ref),
-            None => self.env.starter.as_deref(),
+    /// Columns of another model than that of a run go.
+    fn make_room_for(&mut self, run: &RunId) {
+        let model = |id: &RunId| self.row(id).map(|row| row.model_folder.clone());
+        let same_model = self.comparison.runs().next().is_none_or(|other| model(other) == model(run));
+        if !same_model {
+            self.stop_generating();
+            self.stop_rows();
+            self.comparison = Comparison::default();
+        }
+    }
+
+    /// Puts columns back as they were, as far as their runs are still there and of one model.
+    pub(crate) fn restore_columns(&mut self, setups: &[ColumnSetup]) {
+        let is_there = |setup: &&ColumnSetup| setup.runs().all(|run| self.row(run).is_some());
+        let setups: Vec<ColumnSetup> = setups.iter().filter(is_there).cloned().collect();
+        for setup in setups {
+            let runs: Vec<RunId> = setup.runs().cloned().collect();
+            if let Some(run) = runs.first() {
+                self.make_room_for(run);
+            }
+            if setup.is_base() {
+                let base = self.comparison.columns.iter_mut().find(|column| column.setup.is_base());
+                // Its place is behind those that stood before it.
+                if let Some(base) = base {
+                    base.setup = setup;
+                }
+                self.base_to_the_end();
+                continue;
+            }
+            self.comparison.add(setup, None);
+            runs.iter().for_each(|run| self.ask_about(run));
+        }
+    }
+
+    fn base_to_the_end(&mut self) {
+        let columns = &mut self.comparison.columns;
+        if let Some(place) = columns.iter().position(|column| column.setup.is_base()) {
+            let base: Column = columns.remove(place);
+            columns.push(base);
         }
     }
 
@@ -139,44 +239,6 @@ impl State {
     /// Ends the generation that is under way: its columns may go or change.
     pub(crate) fn stop_generating(&mut self) {
         self.comparison.generation.stop(&mut self.outbox);
-    }
-
-    /// Starts the columns on what is typed.
-    pub(crate) fn generate(&mut self, form: GenerateForm) {
-        let run = self.comparison.runs().next().cloned();
-        let folder = run.as_ref().and_then(|run| self.row(run)).map(|row| row.model_folder.clone());
-        let Some(model) = folder.or_else(|| self.env.starter.as_ref().map(|s| s.model.clone())) else { return };
-        self.stop_generating();
-        let questions = self.questions(&form);
-        let request = self.comparison.request(model, self.settings.device, questions);
-        self.comparison.generation.start(self.outbox.ask(Ask::Generate(Box::new(request))));
-    }
-
-    /// The question that each column would be asked now.
-    pub fn questions(&self, form: &GenerateForm) -> Vec<Asked> {
-        let question = |(column, &strength): (&Column, &f64)| {
-            let of_run = column.run.as_ref().map(|run| {
-                let adapter = column.checkpoint.clone().or_else(|| self.adapter_of(run));
-                (adapter, column.task.clone().or_else(|| self.runs.tasks_of(run).first().cloned()))
-            });
-            let (adapter, task) = of_run.unwrap_or_default();
-            Asked { prompt: form.prompt.clone(), sampling: form.sampling.clone(), strength, adapter, task }
-        };
-        self.comparison.columns.iter().zip(&form.strengths).map(question).collect()
-    }
-
-    /// Whether the compared runs can be asked by themselves: all that is to be known of them is.
-    pub fn can_ask(&self) -> bool {
-        let comparison = &self.comparison;
-        let known = |run: &RunId| {
-            let tasks = |config: &RunConfig| !config.method.has_tasks() || !self.runs.tasks_of(run).is_empty();
-            self.row(run).is_some() && self.runs.configs.get(run).is_some_and(|config| tasks(config))
-        };
-        !self.env.engine_gone
-            && !comparison.waits
-            && !comparison.generation.is_open()
-            && comparison.runs().next().is_some()
-            && comparison.runs().all(known)
-            && comparison.task().is_some_and(Task::writes)
+        self.comparison.written.stop(&mut self.outbox);
     }
 }

@@ -1,6 +1,7 @@
-//! The screen *Compare*: one prompt, the base and any runs of one model beside each other.
+//! The screen *Compare*: one prompt, or a set of rows, under the base and any runs of one model beside each other.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use egui::{RichText, ScrollArea, Ui};
 use engine::data::TokenRow;
@@ -10,36 +11,73 @@ use serde::{Deserialize, Serialize};
 
 use super::action::CompareAction;
 use super::decoding;
-use super::state::GenerateForm;
-use crate::action::Action;
+use super::set::SetScreen;
+use super::state::{ColumnId, GenerateForm};
+use crate::action::{Action, Pick};
 use crate::format;
 use crate::screens::training::phase_line;
 use crate::state::State;
 use crate::state::notices::Level;
 use crate::t;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{primary_ui, quiet_ui};
+use crate::widgets::button::{primary_ui, quiet_ui, segmented_ui};
 use crate::widgets::containers::{banner_ui, card_ui, failure_ui, heading_ui};
 use crate::widgets::field;
-use crate::workspace::RunId;
+
+/// What is asked of the columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    /// To go on with one prompt.
+    #[default]
+    Prompt,
+    /// To write for a set of rows.
+    Rows,
+}
+
+/// The form in which texts are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum View {
+    /// As they are.
+    Plain,
+    /// With the words marked that differ from another text.
+    #[default]
+    Words,
+    /// With the probability of each token.
+    Probability,
+    /// One text under every column.
+    SameText,
+}
 
 /// The text that the differing words of a column differ from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Marks {
+pub(super) enum Target {
     /// The text that was wanted; where none is known, the base's.
     #[default]
     Wanted,
     /// The text of the base.
     Base,
-    /// No word is marked.
-    Nothing,
+    /// The text of the first column.
+    First,
 }
 
-/// Typed texts, decoding settings and marks of *Compare*.
+/// The text that is scored under every column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum TextChoice {
+    /// The text that was wanted; where none is known, the first column's.
+    #[default]
+    Wanted,
+    /// What a column has written.
+    Of(ColumnId),
+}
+
+/// Typed texts, decoding settings and views of *Compare*.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Compare {
+    mode: Mode,
     prompt: String,
     pub(super) reference: String,
     /// The prompt is a source for the run's template.
@@ -48,8 +86,19 @@ pub struct Compare {
     /// Somebody has typed a prompt: none is put there any more without a click.
     typed: bool,
     sampling: Option<Sampling>,
-    strengths: Vec<(Option<RunId>, f64)>,
-    pub(super) marks: Marks,
+    /// Texts of each column, where they are drawn; 0 is one.
+    samples: usize,
+    pub(super) view: View,
+    pub(super) target: Target,
+    #[serde(skip)]
+    pub(super) text: TextChoice,
+    /// The column that others are held against; `None` is the base.
+    #[serde(skip)]
+    pub(super) against: Option<ColumnId>,
+    /// The column whose own decoding is being set.
+    #[serde(skip)]
+    pub(super) decides: Option<ColumnId>,
+    set: SetScreen,
 }
 
 impl Compare {
@@ -57,59 +106,65 @@ impl Compare {
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let comparison = &state.comparison;
         let mut generate = false;
+        let form = self.generate_form(state);
         heading_ui(ui, t!("screen.compare"), t!("compare.note"), |ui| {
-            let busy = comparison.generation.is_open();
-            let ready = !busy && !self.prompt.trim().is_empty() && !state.env.engine_gone && model_of(state).is_some();
-            if busy {
-                if quiet_ui(ui, true, t!("compare.stop")).clicked() {
-                    out.push(Action::Compare(CompareAction::StopGenerating));
-                }
-                ui.label(
-                    RichText::new(comparison.generation.phase.map(phase_line).unwrap_or_default())
-                        .color(tokens(ui).muted),
-                );
-                ui.spinner();
-            } else {
-                generate = primary_ui(ui, ready, t!("compare.generate")).clicked();
+            match self.mode {
+                Mode::Rows => self.set.buttons_ui(ui, &form, state, out),
+                Mode::Prompt if comparison.generation.is_open() => stop_ui(ui, state, out),
+                Mode::Prompt => generate = primary_ui(ui, self.is_ready(state), t!("compare.generate")).clicked(),
             }
+            // From right to left.
+            let modes = [(Mode::Rows, t!("compare.set_of_rows")), (Mode::Prompt, t!("compare.one_prompt"))];
+            segmented_ui(ui, &mut self.mode, &modes);
         });
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             if let Some(failure) = &comparison.generation.failure {
                 failure_ui(ui, failure);
                 ui.add_space(theme::SMALL_GAP);
             }
-            let reads_only = model_of(state).and_then(|folder| state.model(&folder));
+            let reads_only = state.compared_model().and_then(|folder| state.model(&folder));
             let reads_only =
                 reads_only.is_some_and(|m| !m.tasks.is_empty() && !m.tasks.iter().any(|task| task.writes()));
             if reads_only {
                 banner_ui(ui, Level::Info, t!("compare.encoder"), t!("compare.encoder_advice"), "", |_| {});
                 ui.add_space(theme::SMALL_GAP);
             }
-            // Another row is another question, and whoever comes here wants to see what the run says.
-            generate |= self.prompt_ui(ui, state, out);
-            generate |= self.row.is_some() && comparison.is_unasked() && state.can_ask();
-            ui.add_space(theme::SMALL_GAP);
-            self.columns_ui(ui, state, out);
+            match self.mode {
+                Mode::Prompt => {
+                    // Another row is another question, and whoever comes here wants to see what the run says.
+                    generate |= self.prompt_ui(ui, state, out);
+                    generate |= self.row.is_some() && comparison.is_unasked() && state.can_ask();
+                    ui.add_space(theme::SMALL_GAP);
+                    generate |= self.columns_ui(ui, state, out);
+                }
+                Mode::Rows => {
+                    self.decoding_ui(ui);
+                    ui.add_space(theme::SMALL_GAP);
+                    self.set_columns_ui(ui, state, out);
+                    ui.add_space(theme::SMALL_GAP);
+                    self.set.ui(ui, state, out);
+                }
+            }
             ui.add_space(theme::GAP);
         });
-        if generate && !self.prompt.trim().is_empty() && !state.env.engine_gone && model_of(state).is_some() {
+        self.own_decoding_ui(ui, state, out);
+        if generate && self.is_ready(state) {
             out.push(Action::Compare(CompareAction::Generate(Box::new(self.generate_form(state)))));
         }
     }
 
-    /// The strength of a column.
-    pub(super) fn strength(&mut self, run: Option<&RunId>) -> &mut f64 {
-        let place = self.strengths.iter().position(|(known, _)| known.as_ref() == run).unwrap_or_else(|| {
-            self.strengths.push((run.cloned(), 1.0));
-            self.strengths.len() - 1
-        });
-        &mut self.strengths[place].1
+    /// Takes in a path that was chosen in a dialog.
+    pub fn picked(&mut self, pick: Pick, path: &Path) {
+        self.set.picked(pick, path);
+    }
+
+    fn is_ready(&self, state: &State) -> bool {
+        let is_open = state.comparison.generation.is_open();
+        !is_open && !self.prompt.trim().is_empty() && !state.env.engine_gone && state.compared_model().is_some()
     }
 
     /// All that is typed.
-    pub(super) fn generate_form(&mut self, state: &State) -> GenerateForm {
-        let columns = &state.comparison.columns;
-        let strengths = columns.iter().map(|column| *self.strength(column.run.as_ref())).collect();
+    pub(super) fn generate_form(&self, state: &State) -> GenerateForm {
         let text = self.prompt.clone();
         let prompt = match state.compared().filter(|_| self.as_source) {
             Some(config) => Prompt::Source {
@@ -121,7 +176,8 @@ impl Compare {
             },
             None => Prompt::Text(text),
         };
-        GenerateForm { prompt, sampling: self.sampling.clone().unwrap_or_default(), strengths }
+        let sampling = self.sampling.clone().unwrap_or_default();
+        GenerateForm { prompt, sampling, samples: self.samples.max(1) }
     }
 
     /// `true` if another row was taken.
@@ -144,14 +200,28 @@ impl Compare {
                 let line = t!("compare.reference", text = self.reference.trim());
                 ui.add(egui::Label::new(RichText::new(line).color(tokens(ui).muted)).wrap().selectable(true));
             }
-            let sampling = self.sampling.get_or_insert_default();
-            let title = t!("compare.decoding", how = decoding::in_words(sampling));
-            egui::CollapsingHeader::new(RichText::new(title).small()).id_salt("decoding").show(ui, |ui| {
-                ui.add_space(4.0);
-                decoding::settings_ui(ui, sampling);
-            });
+            self.decoding_ui(ui);
             moved.inner
         })
+    }
+
+    /// Decoding of all columns that have none of their own.
+    fn decoding_ui(&mut self, ui: &mut Ui) {
+        let sampling = self.sampling.get_or_insert_default();
+        let title = t!("compare.decoding", how = decoding::in_words(sampling));
+        egui::CollapsingHeader::new(RichText::new(title).small()).id_salt("decoding").show(ui, |ui| {
+            ui.add_space(4.0);
+            decoding::settings_ui(ui, sampling);
+            let draws = !sampling.greedy && self.mode == Mode::Prompt;
+            if draws {
+                self.samples = self.samples.max(1);
+                ui.allocate_ui(egui::vec2(180.0, 0.0), |ui| {
+                    field::field_ui(ui, t!("compare.samples"), t!("compare.samples_help"), None, |ui| {
+                        field::count_ui(ui, &mut self.samples, 1..=16)
+                    });
+                });
+            }
+        });
     }
 
     /// Typed text is a source in most cases, and a run knows only prompts that its template has made.
@@ -209,10 +279,12 @@ impl Compare {
     }
 }
 
-/// The model of the compared runs.
-pub(super) fn model_of(state: &State) -> Option<std::path::PathBuf> {
-    let run = state.comparison.runs().next();
-    run.and_then(|run| state.row(run))
-        .map(|row| row.model_folder.clone())
-        .or_else(|| state.env.starter.as_ref().map(|starter| starter.model.clone()))
+fn stop_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+    let comparison = &state.comparison;
+    if quiet_ui(ui, true, t!("compare.stop")).clicked() {
+        out.push(Action::Compare(CompareAction::StopGenerating));
+    }
+    let phase = comparison.generation.phase.map(phase_line).unwrap_or_default();
+    ui.label(RichText::new(phase).color(tokens(ui).muted));
+    ui.spinner();
 }

@@ -77,9 +77,9 @@ impl Form {
             ui.add_space(theme::SMALL_GAP);
             ui.label(RichText::new(t!("evaluate.metrics")).small().color(theme::tokens(ui).muted));
             let (usual, others) = offered(&self.metrics);
-            self.metrics_ui(ui, &usual);
+            metrics_ui(ui, &mut self.metrics, &usual);
             egui::CollapsingHeader::new(RichText::new(t!("evaluate.more_metrics")).small()).show(ui, |ui| {
-                self.metrics_ui(ui, &others);
+                metrics_ui(ui, &mut self.metrics, &others);
             });
             ui.add_space(theme::SMALL_GAP);
             field::check_ui(ui, &mut self.with_base, t!("evaluate.with_base"), t!("evaluate.with_base_help"));
@@ -106,23 +106,21 @@ impl Form {
     }
 }
 
-impl Form {
-    /// Metrics to be switched on and off.
-    fn metrics_ui(&mut self, ui: &mut Ui, metrics: &[Metric]) {
-        ui.horizontal_wrapped(|ui| {
-            for metric in metrics {
-                let mut chosen = self.metrics.iter().any(|name| name == metric.name);
-                let toggled = ui.toggle_value(&mut chosen, tell(&metric.label_sentence()));
-                let toggled = toggled.on_hover_text(tell(&metric.description_sentence()));
-                if toggled.changed() {
-                    self.metrics.retain(|name| name != metric.name);
-                    if chosen {
-                        self.metrics.push(metric.name.to_owned());
-                    }
+/// Metrics to be switched on and off.
+pub(in crate::screens) fn metrics_ui(ui: &mut Ui, names: &mut Vec<String>, metrics: &[Metric]) {
+    ui.horizontal_wrapped(|ui| {
+        for metric in metrics {
+            let mut chosen = names.iter().any(|name| name == metric.name);
+            let toggled = ui.toggle_value(&mut chosen, tell(&metric.label_sentence()));
+            let toggled = toggled.on_hover_text(tell(&metric.description_sentence()));
+            if toggled.changed() {
+                names.retain(|name| name != metric.name);
+                if chosen {
+                    names.push(metric.name.to_owned());
                 }
             }
-        });
-    }
+        }
+    });
 }
 
 /// Metrics that are shown at once.
@@ -142,7 +140,7 @@ const USUAL: [&str; 12] = [
 ];
 
 /// The metrics of texts without their variants: those that are shown at once with those that are chosen, and the others.
-fn offered(chosen: &[String]) -> (Vec<Metric>, Vec<Metric>) {
+pub(in crate::screens) fn offered(chosen: &[String]) -> (Vec<Metric>, Vec<Metric>) {
     let is_chosen = |metric: &Metric| chosen.iter().any(|name| name == metric.name);
     let is_plain = |metric: &Metric| metric.needs == Needs::Texts && !metric.name.contains(':');
     let shown = Metric::all().into_iter().filter(|metric| is_plain(metric) || is_chosen(metric));

@@ -1,10 +1,10 @@
 //! The screen *Evaluate*: texts for a whole file of rows, their figures, and each row with what was wanted.
 
 pub mod action;
-mod form;
+pub(in crate::screens) mod form;
 mod kept;
 mod rows;
 pub mod state;
-mod ui;
+pub(in crate::screens) mod ui;
 
 pub use self::ui::Evaluate;

@@ -112,12 +112,12 @@ fn at_work_ui(ui: &mut Ui, state: &State) {
 }
 
 /// The name of a metric for people.
-pub(super) fn label(name: &str) -> String {
+pub(in crate::screens) fn label(name: &str) -> String {
     Metric::named(name).map_or_else(|_| name.to_owned(), |metric| tell(&metric.label_sentence()))
 }
 
 /// `27.41`, or `0.2741` of a share.
-pub(super) fn number(value: f64) -> String {
+pub(in crate::screens) fn number(value: f64) -> String {
     if !value.is_finite() {
         return "–".to_owned();
     }

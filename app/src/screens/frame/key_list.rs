@@ -58,6 +58,7 @@ fn of_screen(screen: Screen) -> Vec<(&'static str, &'static str)> {
             ("Delete", t!("keys.delete")),
         ],
         Screen::Training => vec![(t!("keys.drag"), t!("keys.zoom_plot"))],
+        Screen::Compare => vec![("↑ ↓", t!("keys.rows_of_set")), ("1 … 9, 0", t!("keys.judge"))],
         Screen::Explorer => vec![("Tab", t!("keys.cells"))],
         _ => Vec::new(),
     }

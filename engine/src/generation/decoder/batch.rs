@@ -61,22 +61,24 @@ impl Decoder {
         let alone = |ready: &Ready| exact && !self.streams[ready.stream].has_slots;
         let (alone, together): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ready).into_iter().partition(alone);
         let model = |ready: &Ready| self.streams[ready.stream].model.clone();
-        // One batch for each model.
+        let n_rows = |ready: &Ready| self.streams[ready.stream].choice.options.sampling.beams.n_beams;
+        // One batch for each model and number of beams.
         let mut groups: Vec<Vec<Ready>> = Vec::new();
         for row in together {
             let address = |row: &Ready| model(row).map(|model| Rc::as_ptr(&model).cast::<()>());
-            match groups.iter_mut().find(|group| address(&group[0]) == address(&row)) {
+            let is_like =
+                |group: &&mut Vec<Ready>| address(&group[0]) == address(&row) && n_rows(&group[0]) == n_rows(&row);
+            match groups.iter_mut().find(is_like) {
                 Some(group) => group.push(row),
                 None => groups.push(vec![row]),
             }
         }
         let spare = self.streams.iter().map(|stream| stream.most).max().unwrap_or(0).min(SPARE_TOKENS);
-        let n_rows = self.options.sampling.beams.n_beams;
         self.batches = groups
             .into_iter()
             .chain(alone.into_iter().map(|row| vec![row]))
             .map(|rows| {
-                let model = model(&rows[0]);
+                let (model, n_rows) = (model(&rows[0]), n_rows(&rows[0]));
                 let (mut streams, mut own, mut cross) = (Vec::new(), Vec::new(), Vec::new());
                 let mut hidden = Vec::new();
                 for row in rows {

@@ -15,17 +15,20 @@
 //! product of another shape may add in another order.
 
 mod batch;
+mod known;
 mod prompt;
 mod streams;
 
+use std::rc::Rc;
+
 use self::batch::Batch;
+pub use self::known::known_text;
 use self::prompt::Ready;
 pub use self::prompt::plain_logits;
 pub use self::streams::DecoderStream;
-use self::streams::StreamState;
+use self::streams::{Choice, StreamState};
 use super::beam::{BeamSearch, Hypothesis};
 use super::decoder_model::{DecoderModel, SourceOptions};
-use super::rules::Rules;
 use super::stop::StopStrings;
 use crate::error::Result;
 use crate::generation::Sampling;
@@ -109,8 +112,7 @@ pub struct NewToken {
 /// Streams on their way.
 #[derive(Debug)]
 pub struct Decoder {
-    options: DecoderOptions,
-    rules: Rules,
+    options: Rc<DecoderOptions>,
     n_positions: usize,
     streams: Vec<StreamState>,
     /// Streams whose prompt was read, with their keys and values, until all have been.
@@ -132,15 +134,15 @@ impl Decoder {
     /// [`EngineError::AdapterMismatch`]: crate::error::EngineError::AdapterMismatch
     /// [`EngineError::Setting`]: crate::error::EngineError::Setting
     pub fn new(shape: &ModelShape, streams: Vec<DecoderStream>, options: DecoderOptions) -> Result<Self> {
-        options.sampling.check()?;
-        let streams = streams.into_iter().map(|stream| StreamState::new(stream, shape, &options));
+        let options = Rc::new(options);
+        let shared = Rc::new(Choice::new(Rc::clone(&options))?);
+        let streams = streams.into_iter().map(|stream| StreamState::new(stream, shape, &shared));
         Ok(Self {
             n_positions: shape.n_positions,
             streams: streams.collect::<Result<_>>()?,
             ready: Vec::new(),
             read: 0,
             batches: Vec::new(),
-            rules: Rules::new(&options),
             options,
         })
     }
@@ -155,9 +157,9 @@ impl Decoder {
         &self.streams[stream].tokens
     }
 
-    /// Whether the streams have several beams.
-    pub fn has_beams(&self) -> bool {
-        self.options.sampling.beams.n_beams > 1
+    /// Whether a stream has several beams.
+    pub fn has_beams(&self, stream: usize) -> bool {
+        self.streams[stream].search.is_some()
     }
 
     /// Texts that beam search returns, best first; nothing before its end, or without beams.
@@ -203,16 +205,16 @@ impl Decoder {
         let token = match forced {
             Some(token) => token,
             None => {
-                self.rules.apply(&mut logits, &stream.seen, stream.tokens.len());
+                stream.choice.rules.apply(&mut logits, &stream.seen, stream.tokens.len());
                 stream.sampler.choose(&logits)?
             }
         };
         stream.seen.push(token);
         stream.tokens.push(token);
-        let sampling = &self.options.sampling;
-        stream.end = if sampling.stop_at_end && self.options.end_tokens.contains(&token) {
+        let options = &stream.choice.options;
+        stream.end = if options.sampling.stop_at_end && options.end_tokens.contains(&token) {
             Some(EndReason::EndToken)
-        } else if self.options.stops.as_ref().is_some_and(|stops| stops.complete(&stream.seen)) {
+        } else if options.stops.as_ref().is_some_and(|stops| stops.complete(&stream.seen)) {
             Some(EndReason::StopString)
         } else if stream.tokens.len() >= stream.most {
             Some(EndReason::MaxTokens)
@@ -229,7 +231,8 @@ impl Decoder {
         let forced = self.forced(index);
         let stream = &mut self.streams[index];
         let search = stream.search.as_mut().expect("it has beams");
-        search.advance(logits, &stream.seen, (&self.rules, self.options.stops.as_ref()), forced)?;
+        let Choice { options, rules } = &*stream.choice;
+        search.advance(logits, &stream.seen, (rules, options.stops.as_ref()), forced)?;
         stream.tokens = search.best().to_vec();
         stream.end = search.end(stream.most);
         let token = *stream.tokens.last().expect("a beam has a token");
@@ -238,8 +241,8 @@ impl Decoder {
 
     /// The next token of a stream, where the model leaves no choice.
     fn forced(&self, index: usize) -> Option<u32> {
-        let (source, sampling) = (self.options.source.as_ref(), &self.options.sampling);
         let stream = &self.streams[index];
+        let (source, sampling) = (self.options.source.as_ref(), &stream.choice.options.sampling);
         let n = stream.search.as_ref().map_or(stream.tokens.len(), BeamSearch::length);
         let last = sampling.forced_eos_token_id.or(source.and_then(|source| source.forced_last));
         // The first one is forced behind a single token, as in transformers.

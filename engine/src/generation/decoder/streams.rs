@@ -5,6 +5,8 @@ use std::rc::Rc;
 use super::{DecoderOptions, EndReason};
 use crate::error::{EngineError, Result};
 use crate::generation::beam::BeamSearch;
+use crate::generation::decoder_model::SourceOptions;
+use crate::generation::rules::Rules;
 use crate::generation::sampling::TokenSampler;
 use crate::models::{Conditioning, Model, ModelShape, Site};
 use crate::nn::{LayerKv, past_length};
@@ -28,12 +30,28 @@ pub struct DecoderStream {
     /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
     /// the first layer; later layers see the consequences). Towards 0 this is therefore not the base model.
     pub strength: f64,
+    /// Options of its own in place of those of all, but for logits, base and source, which are of all.
+    pub options: Option<Rc<DecoderOptions>>,
 }
 
 impl DecoderStream {
     /// A text behind an adapter as it is.
     pub fn new(prompt: Vec<u32>, conditioning: Conditioning) -> Self {
-        Self { prompt, model: None, n_free: 0, conditioning, strength: 1.0 }
+        Self { prompt, model: None, n_free: 0, conditioning, strength: 1.0, options: None }
+    }
+}
+
+/// The choice of the tokens of a stream.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) options: Rc<DecoderOptions>,
+    pub(super) rules: Rules,
+}
+
+impl Choice {
+    pub(super) fn new(options: Rc<DecoderOptions>) -> Result<Self> {
+        options.sampling.check()?;
+        Ok(Self { rules: Rules::new(&options), options })
     }
 }
 
@@ -55,6 +73,7 @@ pub(super) struct StreamState {
     /// transformers.
     pub(super) seen: Vec<u32>,
     pub(super) tokens: Vec<u32>,
+    pub(super) choice: Rc<Choice>,
     pub(super) sampler: TokenSampler,
     /// Most new tokens.
     pub(super) most: usize,
@@ -66,7 +85,13 @@ pub(super) struct StreamState {
 }
 
 impl StreamState {
-    pub(super) fn new(stream: DecoderStream, shape: &ModelShape, options: &DecoderOptions) -> Result<Self> {
+    /// `shared` is how tokens are chosen where the stream does not say it.
+    pub(super) fn new(stream: DecoderStream, shape: &ModelShape, shared: &Rc<Choice>) -> Result<Self> {
+        let choice = match &stream.options {
+            Some(own) => Rc::new(Choice::new(Rc::clone(own))?),
+            None => Rc::clone(shared),
+        };
+        let options = &*choice.options;
         let setting = |field, reason: Sentence| Err(EngineError::Setting { field, reason });
         if !(0.0..=2.0).contains(&stream.strength) {
             return setting("strength", sentence!("must be between 0 and 2"));
@@ -87,13 +112,13 @@ impl StreamState {
             stream.prompt.retain(|&token| token < SOFT);
             (stream.model, stream.n_free) = (None, 0);
         }
-        check_prefixes(&stream.conditioning, shape, options)?;
+        check_prefixes(&stream.conditioning, shape, shared.options.source.as_ref())?;
         let conditioning = stream.conditioning.prompt_at_strength(stream.strength);
         let n_virtual = conditioning.n_before(Site::Decoder) + conditioning.n_infix();
         let beside = past_length(conditioning.decoder.as_deref()) - n_virtual;
         let has_slots = stream.model.is_some() || conditioning.has_prompt();
         let overflow = |n_virtual, tokens, n_positions| EngineError::ContextOverflow { n_virtual, tokens, n_positions };
-        let begins = match &options.source {
+        let begins = match &shared.options.source {
             None => stream.prompt.clone(),
             Some(source) => {
                 let (tokens, n_positions) = (stream.prompt.len(), source.encoder.n_positions);
@@ -132,9 +157,10 @@ impl StreamState {
             beside,
             tokens: Vec::new(),
             sampler: TokenSampler::new(&options.sampling),
+            search: has_beams.then(|| BeamSearch::new(options, room.min(most))),
             end: (most == 0).then_some(EndReason::MaxTokens),
             base_logits: None,
-            search: has_beams.then(|| BeamSearch::new(options, room.min(most))),
+            choice,
         })
     }
 
@@ -147,9 +173,9 @@ impl StreamState {
     }
 }
 
-fn check_prefixes(conditioning: &Conditioning, shape: &ModelShape, options: &DecoderOptions) -> Result<()> {
+fn check_prefixes(conditioning: &Conditioning, shape: &ModelShape, source: Option<&SourceOptions>) -> Result<()> {
     for site in Site::ALL {
-        let wanted = match (&options.source, site) {
+        let wanted = match (source, site) {
             (Some(source), Site::Encoder) => &source.encoder,
             _ => shape,
         };

@@ -127,17 +127,32 @@ impl<'a> ForwardPass<'a> {
         conditioning: &'a Conditioning,
         device: &Device,
     ) -> Result<Self> {
+        Self::of_text(stack, (tokens, tokens.len() - 1), n_free, conditioning, device)
+    }
+
+    /// The same for a text whose continuation is known and stands behind its prompt: `last` is the place of the prompt's last
+    /// token, the first that sees an infix.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`](crate::error::EngineError::AdapterMismatch) for a soft token that it does not have.
+    pub fn of_text(
+        stack: Stack,
+        (tokens, last): (&[u32], usize),
+        n_free: usize,
+        conditioning: &'a Conditioning,
+        device: &Device,
+    ) -> Result<Self> {
         let seq = tokens.len();
         let n_leading = tokens.iter().take_while(|&&token| token >= SOFT).count();
         let (n_before, n_infix) = (stack.n_before(conditioning), stack.n_infix(conditioning));
         let position = |at: usize| {
-            let infix = if at + 1 == seq { n_infix } else { 0 };
+            let infix = if at >= last { n_infix } else { 0 };
             (n_before + infix + at + if at < n_leading { 0 } else { n_free }) as i64
         };
         let positions = on_device((0..seq).map(position).collect(), [1, seq], device);
         let ids = tokens.iter().map(|&token| token.into());
         let tokens = Tokens::new(ids, [1, seq], stack.soft_prompt(conditioning), device)?;
-        Ok(Self::new(stack, tokens, positions).behind(stack, conditioning, None, &[seq - 1]))
+        Ok(Self::new(stack, tokens, positions).behind(stack, conditioning, None, &[last]))
     }
 
     /// One more token of each row, behind what a cache holds.
