@@ -77,8 +77,7 @@ impl Columns {
             Some(adapter) => model.conditioning(adapter)?,
             None => Conditioning::default(),
         };
-        let beside_prompt = adapter.as_ref().is_some_and(|adapter| adapter.n_virtual() > 0);
-        let tuned = conditioning.tuned.at_strength(of.strength, beside_prompt)?;
+        let tuned = conditioning.tuned_at_strength(of.strength)?;
         let has_words = of.strength != 0.0 && !of.words.is_empty();
         let words = if has_words { model.tokenizer.encode(&of.words)? } else { Vec::new() };
         Ok(Column {

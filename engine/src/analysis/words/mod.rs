@@ -41,9 +41,9 @@ pub(in crate::analysis) struct Sizes {
 
 enum Stage {
     Begin,
-    Saying(Saying),
-    Patching(Patching),
-    Searching(Search),
+    Saying(Box<Saying>),
+    Patching(Box<Patching>),
+    Searching(Box<Search>),
     Scoring(Box<Scoring>),
 }
 
@@ -70,12 +70,12 @@ impl Investigation for PuttingIntoWords {
                     let reason = sentence!("it writes nothing, so that no text can stand in its place");
                     return Err(EngineError::AdapterMismatch { reason });
                 }
-                Stage::Saying(Saying::new(subject, self.sizes.samples)?)
+                Stage::Saying(Box::new(Saying::new(subject, self.sizes.samples)?))
             }
             Stage::Saying(mut saying) => {
                 if saying.step(subject)? {
                     self.report.said = saying.said();
-                    Stage::Patching(Patching::new(subject)?)
+                    Stage::Patching(Box::new(Patching::new(subject)?))
                 } else {
                     Stage::Saying(saying)
                 }
@@ -134,7 +134,7 @@ impl PuttingIntoWords {
             pool.add_text(&patched.text)?;
         }
         let (search_rows, _) = split(subject.rows.len());
-        Ok(Stage::Searching(Search::new(pool.words(), &search_rows, self.sizes, subject)?))
+        Ok(Stage::Searching(Box::new(Search::new(pool.words(), &search_rows, self.sizes, subject)?)))
     }
 
     /// Every text that was found, each once, in the order of how it was found.
