@@ -8,6 +8,7 @@ mod explorer;
 mod fixtures;
 mod init_comparison;
 mod insight;
+mod insight_parts;
 mod keys;
 mod methods;
 mod models;
