@@ -1,6 +1,6 @@
 //! The explorer's views of what matters, where slots lie, and what is said in words: answers as the engine sends them.
 
-use app::action::Screen;
+use app::action::{Action, Screen};
 use app::charts::Picture;
 use app::i18n::Language;
 use app::store::Answer;
@@ -15,7 +15,7 @@ use engine::analysis::{
 
 use crate::fixtures::detail;
 use crate::insight::{answer, answer_grid, answer_last, asked, attention, exploring, grid, out_of_reach};
-use crate::scenes::{chosen, click, picture, pictures, runs};
+use crate::scenes::{click, perform, picture, pictures, runs};
 use crate::world::{Bench, Start, settings};
 
 const SLOTS: usize = 20;
@@ -372,7 +372,7 @@ fn slots_are_on_a_map_of_tokens_and_have_moved() {
     bench.harness.get_by_label("Layer 4").click();
     bench.settle();
     assert!(matches!(last_question(&bench), Question::Map { layer: 3, .. }));
-    bench.harness.get_by_label("Layer");
+    assert!(bench.harness.query_all_by_label("Layer").next().is_some());
     click(&mut bench, "Drift");
     assert_eq!(last_question(&bench), Question::Drift);
     answer_last(&mut bench, drift());
@@ -391,7 +391,8 @@ fn slots_are_on_a_map_of_tokens_and_have_moved() {
 fn words_of_classes_are_looked_for_where_a_run_has_classes() {
     let bench = exploring(Start::default(), grid());
     assert!(bench.harness.query_by_label("Label words").is_none(), "its answers are no classes");
-    let mut bench = chosen(tall(1000.0), Screen::Explorer);
+    let shown = Action::Open(runs()[2].id.clone(), Screen::Explorer);
+    let mut bench = perform(Bench::with_runs(tall(1000.0), runs()), shown);
     let mut of_classes = detail(runs().remove(2), 400);
     let config = of_classes.config.as_mut().expect("it has settings");
     config.data.verbalizer = [("GOOD", "good"), ("BAD", "bad")].map(|(a, b)| (a.into(), b.into())).into();
@@ -415,6 +416,8 @@ fn words_of_classes_are_looked_for_where_a_run_has_classes() {
 fn texts_stand_beside_those_of_the_base_and_random_ones_and_its_cost_elsewhere_beside_the_base() {
     let mut bench = exploring(tall(1500.0), grid());
     click(&mut bench, "In words");
+    assert!(asked(&bench).is_empty(), "a long search is not begun by opening a tab");
+    click(&mut bench, "Put it into words");
     assert!(matches!(last_question(&bench), Question::Words { .. }));
     answer_last(&mut bench, words());
     bench.harness.get_by_label("describe it: 41 % of the gain, loss 1.9080, searched");
@@ -470,6 +473,7 @@ fn in_chinese_on_a_narrow_screen_and_in_large_type_each_view_is_within_reach() {
             bench.harness.check_accessibility();
         }
         click(&mut bench, app::t!("insight.words"));
+        click(&mut bench, app::t!("insight.put_into_words"));
         answer_last(&mut bench, words());
         assert_eq!(out_of_reach(&bench), Vec::<String>::new());
         click(&mut bench, app::t!("insight.matters"));

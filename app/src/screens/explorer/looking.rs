@@ -218,7 +218,13 @@ impl Side<'_> {
             if !self.may_ask {
                 return empty_ui(ui, t!("explorer.reading"), "");
             }
-            if !state.env.engine_gone {
+            // A search for a text takes long: nobody should have asked for it by opening a tab.
+            let is_long = matches!(self.inquiry.question, Question::Words { .. });
+            if is_long {
+                note_ui(ui, t!("insight.takes_long"));
+                ui.add_space(theme::SMALL_GAP);
+            }
+            if !state.env.engine_gone && (!is_long || small_ui(ui, named(t!("insight.put_into_words"))).clicked()) {
                 out.push(act(ExplorerAction::Look));
                 ui.ctx().request_repaint();
             }
