@@ -12,6 +12,7 @@ use engine::analysis::{
     LayerSimilarity, LeftOut, MapReport, MapStep, MapToken, MatchedPair, Patched, PatchedWhat, Pruned, Question,
     RandomTexts, Said, SearchStep, Side, SimilarityReport, SlotDrift, SlotImportance, Spread, WordPlace,
 };
+use engine::protocol::{Ask, Command};
 
 use crate::fixtures::detail;
 use crate::insight::{answer, answer_grid, answer_last, asked, attention, exploring, grid, out_of_reach};
@@ -293,7 +294,10 @@ fn a_slot_a_head_and_a_layer_that_are_clicked_are_left_out() {
     assert_eq!(asked(&bench).len(), before + 1);
     click(&mut bench, "Slot 3 in layer 2");
     assert_eq!(part(&bench), [LeftOut { slots: vec![2], layers: vec![1], ..LeftOut::default() }]);
+    let (earlier, _) = asked(&bench).pop().expect("it is worked on");
     click(&mut bench, "All slots in layer 2");
+    let stopped = bench.last(|command| if let Command { job, ask: Ask::Stop } = command { Some(*job) } else { None });
+    assert_eq!(stopped, Some(earlier), "nobody waits for it any more");
     assert_eq!(part(&bench), [LeftOut { layers: vec![1], ..LeftOut::default() }]);
     answer_last(&mut bench, ablation(1.8));
     bench.harness.get_by_label_contains("50.0 % of what the adapter gains");

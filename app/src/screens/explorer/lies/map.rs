@@ -166,9 +166,11 @@ fn chart(report: &MapReport, at: Option<usize>, title: String) -> (Chart, Vec<Ki
     let cloud: Vec<[f64; 2]> = report.cloud.iter().map(|token| point(&token.place)).collect();
     let mut found = vec![(Kind::Tokens, cloud)];
     found.extend(report.other.iter().map(|other| (Kind::Other, points(other))));
+    // The way to an adapter that is itself one of the checkpoints ends there: later ones are not on it.
+    let end = at.or_else(|| report.trajectory.iter().position(|step| step.slots == report.slots));
     for slot in 0..report.slots.len() {
-        let steps = report.trajectory.iter().take(at.map_or(usize::MAX, |at| at + 1)).map(|step| &step.slots);
-        let way = report.start.iter().chain(steps).chain(at.is_none().then_some(&report.slots));
+        let steps = report.trajectory.iter().take(end.map_or(usize::MAX, |end| end + 1)).map(|step| &step.slots);
+        let way = report.start.iter().chain(steps).chain(end.is_none().then_some(&report.slots));
         let way: Vec<[f64; 2]> = way.filter_map(|slots| slots.get(slot)).map(|place| point(place)).collect();
         if way.len() > 1 {
             found.push((Kind::Way, way));
@@ -243,6 +245,11 @@ mod tests {
         assert_eq!(way(Some(0)), (vec![[0.0, 0.0], [10.0, 1.0]], [10.0, 1.0]));
         assert_eq!(way(None).0.len(), 4);
         assert_eq!(way(None).1, [30.0, 1.0]);
+        // The first of the checkpoints is looked at: the way does not go on to the second and back.
+        let early = MapReport { slots: vec![vec![10.0, 1.0]], ..report() };
+        let (chart, kinds) = chart(&early, None, String::new());
+        let place = kinds.iter().position(|kind| *kind == Kind::Way).unwrap();
+        assert_eq!(chart.series[place].points, [[0.0, 0.0], [10.0, 1.0]]);
     }
 
     #[test]
