@@ -19,6 +19,8 @@ use crate::widgets::heatmap::{Heatmap, heatmap_ui, scale_ui};
 
 /// Slots that are left out, one at a time, beside what gates tell.
 const LEAVE_ONE_OUT: usize = 32;
+/// Maps and list stand beside each other where there is so much room.
+const BESIDE: f32 = 760.0;
 
 /// A part of an adapter that was clicked, and how much of it is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,8 +47,8 @@ pub(super) enum Reach {
 impl Cut {
     /// What the engine leaves out; `None` for what this adapter does not have.
     pub(super) fn left_out(self, report: &ImportanceReport) -> Option<LeftOut> {
-        let n_heads = report.layers.iter().map(|layer| layer.heads.len()).max().unwrap_or(0);
-        if self.slot.is_some_and(|slot| slot >= report.slots.len()) || self.head.is_some_and(|head| head >= n_heads) {
+        let is_beyond = |at: Option<usize>, n: usize| at.is_some_and(|at| at >= n);
+        if is_beyond(self.slot, report.slots.len()) || is_beyond(self.head, n_heads(report)) {
             return None;
         }
         let list = |one: Option<usize>| one.into_iter().collect::<Vec<_>>();
@@ -101,7 +103,8 @@ fn n_heads(report: &ImportanceReport) -> usize {
     report.layers.iter().map(|layer| layer.heads.len()).max().unwrap_or(0)
 }
 
-/// Draws both maps, the list of slots and what fewer of them cost; below it what is left out is chosen.
+/// Draws both maps, and beside or below them the list of slots and what fewer of them cost; what is left out is chosen last,
+/// above what it comes to.
 pub(in crate::screens::explorer) fn importance_ui(
     ui: &mut Ui,
     choices: &mut Choices,
@@ -111,6 +114,26 @@ pub(in crate::screens::explorer) fn importance_ui(
 ) {
     let (loss, rows) = (format::figure(report.loss), format::count(report.rows));
     note_ui(ui, &t!("insight.importance_rows", loss = loss, rows = rows, labels = format::count(report.labels)));
+    if ui.available_width() >= BESIDE {
+        ui.columns(2, |sides| {
+            let [left, right] = sides else { return };
+            // Columns have one id.
+            left.push_id("maps", |ui| maps_ui(ui, choices, who, report, all));
+            right.push_id("list", |ui| in_order_ui(ui, choices, who, report));
+        });
+    } else {
+        maps_ui(ui, choices, who, report, all);
+        in_order_ui(ui, choices, who, report);
+    }
+    cut_ui(ui, choices, report);
+}
+
+fn in_order_ui(ui: &mut Ui, choices: &mut Choices, who: &str, report: &ImportanceReport) {
+    weighed::list_ui(ui, choices, who, report);
+    weighed::pruned_ui(ui, who, report);
+}
+
+fn maps_ui(ui: &mut Ui, choices: &mut Choices, who: &str, report: &ImportanceReport, all: &[Answered<'_>]) {
     title_ui(ui, t!("insight.importance_slots"));
     let chosen = choices.cut.and_then(|cut| cut.row.zip(cut.slot));
     let slots = Map { id: "slots", of: |layer| &layer.slots, columns: report.slots.len(), chosen };
@@ -129,9 +152,6 @@ pub(in crate::screens::explorer) fn importance_ui(
     if let Some((row, head)) = clicked {
         choices.cut = Some(Cut { row: Some(row), head: Some(head), reach: Reach::There, ..Cut::default() });
     }
-    weighed::list_ui(ui, choices, who, report);
-    weighed::pruned_ui(ui, who, report);
-    cut_ui(ui, choices, report);
 }
 
 /// A map of layers and slots or heads.
