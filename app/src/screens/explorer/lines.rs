@@ -76,6 +76,14 @@ pub(super) fn text_ui(ui: &mut Ui, name: &str, text: &str) {
     });
 }
 
+/// A color, and what has it in a plot.
+pub(super) fn legend_ui(ui: &mut Ui, color: Color32, name: &str) {
+    let (mark, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::empty());
+    ui.painter().rect_filled(mark, 3.0, color);
+    ui.label(RichText::new(name).small().color(tokens(ui).muted));
+    ui.add_space(8.0);
+}
+
 /// A number with its sign.
 pub(super) fn signed(value: f64) -> String {
     if value.is_finite() { format!("{value:+.4}") } else { "–".to_owned() }

@@ -1,10 +1,10 @@
 //! Slots among tokens on a plane: where they began, the way they went, and where they are.
 
-use egui::{Color32, RichText, Sense, Slider, Ui, vec2};
+use egui::{Slider, Ui};
 use engine::analysis::{MapReport, PrefixGrid, Question};
 
 use super::super::layer;
-use super::super::lines::sentence_ui;
+use super::super::lines::{legend_ui, sentence_ui};
 use super::super::looking::{Choices, note_ui};
 use super::side_ui;
 use crate::charts::{Axis, Chart, Mark, Picture, Series};
@@ -124,13 +124,6 @@ fn moment(report: &MapReport, at: Option<usize>) -> String {
         Some(step) => t!("insight.map_step", layer = place, step = step.step),
         None => t!("insight.map_now", layer = place),
     }
-}
-
-fn legend_ui(ui: &mut Ui, color: Color32, name: &str) {
-    let (mark, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::empty());
-    ui.painter().circle_filled(mark.center(), 4.0, color);
-    ui.label(RichText::new(name).small().color(tokens(ui).muted));
-    ui.add_space(8.0);
 }
 
 impl Kind {

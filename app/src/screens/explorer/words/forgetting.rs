@@ -1,9 +1,9 @@
 //! What an adapter costs on texts that have nothing to do with its task: loss and KL by its strength.
 
-use egui::{Color32, RichText, Sense, Ui, vec2};
+use egui::Ui;
 use engine::analysis::{AtStrength, Forgetting};
 
-use super::super::lines::{sentence_ui, signed, title_ui};
+use super::super::lines::{legend_ui, sentence_ui, signed, title_ui};
 use super::super::looking::note_ui;
 use crate::charts::{Axis, Chart, Mark, Picture, Series};
 use crate::format;
@@ -45,13 +45,6 @@ pub(in crate::screens::explorer) fn forgetting_ui(ui: &mut Ui, who: &str, report
     }
     let (base, tokens) = (format::figure(report.base_loss), format::count(report.tokens));
     note_ui(ui, &t!("insight.forgetting_texts", texts = report.texts, tokens = tokens, base = base));
-}
-
-fn legend_ui(ui: &mut Ui, color: Color32, name: &str) {
-    let (mark, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::empty());
-    ui.painter().rect_filled(mark, 3.0, color);
-    ui.label(RichText::new(name).small().color(tokens(ui).muted));
-    ui.add_space(8.0);
 }
 
 fn said(point: &AtStrength) -> String {
