@@ -20,6 +20,8 @@ pub struct Environment {
     pub starter: Option<Box<RunConfig>>,
     /// Other runs that came with the program.
     pub other_starters: Vec<RunConfig>,
+    /// Prose that has nothing to do with any task, a text a line.
+    pub neutral_text: Option<PathBuf>,
     /// CPU last.
     pub devices: Request<Vec<DeviceInfo>>,
     /// The engine's thread is gone.
@@ -38,6 +40,7 @@ impl Environment {
             access,
             starter,
             other_starters: Vec::new(),
+            neutral_text: None,
             devices: Request::default(),
             engine_gone: false,
             now: 0.0,

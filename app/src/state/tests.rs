@@ -211,7 +211,7 @@ fn a_question_about_an_adapter_ends_with_the_next_checkpoint_and_with_the_engine
     let explore = |folder: &str| Action::Explorer(ExplorerAction::Explore { checkpoint: folder.into() });
     let look = |folder: &str| {
         let (question, basis) = (Question::Lens, Basis::default());
-        let inquiry = Inquiry { run: RunId("a".into()), adapter: folder.into(), question, basis };
+        let inquiry = Inquiry { run: RunId("a".into()), adapter: folder.into(), question, basis, other: None };
         Action::Explorer(ExplorerAction::Look(Box::new(inquiry)))
     };
     state.perform(explore("/1"));

@@ -83,9 +83,10 @@ impl Workbench {
         self.sent = path.into_iter().collect();
     }
 
-    /// Other runs that came with the program, to be offered where there are none.
-    pub fn offer(&mut self, starters: Vec<RunConfig>) {
+    /// What came with the program: other runs, to be offered where there are none, and prose.
+    pub fn offer(&mut self, starters: Vec<RunConfig>, neutral_text: Option<PathBuf>) {
         self.state.env.other_starters = starters;
+        self.state.env.neutral_text = neutral_text;
     }
 
     /// Puts back what lay on the desk when the program came to its end.

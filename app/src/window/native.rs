@@ -68,7 +68,7 @@ pub fn run(workspace: Workspace, options: WindowOptions) -> anyhow::Result<()> {
         native,
         Box::new(move |cc| {
             let mut workbench = open(&workspace, &cc.egui_ctx, settings, starter)?;
-            workbench.offer(options.assets.other_starters());
+            workbench.offer(options.assets.other_starters(), options.assets.neutral_text().ok());
             workbench.show_run(options.run);
             workbench.open_path(options.open);
             Ok(Box::new(workbench))

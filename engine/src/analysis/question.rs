@@ -135,7 +135,7 @@ impl Question {
     }
 
     /// Whether it is about the numbers of the adapter alone, so that no row is read for it.
-    pub(crate) fn needs_no_rows(&self) -> bool {
+    pub fn needs_no_rows(&self) -> bool {
         matches!(self, Self::Similarity { .. } | Self::Map { .. } | Self::Drift | Self::LabelWords)
     }
 

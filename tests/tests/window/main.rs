@@ -11,6 +11,7 @@ mod fixtures;
 mod further;
 mod init_comparison;
 mod insight;
+mod insight_parts;
 mod keys;
 mod methods;
 mod models;

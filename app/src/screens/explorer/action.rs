@@ -111,8 +111,9 @@ impl State {
             return;
         }
         let Some(request) = self.analysis_request(&inquiry) else { return };
-        // The same of other rows, or of another checkpoint, is no longer waited for.
-        let is_same = |known: &Inquiry| known.run == inquiry.run && known.question == inquiry.question;
+        // The same of other rows, of another checkpoint or of another part is no longer waited for.
+        let kind = |inquiry: &Inquiry| std::mem::discriminant(&inquiry.question);
+        let is_same = |known: &Inquiry| known.run == inquiry.run && kind(known) == kind(&inquiry);
         self.exploration.analyses.stop(&mut self.outbox, is_same);
         self.exploration.analyses.forget_unanswered(is_same);
         let job = self.outbox.ask(Ask::Analyze(Box::new(request)));
@@ -124,18 +125,21 @@ impl State {
         let looked_at = [self.explored(), self.exploration.beside.as_ref()];
         let view = looked_at.into_iter().flatten().find(|view| view.id == inquiry.run)?;
         let row = view.row.as_ref()?;
+        let question = &inquiry.question;
         let data = match (&view.config, &inquiry.basis.text) {
+            _ if question.wants_plain_text() => DataConfig::new(self.env.neutral_text.clone()?),
             (Some(config), _) => validation_rows(config),
             (None, Some(_)) => DataConfig::new(""),
+            (None, None) if question.needs_no_rows() => DataConfig::new(""),
             (None, None) => return None,
         };
         Some(AnalysisRequest {
             model: row.model_folder.clone(),
             device: self.settings.device,
             adapter: inquiry.adapter.clone(),
-            other: None,
+            other: inquiry.other.clone(),
             initial: view.initial(),
-            question: inquiry.question.clone(),
+            question: question.clone(),
             data,
             text: inquiry.basis.text.clone(),
             rows: inquiry.basis.rows,

@@ -6,6 +6,8 @@ mod changes;
 mod does;
 mod grid;
 mod layer;
+mod lies;
+mod lines;
 mod list;
 mod looking;
 mod matters;
@@ -14,5 +16,6 @@ mod shade;
 pub mod state;
 mod ui;
 mod views;
+mod words;
 
 pub use self::ui::Explorer;

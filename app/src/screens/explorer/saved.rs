@@ -30,7 +30,8 @@ impl Explorer {
     pub(super) fn save_menu_ui(&mut self, ui: &mut Ui, state: &State) {
         let view = self.view();
         let looked = looked_at(state);
-        let n_answers = answers(&looked, state, view, &self.basis.looked).len();
+        let question = view.question(&self.choices);
+        let n_answers = answers(&looked, state, question.as_ref(), &self.basis.looked).len();
         let has_grid = state.exploration.grid.answer.as_ref().is_some_and(|grid| grid.n_virtual > 0);
         let can = if view == View::Vectors { has_grid } else { n_answers > 0 };
         let mut entries = vec![
@@ -76,7 +77,8 @@ impl Explorer {
                 Form::Picture => Content::Picture(self.grid_picture(grid, name)),
             });
         }
-        let all = answers(&looked, state, view, &self.basis.looked);
+        let question = view.question(&self.choices);
+        let all = answers(&looked, state, question.as_ref(), &self.basis.looked);
         let at = if self.saved_part == Part::Beside { 1 } else { 0 };
         match form {
             Form::Csv => Some(Content::Sheet(view.sheet(&self.choices, &all))),

@@ -2,6 +2,7 @@
 
 use egui::{Align, Layout, ScrollArea, Ui, vec2};
 use engine::analysis::{Metric, Side, Space};
+use engine::config::CandidateSource;
 
 use super::action::ExplorerAction;
 use super::basis::BasisForm;
@@ -10,7 +11,7 @@ use super::grid::{Measure, Scale};
 use super::looking::{Choices, looked_ui};
 use super::saved::Part;
 use super::state::{Cell, can_be_explored};
-use super::views::{Tab, View};
+use super::views::{Needs, Tab, View};
 use crate::action::{Action, Screen};
 use crate::screens::saving::Saving;
 use crate::screens::training::state::RunView;
@@ -38,6 +39,10 @@ pub struct Explorer {
     pub(super) saved_part: Part,
     /// Layers attend to keys and values of the adapter on screen: of the one before, until its grid has come.
     has_prefix: bool,
+    /// The adapter on screen has slots, whoever reads them.
+    has_slots: bool,
+    /// Its run knows classes by name.
+    has_classes: bool,
 }
 
 impl Default for Explorer {
@@ -55,6 +60,8 @@ impl Default for Explorer {
             saving: None,
             saved_part: Part::default(),
             has_prefix: true,
+            has_slots: true,
+            has_classes: false,
         }
     }
 }
@@ -69,7 +76,13 @@ impl Explorer {
 
     /// The views of a tab that the adapter on screen can have.
     fn views_of(&self, tab: Tab) -> Vec<View> {
-        tab.views().iter().copied().filter(|view| self.has_prefix || !view.needs_prefix()).collect()
+        let has = |view: &View| match view.needs() {
+            Needs::Prefix => self.has_prefix,
+            Needs::Slots => self.has_slots,
+            Needs::Classes => self.has_slots && self.has_classes,
+            Needs::Nothing => true,
+        };
+        tab.views().iter().copied().filter(has).collect()
     }
 
     /// The tab that is shown: the chosen one, unless the adapter on screen has no view of it.
@@ -90,7 +103,13 @@ impl Explorer {
         if let Some(grid) = &state.exploration.grid.answer {
             // A soft prompt is embeddings, which every layer reads as text.
             self.has_prefix = grid.n_virtual > 0 && !grid.is_prompt;
+            self.has_slots = grid.n_virtual > 0;
         }
+        let config = state.explored().and_then(|view| view.config.as_deref());
+        self.has_classes = config.is_some_and(|config| {
+            config.task.is_some_and(|task| task.has_classes())
+                || config.data.candidate_source() == CandidateSource::Classes
+        });
         heading_ui(ui, t!("screen.explorer"), t!("explorer.note"), |_| {});
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             self.choices_ui(ui, state, out);
@@ -192,7 +211,8 @@ impl Explorer {
                     false => beside_choice_ui(&mut columns[2], state, out),
                 }
             });
-            if !is_vectors {
+            let question = self.view().question(&self.choices);
+            if question.is_some_and(|question| !question.needs_no_rows() && !question.wants_plain_text()) {
                 self.basis.ui(ui, state);
             }
         });

@@ -1,12 +1,14 @@
 //! The tabs, and the views of each: a question, a function that draws its answer, a table and a picture of it, in a file of
-//! its own below `does/` or `matters/`. A new view has a line in each list here; a tab without a view is not shown.
+//! its own below a folder of its tab. A new view has a line in each list here; a tab without a view is not shown.
 
 use egui::Ui;
-use engine::analysis::{Analysis, Question};
+use engine::analysis::{Analysis, PrefixGrid, Question};
 
 use super::does::{bias, heads, layers, lens, moved, tokens};
+use super::lies::{drift, label_words, map, similarity};
 use super::looking::Choices;
-use super::matters::slots;
+use super::matters::{ablation, importance, slots};
+use super::words::{forgetting, said};
 use crate::charts::Picture;
 use crate::screens::saving::sheet::Sheet;
 use crate::t;
@@ -44,6 +46,33 @@ pub(super) enum View {
     Layers,
     /// Attention on each slot in each layer.
     Slots,
+    /// How much slots and heads matter, and what fewer slots cost.
+    Importance,
+    /// How alike slots are.
+    Similarity,
+    /// Slots among tokens, on the way of training.
+    Map,
+    /// How far slots have moved.
+    Drift,
+    /// Words of classes among the nearest tokens.
+    LabelWords,
+    /// Texts that it says, and texts in its place.
+    Said,
+    /// What it costs on other texts.
+    Forgetting,
+}
+
+/// What an adapter must have for a view of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing but itself.
+    Nothing,
+    /// Slots: a prefix or a soft prompt.
+    Slots,
+    /// Keys and values that layers attend to.
+    Prefix,
+    /// Slots, and classes with names.
+    Classes,
 }
 
 /// An answer about one of the adapters that are looked at.
@@ -72,10 +101,10 @@ impl Tab {
     /// Its views, in their order.
     pub(super) fn views(self) -> &'static [View] {
         match self {
-            Self::Lies => &[View::Vectors],
+            Self::Lies => &[View::Vectors, View::Similarity, View::Map, View::Drift, View::LabelWords],
             Self::Does => &[View::Heads, View::Tokens, View::Bias, View::Lens, View::Moved, View::Layers],
-            Self::Matters => &[View::Slots],
-            Self::Words => &[],
+            Self::Matters => &[View::Slots, View::Importance],
+            Self::Words => &[View::Said, View::Forgetting],
         }
     }
 }
@@ -91,6 +120,13 @@ impl View {
             Self::Moved => t!("insight.moved"),
             Self::Layers => t!("insight.layers"),
             Self::Slots => t!("insight.slots"),
+            Self::Importance => t!("insight.importance"),
+            Self::Similarity => t!("insight.similarity"),
+            Self::Map => t!("insight.map"),
+            Self::Drift => t!("insight.drift"),
+            Self::LabelWords => t!("insight.label_words"),
+            Self::Said => t!("insight.said"),
+            Self::Forgetting => t!("insight.forgetting"),
         }
     }
 
@@ -105,22 +141,65 @@ impl View {
             Self::Moved => t!("insight.moved_note"),
             Self::Layers => t!("insight.layers_note"),
             Self::Slots => t!("insight.slots_note"),
+            Self::Importance => t!("insight.importance_note"),
+            Self::Similarity => t!("insight.similarity_note"),
+            Self::Map => t!("insight.map_note"),
+            Self::Drift => t!("insight.drift_note"),
+            Self::LabelWords => t!("insight.label_words_note"),
+            Self::Said => t!("insight.said_note"),
+            Self::Forgetting => t!("insight.forgetting_note"),
         }
     }
 
     /// The question whose answer is shown.
-    pub(super) fn question(self) -> Option<Question> {
+    pub(super) fn question(self, choices: &Choices) -> Option<Question> {
         match self {
             Self::Vectors => None,
             Self::Heads | Self::Tokens | Self::Bias => Some(Question::Decomposition),
             Self::Lens | Self::Moved | Self::Layers => Some(Question::Lens),
             Self::Slots => Some(Question::Attention),
+            Self::Importance => Some(importance::question()),
+            Self::Similarity => Some(Question::Similarity { side: choices.side(), centered: !choices.is_raw }),
+            Self::Map => Some(map::question(choices)),
+            Self::Drift => Some(Question::Drift),
+            Self::LabelWords => Some(Question::LabelWords),
+            Self::Said => Some(said::question()),
+            Self::Forgetting => Some(Question::Forgetting { strengths: Vec::new() }),
         }
     }
 
-    /// Whether it is about keys and values that a layer attends to: nothing else has an answer.
-    pub(super) fn needs_prefix(self) -> bool {
-        matches!(self.question(), Some(Question::Decomposition | Question::Attention))
+    /// What an adapter must have: nothing else has an answer.
+    pub(super) fn needs(self) -> Needs {
+        match self {
+            Self::Heads | Self::Tokens | Self::Bias | Self::Slots => Needs::Prefix,
+            Self::Importance | Self::Similarity | Self::Map | Self::Drift => Needs::Slots,
+            Self::LabelWords => Needs::Classes,
+            Self::Vectors | Self::Lens | Self::Moved | Self::Layers | Self::Said | Self::Forgetting => Needs::Nothing,
+        }
+    }
+
+    /// Draws the choices that decide what is asked.
+    pub(super) fn asking_ui(self, ui: &mut Ui, choices: &mut Choices, grid: Option<&PrefixGrid>) {
+        match (self, grid) {
+            (Self::Similarity, Some(grid)) => similarity::asking_ui(ui, choices, grid),
+            (Self::Map, Some(grid)) => map::asking_ui(ui, choices, grid),
+            _ => {}
+        }
+    }
+
+    /// A question about something that was clicked in an answer.
+    pub(super) fn next_question(self, choices: &Choices, answer: &Analysis) -> Option<Question> {
+        match (self, answer) {
+            (Self::Importance, Analysis::Importance(report)) => ablation::question(choices.cut?, report),
+            _ => None,
+        }
+    }
+
+    /// Draws the answer to that.
+    pub(super) fn next_ui(self, ui: &mut Ui, who: &str, answer: &Analysis) {
+        if let (Self::Importance, Analysis::Ablation(report)) = (self, answer) {
+            ablation::ablation_ui(ui, who, report);
+        }
     }
 
     /// Draws what is chosen once for all adapters.
@@ -130,6 +209,8 @@ impl View {
             (Self::Tokens, Analysis::Decomposition(report)) => tokens::choices_ui(ui, choices, report),
             (Self::Lens, _) => lens::choices_ui(ui, choices),
             (Self::Slots, Analysis::Attention(report)) => slots::choices_ui(ui, choices, report),
+            (Self::Similarity, Analysis::Similarity(report)) => similarity::choices_ui(ui, choices, report),
+            (Self::Drift, Analysis::Drift(report)) => drift::choices_ui(ui, choices, report),
             _ => {}
         }
     }
@@ -145,6 +226,17 @@ impl View {
             (Self::Moved, Analysis::Lens(report)) => moved::moved_ui(ui, who, report),
             (Self::Layers, Analysis::Lens(report)) => layers::layers_ui(ui, who, report),
             (Self::Slots, Analysis::Attention(report)) => slots::slots_ui(ui, choices, who, report, all),
+            (Self::Importance, Analysis::Importance(report)) => {
+                importance::importance_ui(ui, choices, who, report, all);
+            }
+            (Self::Similarity, Analysis::Similarity(report)) => {
+                similarity::similarity_ui(ui, choices, who, report, all);
+            }
+            (Self::Map, Analysis::Map(report)) => map::map_ui(ui, choices, who, report),
+            (Self::Drift, Analysis::Drift(report)) => drift::drift_ui(ui, choices, who, report, all),
+            (Self::LabelWords, Analysis::LabelWords(report)) => label_words::label_words_ui(ui, who, report),
+            (Self::Said, Analysis::Words(report)) => said::said_ui(ui, who, report),
+            (Self::Forgetting, Analysis::Forgetting(report)) => forgetting::forgetting_ui(ui, who, report),
             _ => {}
         }
     }
@@ -161,6 +253,13 @@ impl View {
                 (Self::Moved, Analysis::Lens(report)) => moved::table(report),
                 (Self::Layers, Analysis::Lens(report)) => layers::table(report),
                 (Self::Slots, Analysis::Attention(report)) => slots::table(choices, report),
+                (Self::Importance, Analysis::Importance(report)) => importance::table(report),
+                (Self::Similarity, Analysis::Similarity(report)) => similarity::table(choices, report),
+                (Self::Map, Analysis::Map(report)) => map::table(report),
+                (Self::Drift, Analysis::Drift(report)) => drift::table(report),
+                (Self::LabelWords, Analysis::LabelWords(report)) => label_words::table(report),
+                (Self::Said, Analysis::Words(report)) => said::table(report),
+                (Self::Forgetting, Analysis::Forgetting(report)) => forgetting::table(report),
                 _ => continue,
             };
             sheet.head = std::iter::once("run").chain(head.iter().copied()).map(str::to_owned).collect();
@@ -181,6 +280,13 @@ impl View {
             (Self::Layers, Analysis::Lens(report)) => Some(layers::picture(report, title)),
             (Self::Slots, Analysis::Attention(report)) => Some(slots::picture(choices, report, title)),
             (Self::Bias, Analysis::Decomposition(report)) => Some(bias::picture(report, title)),
+            (Self::Importance, Analysis::Importance(report)) => Some(importance::picture(report, title)),
+            (Self::Similarity, Analysis::Similarity(report)) => Some(similarity::picture(choices, report, title)),
+            (Self::Map, Analysis::Map(report)) => Some(map::picture(choices, report, title)),
+            (Self::Drift, Analysis::Drift(report)) => Some(drift::picture(choices, report, title)),
+            (Self::LabelWords, Analysis::LabelWords(report)) => Some(label_words::picture(report, title)),
+            (Self::Said, Analysis::Words(report)) => Some(said::picture(report, title)),
+            (Self::Forgetting, Analysis::Forgetting(report)) => Some(forgetting::picture(report, title)),
             _ => None,
         }
     }

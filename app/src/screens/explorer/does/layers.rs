@@ -1,9 +1,10 @@
 //! How probable the token that comes is to each layer, with the adapter and without.
 
-use egui::{Color32, RichText, Sense, Ui, vec2};
+use egui::{RichText, Ui};
 use engine::analysis::{LensLayer, LensReport};
 
 use super::super::layer;
+use super::super::lines::legend_ui;
 use super::super::looking::note_ui;
 use crate::charts::{Axis, Chart, Mark, Picture, Series};
 use crate::format;
@@ -37,13 +38,6 @@ pub(in crate::screens::explorer) fn layers_ui(ui: &mut Ui, who: &str, report: &L
     if let Some(last) = report.layers.last() {
         ui.add(egui::Label::new(RichText::new(sentence(last)).color(t.text)).wrap());
     }
-}
-
-fn legend_ui(ui: &mut Ui, color: Color32, name: &str) {
-    let (mark, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::empty());
-    ui.painter().rect_filled(mark, 3.0, color);
-    ui.label(RichText::new(name).small().color(tokens(ui).muted));
-    ui.add_space(8.0);
 }
 
 fn sentence(found: &LensLayer) -> String {

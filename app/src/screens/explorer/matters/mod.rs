@@ -1,3 +1,6 @@
 //! Which parts of an adapter matter.
 
+pub(super) mod ablation;
+pub(super) mod importance;
 pub(super) mod slots;
+mod weighed;

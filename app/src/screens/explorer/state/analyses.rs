@@ -38,6 +38,8 @@ pub struct Inquiry {
     pub question: Question,
     /// What it is looked at on.
     pub basis: Basis,
+    /// The adapter that it is held against.
+    pub other: Option<PathBuf>,
 }
 
 /// Questions that were asked, the oldest first.
@@ -107,7 +109,7 @@ mod tests {
 
     fn inquiry(adapter: &str, rows: usize) -> Inquiry {
         let basis = Basis { rows, ..Basis::default() };
-        Inquiry { run: RunId("a".into()), adapter: adapter.into(), question: Question::Lens, basis }
+        Inquiry { run: RunId("a".into()), adapter: adapter.into(), question: Question::Lens, basis, other: None }
     }
 
     fn answer(job: u64) -> Event {
