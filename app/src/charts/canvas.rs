@@ -123,12 +123,12 @@ fn escaped(text: &str) -> String {
 pub(super) fn width_of(text: &str, size: f64) -> f64 {
     let share = |c: char| match c {
         'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '!' | '\'' | '(' | ')' | '[' | ']' | ' ' | 't' | 'f' | 'r' => {
-            0.34
+            0.40
         }
-        'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.88,
-        c if c.is_ascii_uppercase() => 0.66,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.97,
+        c if c.is_ascii_uppercase() => 0.72,
         c if u32::from(c) >= 0x2e80 => 1.0,
-        _ => 0.56,
+        _ => 0.63,
     };
     text.chars().map(share).sum::<f64>() * size
 }

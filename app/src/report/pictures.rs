@@ -14,6 +14,8 @@ const MOST_POINTS: usize = 240;
 /// Curves in a picture: of more, those of a group over seeds are one.
 const MOST_CURVES: usize = 10;
 const SIZE: (u32, u32) = (560, 320);
+/// Height of a row of a legend.
+const LEGEND_ROW: u32 = 20;
 
 /// A curve over a setting: its name, and the groups on it by the value that they have of the setting.
 type Course = (String, Vec<(f64, usize)>);
@@ -32,7 +34,11 @@ impl Report {
             1..=MOST_CURVES if alone => (curves(&self.runs), ""),
             _ => (self.curves_of_groups(comparison), if alone { "" } else { t!("report.band") }),
         };
-        let drawn = |chart: Chart| Picture { svg: svg(&chart, Theme::Page, SIZE), caption: caption.to_owned() };
+        let drawn = |chart: Chart| {
+            // Long names have a row of the legend each.
+            let height = SIZE.1 + LEGEND_ROW * chart.series.len().saturating_sub(2) as u32;
+            Picture { svg: svg(&chart, Theme::Page, (SIZE.0, height)), caption: caption.to_owned() }
+        };
         charts.into_iter().map(drawn).collect()
     }
 

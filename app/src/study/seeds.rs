@@ -88,9 +88,9 @@ fn labels(rows: &[&RunRow]) -> Vec<String> {
         for ((label, said), row) in more.iter_mut().zip(&all).zip(rows) {
             label.extend(in_words(setting, said, row));
         }
-        // What follows from what was told already tells nothing apart: the rate of a method.
+        // A rate that follows from what was told already, as from the method, tells nothing apart.
         let apart = |labels: &[Vec<String>]| labels.iter().collect::<BTreeSet<_>>().len();
-        if apart(&more) > apart(&labels) {
+        if setting.key != "training.learning_rate" || apart(&more) > apart(&labels) {
             labels = more;
         }
     }

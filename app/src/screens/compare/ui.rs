@@ -148,7 +148,7 @@ impl Compare {
             ui.add_space(theme::GAP);
         });
         self.own_decoding_ui(ui, state, out);
-        if generate && self.is_ready(state) {
+        if generate && self.is_askable(state) {
             out.push(Action::Compare(CompareAction::Generate(Box::new(self.generate_form(state)))));
         }
     }
@@ -159,8 +159,12 @@ impl Compare {
     }
 
     fn is_ready(&self, state: &State) -> bool {
-        let is_open = state.comparison.generation.is_open();
-        !is_open && !self.prompt.trim().is_empty() && !state.env.engine_gone && state.compared_model().is_some()
+        !state.comparison.generation.is_open() && self.is_askable(state)
+    }
+
+    /// Another question takes the place of one that is under way.
+    fn is_askable(&self, state: &State) -> bool {
+        !self.prompt.trim().is_empty() && !state.env.engine_gone && state.compared_model().is_some()
     }
 
     /// All that is typed.
