@@ -38,7 +38,7 @@ for look in dark light chinese; do
     rail 1; picture new-run 4
     rail 3; sleep 3; press 1212 85; xdotool mousemove 640 790; picture compare 5
     rail 4; picture evaluate 3
-    rail 5; sleep 3; press 500 372; xdotool mousemove 640 790; picture explorer 5
+    rail 5; sleep 3; press 318 467; xdotool mousemove 640 790; picture explorer 5
     rail 6; picture library
     rail 7; picture settings
     kill "$window"

@@ -78,18 +78,18 @@ impl Compare {
         let size = egui::vec2(ui.available_width(), 24.0);
         ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
-            if !column.setup.is_base() {
-                let close = ui.small_button("    ");
-                icon::paint(ui.painter(), close.rect.center(), Icon::Cross, tokens(ui).muted);
-                let label = t!("compare.remove", name = name);
-                close.widget_info(|| WidgetInfo::labeled(egui::accesskit::Role::Button, true, &label));
-                if close.on_hover_text(&label).clicked() {
-                    out.push(Action::Compare(CompareAction::RemoveColumn(column.id)));
-                }
-            }
             ui.scope(|ui| {
                 ui.spacing_mut().interact_size.y = 0.0;
                 ui.spacing_mut().button_padding = egui::vec2(4.0, 2.0);
+                if !column.setup.is_base() {
+                    let close = ui.button("    ");
+                    icon::paint(ui.painter(), close.rect.center(), Icon::Cross, tokens(ui).muted);
+                    let label = t!("compare.remove", name = name);
+                    close.widget_info(|| WidgetInfo::labeled(egui::accesskit::Role::Button, true, &label));
+                    if close.on_hover_text(&label).clicked() {
+                        out.push(Action::Compare(CompareAction::RemoveColumn(column.id)));
+                    }
+                }
                 let menu = ui.menu_button("    ", |ui| column_menu_ui(ui, (place, column), state, out));
                 let center = menu.response.rect.center();
                 for x in [-4.0, 0.0, 4.0] {

@@ -13,7 +13,7 @@ use crate::theme::{blend, tokens};
 
 const LINE: f32 = 22.0;
 /// Room for a token, and for its two numbers.
-const WORD: f32 = 96.0;
+const WORD: f32 = 112.0;
 const NUMBERS: f32 = 138.0;
 /// Two lists stand beside each other where there is so much room.
 const BESIDE: f32 = 560.0;
@@ -35,10 +35,13 @@ pub(in crate::screens::explorer) fn moved_ui(ui: &mut Ui, who: &str, report: &Le
         }
     };
     if ui.available_width() >= BESIDE {
-        ui.columns(2, |sides| {
-            for (ui, (name, found)) in sides.iter_mut().zip(lists) {
-                list_ui(ui, name, found);
-            }
+        ui.scope(|ui| {
+            ui.spacing_mut().item_spacing.x = 28.0;
+            ui.columns(2, |sides| {
+                for (ui, (name, found)) in sides.iter_mut().zip(lists) {
+                    list_ui(ui, name, found);
+                }
+            });
         });
         return;
     }
