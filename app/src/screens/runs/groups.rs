@@ -2,8 +2,10 @@
 //! that have the same in a column.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::columns::{Column, best_of, text_of};
 use super::table::state_words;
@@ -60,6 +62,8 @@ pub(super) struct Group {
     pub(super) best: Option<f64>,
     /// Runs that differ in their seeds alone, as far as there are several: label, mean, half width, number.
     pub(super) means: Vec<Mean>,
+    /// What the means follow from: settings and figure of each run.
+    basis: Vec<(Arc<Value>, Option<f64>)>,
 }
 
 /// A mean over seeds.
@@ -86,7 +90,9 @@ impl Mean {
 }
 
 impl Group {
-    fn new(key: String, title: String, experiment: Option<String>, rows: &[RunRow], runs: Vec<usize>) -> Self {
+    /// Takes its means from `before`, the groups of an earlier table, if they follow from the same: to tell a thousand runs
+    /// apart takes longer than a frame, and a run that trains changes them many times a second.
+    fn new(key: String, title: String, rows: &[RunRow], runs: Vec<usize>, before: &[Self]) -> Self {
         let members: Vec<&RunRow> = runs.iter().map(|at| &rows[*at]).collect();
         let done = members.iter().filter(|row| row.state == RunState::Finished).count();
         let mut names: Vec<&str> = members.iter().map(|row| best_of(row).0).collect();
@@ -97,8 +103,13 @@ impl Group {
             let less = less_is_better(name);
             values.reduce(|a, b| if (b < a) == less { b } else { a })
         });
-        let means = figure.as_deref().map(|name| means_of(&members, name)).unwrap_or_default();
-        Self { key, title, experiment, runs, done, figure, best, means }
+        let basis: Vec<_> = members.iter().map(|row| (Arc::clone(&row.settings), best_of(row).1)).collect();
+        let known = before.iter().find(|group| group.key == key && group.figure == figure && group.basis == basis);
+        let means = match known {
+            Some(group) => group.means.clone(),
+            None => figure.as_deref().map(|name| means_of(&members, name)).unwrap_or_default(),
+        };
+        Self { key, title, experiment: None, runs, done, figure, best, means, basis }
     }
 
     /// The best of its means.
@@ -117,13 +128,13 @@ fn means_of(members: &[&RunRow], figure: &str) -> Vec<Mean> {
 }
 
 /// The groups of runs that stand in this order; none where they do not stand together. A group stands where its first run
-/// would, what has no experiment at the end.
-pub(super) fn groups_of(rows: &[RunRow], order: &[usize], by: &GroupBy) -> Vec<Group> {
+/// would, what has no experiment at the end. `before` are the groups of an earlier table, of which the means are kept.
+pub(super) fn groups_of(rows: &[RunRow], order: &[usize], by: &GroupBy, before: &[Group]) -> Vec<Group> {
     let members: Vec<&RunRow> = order.iter().map(|at| &rows[*at]).collect();
     match by.resolved(&members) {
         GroupBy::Auto | GroupBy::Nothing => Vec::new(),
         GroupBy::Experiment => {
-            let mut groups = gathered(rows, order, |row| match &row.experiment {
+            let mut groups = gathered(rows, order, before, |row| match &row.experiment {
                 Some(name) => (name.clone(), name.clone()),
                 None => (String::new(), t!("runs.no_experiment").to_owned()),
             });
@@ -138,10 +149,10 @@ pub(super) fn groups_of(rows: &[RunRow], order: &[usize], by: &GroupBy) -> Vec<G
             .map(|group| {
                 let runs: Vec<usize> = group.runs.iter().map(|at| order[*at]).collect();
                 let title = if group.label.is_empty() { rows[runs[0]].method.clone() } else { group.label };
-                Group::new(title.clone(), title, None, rows, runs)
+                Group::new(title.clone(), title, rows, runs, before)
             })
             .collect(),
-        GroupBy::Column(column) => gathered(rows, order, |row| {
+        GroupBy::Column(column) => gathered(rows, order, before, |row| {
             let value = value_text(&column, row);
             (value.clone(), value)
         }),
@@ -149,7 +160,12 @@ pub(super) fn groups_of(rows: &[RunRow], order: &[usize], by: &GroupBy) -> Vec<G
 }
 
 /// Groups by a key, each with a title, in the order in which they come.
-fn gathered(rows: &[RunRow], order: &[usize], of: impl Fn(&RunRow) -> (String, String)) -> Vec<Group> {
+fn gathered(
+    rows: &[RunRow],
+    order: &[usize],
+    before: &[Group],
+    of: impl Fn(&RunRow) -> (String, String),
+) -> Vec<Group> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut found: Vec<(String, String, Vec<usize>)> = Vec::new();
     for &at in order {
@@ -160,7 +176,7 @@ fn gathered(rows: &[RunRow], order: &[usize], of: impl Fn(&RunRow) -> (String, S
             None => found.push((key, title, vec![at])),
         }
     }
-    found.into_iter().map(|(key, title, runs)| Group::new(key, title, None, rows, runs)).collect()
+    found.into_iter().map(|(key, title, runs)| Group::new(key, title, rows, runs, before)).collect()
 }
 
 /// What stands in a column of a run, in a few words.
@@ -197,22 +213,41 @@ mod tests {
             row("b", Some("rates"), 2.0, RunState::Finished),
             row("a", Some("lengths"), 2.5, RunState::Finished),
         ];
-        let groups = groups_of(&rows, &[0, 1, 2, 3], &GroupBy::Auto);
+        let groups = groups_of(&rows, &[0, 1, 2, 3], &GroupBy::Auto, &[]);
         let found: Vec<(&str, &[usize], usize)> =
             groups.iter().map(|group| (group.title.as_str(), group.runs.as_slice(), group.done)).collect();
         assert_eq!(found, [("lengths", &[1, 3][..], 1), ("rates", &[2], 1), ("No experiment", &[0], 1)]);
         assert_eq!(groups[0].best, Some(2.5));
         assert_eq!(groups[2].experiment, None);
-        assert!(groups_of(&rows[..1], &[0], &GroupBy::Auto).is_empty(), "no experiment, no groups");
-        let by_state = groups_of(&rows, &[0, 1, 2, 3], &GroupBy::Column(Column::State));
+        assert!(groups_of(&rows[..1], &[0], &GroupBy::Auto, &[]).is_empty(), "no experiment, no groups");
+        let by_state = groups_of(&rows, &[0, 1, 2, 3], &GroupBy::Column(Column::State), &[]);
         assert_eq!(by_state.len(), 2);
         assert_eq!(by_state[0].title, "Finished");
     }
 
     #[test]
+    fn means_are_kept_until_a_figure_or_a_setting_of_theirs_changes() {
+        let seeded = |id: &str, seed: u64, loss| RunRow {
+            settings: Arc::new(serde_json::json!({"seed": seed, "method": {"type": "prefix"}})),
+            ..row(id, Some("seeds"), loss, RunState::Running)
+        };
+        let means = |rows: &[RunRow], before: &[Group]| groups_of(rows, &[0, 1], &GroupBy::Auto, before);
+        let mut rows = [seeded("b", 1, 1.0), seeded("a", 2, 3.0)];
+        let mut first = means(&rows, &[]);
+        assert_eq!(first[0].means[0].mean, 2.0);
+        first[0].means[0].label = "as before".into();
+        rows[0].step += 1;
+        assert_eq!(means(&rows, &first)[0].means[0].label, "as before", "a step changes no mean");
+        rows[0].best_loss = Some(2.0);
+        assert_eq!(means(&rows, &first)[0].means[0].mean, 2.5);
+        rows[0] = RunRow { settings: Arc::new(serde_json::json!({"seed": 1, "precision": "bf16"})), ..rows[0].clone() };
+        assert!(means(&rows, &first)[0].means.is_empty(), "they differ in more than their seeds");
+    }
+
+    #[test]
     fn the_best_mean_of_a_group_is_the_best_by_its_figure() {
         let mean = |label: &str, mean| Mean { label: label.into(), mean, half_width: Some(0.25), runs: 3 };
-        let mut group = Group::new("k".into(), "t".into(), None, &[], Vec::new());
+        let mut group = Group::new("k".into(), "t".into(), &[], Vec::new(), &[]);
         group.means = vec![mean("a", 2.0), mean("b", 1.5)];
         assert_eq!(group.best_mean(), None, "nothing says which is better");
         group.figure = Some("loss".into());
