@@ -122,7 +122,7 @@ const LIGHT: Tokens = Tokens {
 
 /// The colors of the theme in force.
 pub fn tokens(ui: &egui::Ui) -> &'static Tokens {
-    if ui.visuals().dark_mode { &DARK } else { &LIGHT }
+    tokens_of(ui.visuals().dark_mode)
 }
 
 /// The tokens of a theme, for pictures that no window draws.

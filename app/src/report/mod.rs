@@ -4,6 +4,7 @@
 mod collect;
 mod experiment_file;
 mod figures;
+mod frame;
 mod page;
 mod pictures;
 mod samples;
@@ -18,6 +19,7 @@ use engine::error::Failure;
 use engine::files::write_whole;
 
 pub use self::collect::{DataFile, RunRecord, StoreLink, ask, data_files, grids, records};
+pub(crate) use self::frame::page;
 pub(crate) use self::pictures::evaluated;
 pub use self::pictures::{curves, loss_chart};
 pub use self::table::{Cell, Head, Table};

@@ -1,15 +1,14 @@
 //! The page and the tables of a report. The page is a template that escapes what it is given, but for our own pictures.
 
-use minijinja::{Environment, Value, context};
+use minijinja::{Value, context};
 use serde::Serialize;
 
 use super::figures::LOSS;
 use super::pictures::Picture;
 use super::surroundings::surroundings;
 use super::table::{Table, in_latex, in_markdown};
-use super::{Report, figures};
-use crate::charts::page_variables;
-use crate::i18n::{Language, language, words};
+use super::{Report, figures, frame};
+use crate::i18n::{language, words};
 use crate::t;
 use crate::workspace::{Assets, date_and_time};
 use crate::{format, i18n};
@@ -27,7 +26,6 @@ struct Tile {
 }
 
 pub(super) fn html(report: &Report) -> String {
-    let mut environment = Environment::new();
     let comparison = report.comparison();
     let firsts: Vec<usize> = comparison.groups.iter().filter_map(|group| group.runs.first().copied()).collect();
     let pictures = |all: Vec<Picture>| {
@@ -37,9 +35,6 @@ pub(super) fn html(report: &Report) -> String {
     };
     let page = context! {
         title => report.title,
-        language => if language() == Language::Chinese { "zh" } else { "en" },
-        light => page_variables(false),
-        dark => page_variables(true),
         t => our_words(),
         about => report.about(),
         at => date_and_time(report.at),
@@ -60,11 +55,7 @@ pub(super) fn html(report: &Report) -> String {
         surroundings => surroundings().into_iter().map(|(key, value)| (i18n::sentence(key), value)).collect::<Vec<_>>(),
         notes => notes(report),
     };
-    let written = environment
-        .add_template("page.html", TEMPLATE)
-        .and_then(|()| environment.get_template("page.html"))
-        .and_then(|template| template.render(page));
-    written.expect("the template is part of the program and a test renders it")
+    frame::page(TEMPLATE, page)
 }
 
 /// Whether means are over several seeds.

@@ -4,6 +4,7 @@
 
 mod case;
 mod compute;
+mod generate;
 mod plan;
 mod report;
 mod targets;

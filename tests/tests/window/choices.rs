@@ -13,13 +13,13 @@ use app::window::Workbench;
 use app::window::backend::BackendEvent;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::analysis::PrefixGrid;
-use engine::config::{DataConfig, MethodConfig, RunConfig};
+use engine::config::{DataConfig, MethodConfig};
 use engine::data::DataPreview;
 use engine::error::Failure;
 use engine::protocol::{Ask, Command, GeneratedStream, JobId, Outcome, Report};
 
 use crate::fixtures::{config, detail, preview_rows, row};
-use crate::scenes::{click, perform, train_job, training};
+use crate::scenes::{click, perform, started, train_job, training, type_into};
 use crate::world::{Bench, Start};
 
 /// The form of a new run in a window of this height.
@@ -37,13 +37,6 @@ fn wait(bench: &mut Bench) {
     }
 }
 
-fn type_into(bench: &mut Bench, label: &str, text: &str) {
-    bench.harness.get_by_label(label).focus();
-    bench.settle();
-    bench.harness.get_by_label(label).type_text(text);
-    bench.settle();
-}
-
 fn window(bench: &mut Bench) -> &mut Workbench {
     bench.harness.state_mut().as_mut().expect("the window is open")
 }
@@ -54,15 +47,6 @@ fn last_preview(bench: &Bench) -> (JobId, DataConfig) {
         _ => None,
     });
     asked.expect("rows were asked for")
-}
-
-fn started(bench: &mut Bench) -> RunConfig {
-    click(bench, "Start");
-    let sent = bench.last(|command| match command {
-        Command { ask: Ask::Train { config, .. }, .. } => Some(config.as_ref().clone()),
-        _ => None,
-    });
-    sent.expect("the run was sent")
 }
 
 #[test]

@@ -15,7 +15,7 @@ use engine::protocol::{Ask, Command, JobId, Outcome, Report};
 use engine::training::StepTime;
 
 use crate::fixtures::row;
-use crate::scenes::{click, picture};
+use crate::scenes::{click, picture, type_into};
 use crate::world::{Bench, Start, settings};
 
 const LENGTH: &str = "Prefix length (virtual tokens)";
@@ -26,13 +26,6 @@ fn form() -> Bench {
     click(&mut bench, "Set up a run");
     bench.answer_form();
     bench
-}
-
-fn type_into(bench: &mut Bench, label: &str, text: &str) {
-    bench.harness.get_by_label(label).focus();
-    bench.settle();
-    bench.harness.get_by_label(label).type_text(text);
-    bench.settle();
 }
 
 fn window(bench: &Bench) -> &Workbench {

@@ -3,11 +3,9 @@
 use app::i18n::Language;
 use app::state::outbox::Fill;
 use egui_kittest::kittest::Queryable as _;
-use engine::config::RunConfig;
-use engine::protocol::{Ask, Command};
 
 use crate::fixtures::config;
-use crate::scenes::click;
+use crate::scenes::{click, started, type_into};
 use crate::world::{Bench, Start, settings};
 
 /// The form of a new run in a window that is high enough for all of it.
@@ -16,15 +14,6 @@ fn form(start: Start, button: &str) -> Bench {
     click(&mut bench, button);
     bench.answer_form();
     bench
-}
-
-fn started(bench: &mut Bench) -> RunConfig {
-    click(bench, "Start");
-    let sent = bench.last(|command| match command {
-        Command { ask: Ask::Train { config, .. }, .. } => Some(config.as_ref().clone()),
-        _ => None,
-    });
-    sent.expect("the run was sent")
 }
 
 /// Adds a setting that is found by some words.
@@ -36,13 +25,12 @@ fn add(bench: &mut Bench, wanted: &str, key: &str) {
     click(bench, key);
 }
 
-fn type_into(bench: &mut Bench, key: &str, text: &str) {
+/// Types over what stands in a field.
+fn retype(bench: &mut Bench, key: &str, text: &str) {
     bench.harness.get_by_label(key).focus();
     bench.settle();
     bench.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
-    bench.settle();
-    bench.harness.get_by_label(key).type_text(text);
-    bench.settle();
+    type_into(bench, key, text);
 }
 
 #[test]
@@ -50,10 +38,10 @@ fn a_setting_without_a_field_is_found_by_its_name_elsewhere_and_sent() {
     let mut bench = form(Start::default(), "Set up a run");
     click(&mut bench, "Further settings");
     add(&mut bench, "save_steps", "training.save_every");
-    type_into(&mut bench, "training.save_every", "many");
+    retype(&mut bench, "training.save_every", "many");
     let said = bench.harness.query_all_by_label_contains("training.save_every = many");
     assert!(said.count() > 0, "it stands under its row");
-    type_into(&mut bench, "training.save_every", "25");
+    retype(&mut bench, "training.save_every", "25");
     bench.harness.get_by_label("Further settings (1 added)");
     bench.harness.check_accessibility();
     assert_eq!(started(&mut bench).training.save_every, 25);
@@ -65,7 +53,7 @@ fn a_setting_that_is_removed_is_as_in_a_new_run() {
     let usual = config().training.save_every;
     click(&mut bench, "Further settings");
     add(&mut bench, "save", "training.save_every");
-    type_into(&mut bench, "training.save_every", "25");
+    retype(&mut bench, "training.save_every", "25");
     click(&mut bench, "Remove");
     bench.harness.get_by_label("Further settings");
     assert_eq!(started(&mut bench).training.save_every, usual);

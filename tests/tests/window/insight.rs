@@ -14,7 +14,7 @@ use engine::analysis::{
 use engine::protocol::{AnalysisRequest, Ask, Command, JobId, Phase, Report};
 
 use crate::fixtures::detail;
-use crate::scenes::{chosen, click, failure, perform, picture, pictures, runs};
+use crate::scenes::{chosen, click, failure, perform, picture, pictures, runs, save_as};
 use crate::world::{Bench, Start, settings};
 
 /// The questions about what adapters do, in their order.
@@ -338,33 +338,25 @@ fn a_run_that_was_deleted_is_no_longer_beside_and_its_question_ends() {
 
 #[test]
 fn numbers_and_pictures_are_written_as_they_are_seen() {
-    let save = |bench: &mut Bench, line: &str, path: &str| {
-        click(bench, "Save");
-        click(bench, line);
-        bench.harness.get_by_label("File to write").focus();
-        bench.harness.get_by_label("File to write").type_text(path);
-        bench.settle();
-        click(bench, "Write");
-    };
     let mut bench = beside(Start::default());
-    save(&mut bench, "Save as CSV…", "/tmp/heads.csv");
+    save_as(&mut bench, "Save as CSV…", "/tmp/heads.csv");
     let written = bench.world.borrow().written.last().cloned();
     let (path, text) = written.expect("a table was written");
     assert_eq!(path, std::path::Path::new("/tmp/heads.csv"));
     assert!(text.starts_with("run,layer,head,mass,bias,content,constancy,effective_rank,sinks\n"), "{text}");
     assert!(text.contains("Paper setting,3,2,0.34,0.5,1.25,0.973,3,1\n"), "{text}");
     assert!(text.contains("First try,3,2,0.12,"), "both are in it: {text}");
-    save(&mut bench, "Save picture of First try…", "/tmp/heads.svg");
+    save_as(&mut bench, "Save picture of First try…", "/tmp/heads.svg");
     let drawn = bench.world.borrow().drawn.last().cloned();
     let Some((_, Picture::Heat(map))) = drawn else { panic!("{drawn:?}") };
     assert_eq!((map.columns, map.values.len(), map.values[13]), (6, 36, 0.12));
     assert!(map.title.contains("First try"));
     click(&mut bench, "Where it lies");
-    save(&mut bench, "Save picture…", "/tmp/norms.png");
+    save_as(&mut bench, "Save picture…", "/tmp/norms.png");
     let drawn = bench.world.borrow().drawn.last().cloned();
     let Some((_, Picture::Heat(map))) = drawn else { panic!("{drawn:?}") };
     assert_eq!((map.columns, map.values.len(), map.values[1]), (20, 120, 52.0));
-    save(&mut bench, "Save as CSV…", "/tmp/norms.csv");
+    save_as(&mut bench, "Save as CSV…", "/tmp/norms.csv");
     let written = bench.world.borrow().written.last().cloned().expect("a table was written").1;
     assert_eq!(written.lines().nth(2), Some("1,2,52,52,,"));
 }

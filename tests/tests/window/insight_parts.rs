@@ -16,7 +16,7 @@ use engine::protocol::{Ask, Command};
 
 use crate::fixtures::detail;
 use crate::insight::{answer, answer_grid, answer_last, asked, attention, exploring, grid, out_of_reach};
-use crate::scenes::{click, perform, picture, pictures, runs};
+use crate::scenes::{click, perform, picture, pictures, runs, save_as};
 use crate::world::{Bench, Start, settings};
 
 const SLOTS: usize = 20;
@@ -248,23 +248,14 @@ fn tall(height: f32) -> Start {
     Start { size: [1280.0, height], ..Start::default() }
 }
 
-fn save(bench: &mut Bench, line: &str, path: &str) {
-    click(bench, "Save");
-    click(bench, line);
-    bench.harness.get_by_label("File to write").focus();
-    bench.harness.get_by_label("File to write").type_text(path);
-    bench.settle();
-    click(bench, "Write");
-}
-
 fn last_table(bench: &mut Bench) -> String {
-    save(bench, "Save as CSV…", "/tmp/view.csv");
+    save_as(bench, "Save as CSV…", "/tmp/view.csv");
     let written = bench.world.borrow().written.last().cloned();
     written.expect("a table was written").1
 }
 
 fn last_picture(bench: &mut Bench) -> Picture {
-    save(bench, "Save picture…", "/tmp/view.svg");
+    save_as(bench, "Save picture…", "/tmp/view.svg");
     let drawn = bench.world.borrow().drawn.last().cloned();
     drawn.expect("a picture was drawn").1
 }

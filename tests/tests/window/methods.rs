@@ -13,7 +13,7 @@ use engine::nn::Precision;
 use engine::protocol::{Ask, Command, Report};
 
 use crate::fixtures::{config, detail, row};
-use crate::scenes::{click, perform, picture, pictures};
+use crate::scenes::{click, perform, picture, pictures, started};
 use crate::world::{Bench, Start, settings};
 
 /// The form of a new run in a window that is high enough for all of it.
@@ -22,15 +22,6 @@ fn form(start: Start, name: &str) -> Bench {
     click(&mut bench, name);
     bench.answer_form();
     bench
-}
-
-fn started(bench: &mut Bench) -> MethodConfig {
-    click(bench, "Start");
-    let sent = bench.last(|command| match command {
-        Command { ask: Ask::Train { config, .. }, .. } => Some(config.method.clone()),
-        _ => None,
-    });
-    sent.expect("the run was sent")
 }
 
 #[test]
@@ -55,7 +46,7 @@ fn every_method_can_be_chosen_and_is_sent() {
             bench.harness.get_by_label("Instruction").type_text("Say it in one sentence.");
             bench.settle();
         }
-        let method = started(&mut bench);
+        let method = started(&mut bench).method;
         assert!(is_it(&method), "{name}: {method:?}");
     }
 }

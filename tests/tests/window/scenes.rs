@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use app::action::{Action, Screen};
 use app::store::{Answer, RunState};
 use egui_kittest::SnapshotResults;
+use egui_kittest::kittest::Queryable as _;
+use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::protocol::{Ask, Command, JobId, Phase, Report};
 use engine::training::StepReport;
@@ -52,6 +54,34 @@ pub(crate) fn pictures<const N: usize>(windows: [(Bench, &str); N]) {
 pub(crate) fn click(bench: &mut Bench, label: &str) {
     press(&bench.harness, label);
     bench.settle();
+}
+
+/// Types behind what stands in a field.
+pub(crate) fn type_into(bench: &mut Bench, label: &str, text: &str) {
+    bench.harness.get_by_label(label).focus();
+    bench.settle();
+    bench.harness.get_by_label(label).type_text(text);
+    bench.settle();
+}
+
+/// Presses *Start*: the run that is sent.
+pub(crate) fn started(bench: &mut Bench) -> RunConfig {
+    click(bench, "Start");
+    let sent = bench.last(|command| match command {
+        Command { ask: Ask::Train { config, .. }, .. } => Some(config.as_ref().clone()),
+        _ => None,
+    });
+    sent.expect("the run was sent")
+}
+
+/// Saves what is shown by a line of the menu *Save* as a file.
+pub(crate) fn save_as(bench: &mut Bench, line: &str, path: &str) {
+    click(bench, "Save");
+    click(bench, line);
+    bench.harness.get_by_label("File to write").focus();
+    bench.harness.get_by_label("File to write").type_text(path);
+    bench.settle();
+    click(bench, "Write");
 }
 
 pub(crate) fn runs() -> Vec<app::store::RunRow> {

@@ -3,14 +3,12 @@
 use std::path::Path;
 
 use engine::evaluation::MetricFigure;
-use minijinja::{Environment, context};
+use minijinja::context;
 use serde_json::{Value, json};
 
 use super::figures;
-use crate::charts::page_variables;
 use crate::format;
-use crate::i18n::{Language, language};
-use crate::report::{Cell, Head, Table};
+use crate::report::{self, Cell, Head, Table};
 use crate::screens::compare::state::set::{Measure, RowSet, SetRow};
 use crate::screens::compare::state::votes::SetVote;
 use crate::screens::evaluate::ui::number;
@@ -192,7 +190,6 @@ fn markdown(set: &RowSet) -> String {
 }
 
 fn page(set: &RowSet) -> String {
-    let mut environment = Environment::new();
     let shown = |row: &&SetRow| {
         let texts = set.columns.iter().zip(&row.row.texts).enumerate();
         let texts = texts.map(|(column, (of, text))| {
@@ -208,20 +205,13 @@ fn page(set: &RowSet) -> String {
         }
     };
     let page = context! {
-        language => if language() == Language::Chinese { "zh" } else { "en" },
-        light => page_variables(false),
-        dark => page_variables(true),
         title => title(set),
         note => t!("compare.figures_note", n = format::count(set.rows.len())),
         wanted => t!("compare.wanted"),
         table => table(set),
         rows => rows(set).iter().map(shown).collect::<Vec<_>>(),
     };
-    let written = environment
-        .add_template("page.html", TEMPLATE)
-        .and_then(|()| environment.get_template("page.html"))
-        .and_then(|template| template.render(page));
-    written.expect("the template is part of the program and a test renders it")
+    report::page(TEMPLATE, page)
 }
 
 #[cfg(test)]
