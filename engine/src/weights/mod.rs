@@ -1,6 +1,7 @@
 //! Weights of a Hugging Face folder, safetensors or PyTorch's own files: memory-mapped, tensor by tensor onto the device.
 
 mod files;
+pub mod gguf;
 mod npy;
 mod numbers;
 mod pickle;
