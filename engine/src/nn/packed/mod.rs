@@ -10,11 +10,14 @@ mod layout;
 mod nf4;
 mod pack;
 mod scale;
+mod simd;
 #[cfg(test)]
 mod tests;
 
 pub use block_type::BlockType;
+pub(in crate::nn) use layout::{GROUP, Layout, unpack, with_layout};
 pub(in crate::nn) use scale::f16_to_f32;
+pub(in crate::nn) use simd::{LANES, Portable, Simd};
 
 /// The kinds as types, for [`layout::with_layout`].
 pub(in crate::nn) mod layouts {
