@@ -50,7 +50,7 @@ pub use layer_norm::LayerNorm;
 pub use linear::{Dropout, FrozenLinear, LowRank, embed, head_logits};
 pub use mask::{AttentionMask, PrefixColumns};
 pub use matrix::FrozenMatrix;
-pub use packed::BlockType;
+pub use packed::{BlockType, MatrixNumbers, PackedWeight, Place, Quantization};
 pub use pattern::{attention_pattern, keys_and_values, mixed_by, with_keys_and_values};
 pub use precision::Precision;
 pub use relative_bias::RelativeBias;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use burn::tensor::DType;
 use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::Dtype;
@@ -33,9 +34,9 @@ pub(super) fn numbers_of<const N: usize, T: Send>(bytes: &[u8], number: impl Fn(
 }
 
 /// Whether numbers stored in 16 bits are all finite.
-pub(super) fn is_finite(dtype: Dtype, bytes: &[u8]) -> bool {
+pub(super) fn is_finite(dtype: DType, bytes: &[u8]) -> bool {
     // A number whose exponent is all ones is infinite or none.
-    let exponent: u16 = if dtype == Dtype::F16 { 0x7c00 } else { 0x7f80 };
+    let exponent: u16 = if dtype == DType::F16 { 0x7c00 } else { 0x7f80 };
     let (numbers, _) = bytes.as_chunks::<2>();
     numbers.par_iter().with_min_len(SHARE).all(|&bytes| u16::from_le_bytes(bytes) & exponent != exponent)
 }

@@ -11,6 +11,7 @@ mod cross_entropy;
 mod lanes;
 mod linear;
 mod matrix;
+mod packed_kernels;
 mod rows;
 mod stored;
 

@@ -4,5 +4,14 @@
 //! (ggml-org/ggml: src/ggml-common.h) and of bitsandbytes' NF4.
 
 mod block_type;
+mod kernels;
+mod matrix;
+mod ops;
+mod quantization;
+mod weight;
 
 pub use block_type::BlockType;
+pub(super) use kernels::PackedKernels;
+pub(super) use matrix::{PackedForm, PackedMatrix, Side};
+pub use quantization::{MatrixNumbers, Place, Quantization};
+pub use weight::PackedWeight;
