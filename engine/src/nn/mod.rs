@@ -19,6 +19,8 @@ mod attention;
 mod composed;
 mod cpu;
 mod cross_entropy;
+#[cfg(test)]
+mod gpu;
 mod half_matmul;
 mod host;
 mod kernels;
@@ -50,7 +52,7 @@ pub use layer_norm::LayerNorm;
 pub use linear::{Dropout, FrozenLinear, LowRank, embed, head_logits};
 pub use mask::{AttentionMask, PrefixColumns};
 pub use matrix::FrozenMatrix;
-pub use packed::BlockType;
+pub use packed::{BlockType, PackedShape};
 pub use pattern::{attention_pattern, keys_and_values, mixed_by, with_keys_and_values};
 pub use precision::Precision;
 pub use relative_bias::RelativeBias;

@@ -4,5 +4,7 @@
 //! (ggml-org/ggml: src/ggml-common.h) and of bitsandbytes' NF4.
 
 mod block_type;
+mod shape;
 
 pub use block_type::BlockType;
+pub use shape::PackedShape;
