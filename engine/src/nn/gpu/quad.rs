@@ -7,6 +7,7 @@ use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
 use crate::nn::packed::BlockType;
+use crate::nn::packed::nf4::QUANTILES;
 
 /// Four neighboring numbers.
 pub(super) type Quad = Vector<f32, Const<4>>;
@@ -201,23 +202,3 @@ fn half_at(words: &[u32], at: usize) -> f32 {
 
 /// 2^-24, the smallest number above 0 in 16 bits.
 const SMALLEST_HALF: f32 = 1.0 / 16_777_216.0;
-
-/// The numbers that four bits choose among, as shares of the largest.
-const QUANTILES: [f32; 16] = [
-    -1.0,
-    -0.696_192_8,
-    -0.525_073_05,
-    -0.394_917_5,
-    -0.284_441_38,
-    -0.184_773_43,
-    -0.091_050_036,
-    0.0,
-    0.079_580_3,
-    0.160_930_2,
-    0.246_112_3,
-    0.337_915_24,
-    0.440_709_83,
-    0.562_617,
-    0.722_956_84,
-    1.0,
-];

@@ -4,7 +4,23 @@
 //! (ggml-org/ggml: src/ggml-common.h) and of bitsandbytes' NF4.
 
 mod block_type;
+mod blocks_of_256;
+mod blocks_of_32;
+mod layout;
+pub(in crate::nn) mod nf4;
+mod pack;
+mod scale;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use block_type::BlockType;
+pub(in crate::nn) use scale::f16_to_f32;
 pub use shape::PackedShape;
+
+/// The kinds as types, for [`layout::with_layout`].
+pub(in crate::nn) mod layouts {
+    pub(in crate::nn) use super::blocks_of_32::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
+    pub(in crate::nn) use super::blocks_of_256::{Q4K, Q5K, Q6K};
+    pub(in crate::nn) use super::nf4::Nf4;
+}
