@@ -71,13 +71,13 @@ mod tests {
     fn numbers_that_are_not_finite_are_found_in_sixteen_bits() {
         let bytes = |numbers: &[u16]| numbers.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
         for x in [0, 1, 0x8001, 0x3c00, 0x7bff, 0xfbff] {
-            assert!(is_finite(Dtype::F16, &bytes(&[x])) && f16::from_bits(x).is_finite());
+            assert!(is_finite(DType::F16, &bytes(&[x])) && f16::from_bits(x).is_finite());
         }
         let spoilt = [f16::INFINITY, f16::NEG_INFINITY, f16::NAN].map(f16::to_bits);
-        assert!(spoilt.iter().all(|&x| !is_finite(Dtype::F16, &bytes(&[0x3c00, x]))));
+        assert!(spoilt.iter().all(|&x| !is_finite(DType::F16, &bytes(&[0x3c00, x]))));
         let spoilt = [bf16::INFINITY, bf16::NEG_INFINITY, bf16::NAN].map(bf16::to_bits);
-        assert!(spoilt.iter().all(|&x| !is_finite(Dtype::BF16, &bytes(&[0x3f80, x]))));
-        assert!(is_finite(Dtype::BF16, &bytes(&[0x7f7f, 0x0001])));
+        assert!(spoilt.iter().all(|&x| !is_finite(DType::BF16, &bytes(&[0x3f80, x]))));
+        assert!(is_finite(DType::BF16, &bytes(&[0x7f7f, 0x0001])));
     }
 
     #[test]

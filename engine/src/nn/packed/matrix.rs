@@ -4,8 +4,9 @@
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use super::block_type::BlockType;
+use super::backend::Side;
 use super::ops::PackedOps;
+use super::shape::PackedShape;
 use super::weight::PackedWeight;
 use crate::nn::ops::FrozenOps;
 use crate::nn::precision::Precision;
@@ -21,40 +22,7 @@ pub(in crate::nn) struct PackedMatrix {
 struct Part {
     /// The bytes as little-endian words, the last one filled up.
     words: Tensor<1, Int>,
-    form: PackedForm,
-}
-
-/// What the words of a packed matrix mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::nn) struct PackedForm {
-    pub(in crate::nn) block: BlockType,
-    pub(in crate::nn) rows: usize,
-    pub(in crate::nn) columns: usize,
-}
-
-impl PackedForm {
-    /// Bytes of the blocks.
-    pub(in crate::nn) fn bytes(self) -> usize {
-        self.rows * (self.columns / self.block.numbers()) * self.block.bytes()
-    }
-}
-
-/// What is multiplied with a packed matrix `m [rows, columns]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::nn) enum Side {
-    /// `x [.., columns] · mᵀ`, as a linear layer does it.
-    Transposed,
-    /// `x [.., rows] · m`, as its backward does it.
-    Plain,
-}
-
-impl Side {
-    pub(in crate::nn) fn other(self) -> Self {
-        match self {
-            Self::Transposed => Self::Plain,
-            Self::Plain => Self::Transposed,
-        }
-    }
+    shape: PackedShape,
 }
 
 impl PackedMatrix {
@@ -64,13 +32,13 @@ impl PackedMatrix {
         let on_device = |part: PackedWeight| {
             let [rows, width] = part.dims();
             assert_eq!(width, columns, "parts of a matrix have one width");
-            Part { words: words(part.bytes(), device), form: PackedForm { block: part.block(), rows, columns } }
+            Part { words: words(part.bytes(), device), shape: PackedShape { block: part.block(), rows, columns } }
         };
         Self { parts: PackedWeight::stacked(parts).into_iter().map(on_device).collect(), columns }
     }
 
     pub(in crate::nn) fn dims(&self) -> [usize; 2] {
-        [self.parts.iter().map(|part| part.form.rows).sum(), self.columns]
+        [self.parts.iter().map(|part| part.shape.rows).sum(), self.columns]
     }
 
     pub(in crate::nn) fn device(&self) -> Device {
@@ -79,7 +47,7 @@ impl PackedMatrix {
 
     /// Bytes of the blocks.
     pub(in crate::nn) fn bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.form.bytes()).sum()
+        self.parts.iter().map(|part| part.shape.bytes()).sum()
     }
 
     /// `x · mᵀ` or `x · m`, for `x [batch, seq, d]`.
@@ -87,7 +55,7 @@ impl PackedMatrix {
         let [batch, seq, _] = x.dims();
         let of_part = |part: &Part, x: Tensor<3>| {
             let (x, words) = (x.into_dispatch(), part.words.clone().into_dispatch());
-            Tensor::from_dispatch(Dispatch::packed_product(x, words, part.form, side, precision))
+            Tensor::from_dispatch(Dispatch::packed_product(x, words, part.shape, side, precision))
         };
         if let [part] = self.parts.as_slice() {
             return of_part(part, x.clone());
@@ -98,7 +66,7 @@ impl PackedMatrix {
                 let mut sum = Tensor::zeros([batch, seq, self.columns], &x.device());
                 let mut first = 0;
                 for part in &self.parts {
-                    let end = first + part.form.rows;
+                    let end = first + part.shape.rows;
                     sum = sum + of_part(part, x.clone().slice([0..batch, 0..seq, first..end]));
                     first = end;
                 }
@@ -113,7 +81,7 @@ impl PackedMatrix {
         let rows = match self.parts.as_slice() {
             [part] => {
                 let (words, ids) = (part.words.clone().into_dispatch(), ids.flatten::<1>(0, 1).into_dispatch());
-                Tensor::<2>::from_dispatch(Dispatch::packed_select(words, ids, part.form))
+                Tensor::<2>::from_dispatch(Dispatch::packed_select(words, ids, part.shape))
             }
             _ => self.unpacked().select(0, ids.flatten::<1>(0, 1)),
         };
@@ -131,7 +99,7 @@ impl PackedMatrix {
         match self.parts.as_slice() {
             [part] => {
                 let words = part.words.clone().into_dispatch();
-                Tensor::from_dispatch(Dispatch::packed_cross_entropy(hidden, words, targets, part.form, precision))
+                Tensor::from_dispatch(Dispatch::packed_cross_entropy(hidden, words, targets, part.shape, precision))
             }
             _ => {
                 let head = self.unpacked().into_dispatch();
@@ -143,7 +111,7 @@ impl PackedMatrix {
     /// Every number in f32.
     pub(in crate::nn) fn unpacked(&self) -> Tensor<2> {
         let of_part =
-            |part: &Part| Tensor::from_dispatch(Dispatch::unpacked(part.words.clone().into_dispatch(), part.form));
+            |part: &Part| Tensor::from_dispatch(Dispatch::unpacked(part.words.clone().into_dispatch(), part.shape));
         match self.parts.as_slice() {
             [part] => of_part(part),
             parts => Tensor::cat(parts.iter().map(of_part).collect(), 0),

@@ -6,8 +6,8 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, Backend, Cube, Flex, backend_extension};
 
-use super::kernels::PackedKernels;
-use super::matrix::{PackedForm, Side};
+use super::backend::{PackedBackend, Side};
+use super::shape::PackedShape;
 use crate::nn::ops::LabelNllBackward;
 use crate::nn::precision::Precision;
 
@@ -17,20 +17,20 @@ pub(super) trait PackedOps: Backend {
     fn packed_product(
         x: FloatTensor<Self>,
         words: IntTensor<Self>,
-        form: PackedForm,
+        matrix: PackedShape,
         side: Side,
         precision: Precision,
     ) -> FloatTensor<Self>;
 
-    fn packed_select(words: IntTensor<Self>, ids: IntTensor<Self>, form: PackedForm) -> FloatTensor<Self>;
+    fn packed_select(words: IntTensor<Self>, ids: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self>;
 
-    fn unpacked(words: IntTensor<Self>, form: PackedForm) -> FloatTensor<Self>;
+    fn unpacked(words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self>;
 
     fn packed_cross_entropy(
         hidden: FloatTensor<Self>,
         words: IntTensor<Self>,
         targets: IntTensor<Self>,
-        form: PackedForm,
+        matrix: PackedShape,
         precision: Precision,
     ) -> FloatTensor<Self>;
 }
@@ -42,29 +42,29 @@ macro_rules! forward_only {
             fn packed_product(
                 x: FloatTensor<Self>,
                 words: IntTensor<Self>,
-                form: PackedForm,
+                matrix: PackedShape,
                 side: Side,
                 precision: Precision,
             ) -> FloatTensor<Self> {
-                <Self as PackedKernels>::product(x, words, form, side, precision)
+                <Self as PackedBackend>::packed_matmul(x, words, matrix, side, precision)
             }
 
-            fn packed_select(words: IntTensor<Self>, ids: IntTensor<Self>, form: PackedForm) -> FloatTensor<Self> {
-                <Self as PackedKernels>::select(words, ids, form)
+            fn packed_select(words: IntTensor<Self>, ids: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
+                <Self as PackedBackend>::rows_at(words, ids, matrix)
             }
 
-            fn unpacked(words: IntTensor<Self>, form: PackedForm) -> FloatTensor<Self> {
-                <Self as PackedKernels>::unpack(words, form)
+            fn unpacked(words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
+                <Self as PackedBackend>::unpack(words, matrix)
             }
 
             fn packed_cross_entropy(
                 hidden: FloatTensor<Self>,
                 words: IntTensor<Self>,
                 targets: IntTensor<Self>,
-                form: PackedForm,
+                matrix: PackedShape,
                 precision: Precision,
             ) -> FloatTensor<Self> {
-                <Self as PackedKernels>::label_nll(hidden, words, targets, (form, precision), false).0
+                <Self as PackedBackend>::label_nll(hidden, words, targets, (matrix, precision), false).0
             }
         }
     };
@@ -75,48 +75,50 @@ forward_only!(Cube);
 #[derive(Debug)]
 struct ProductBackward;
 
-impl<B: PackedKernels> Backward<B, 1> for ProductBackward {
-    type State = (IntTensor<B>, PackedForm, Side, Precision); // words
+impl<B: PackedBackend> Backward<B, 1> for ProductBackward {
+    type State = (IntTensor<B>, PackedShape, Side, Precision); // words
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (words, form, side, precision) = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::product(grad, words, form, side.other(), precision));
+        let (words, matrix, side, precision) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            B::packed_matmul(grad, words, matrix, side.other(), precision)
+        });
     }
 }
 
-impl<B: PackedKernels, C: CheckpointStrategy> PackedOps for Autodiff<B, C> {
+impl<B: PackedBackend, C: CheckpointStrategy> PackedOps for Autodiff<B, C> {
     fn packed_product(
         x: FloatTensor<Self>,
         words: IntTensor<Self>,
-        form: PackedForm,
+        matrix: PackedShape,
         side: Side,
         precision: Precision,
     ) -> FloatTensor<Self> {
         let (x, node) = x.into_parts();
-        let out = B::product(x, words.clone(), form, side, precision);
+        let out = B::packed_matmul(x, words.clone(), matrix, side, precision);
         match ProductBackward.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((words, form, side, precision), out),
+            OpsKind::Tracked(prep) => prep.finish((words, matrix, side, precision), out),
             OpsKind::UnTracked(prep) => prep.finish(out),
         }
     }
 
-    fn packed_select(words: IntTensor<Self>, ids: IntTensor<Self>, form: PackedForm) -> FloatTensor<Self> {
-        Self::from_inner(B::select(words, ids, form))
+    fn packed_select(words: IntTensor<Self>, ids: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
+        Self::from_inner(B::rows_at(words, ids, matrix))
     }
 
-    fn unpacked(words: IntTensor<Self>, form: PackedForm) -> FloatTensor<Self> {
-        Self::from_inner(B::unpack(words, form))
+    fn unpacked(words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
+        Self::from_inner(B::unpack(words, matrix))
     }
 
     fn packed_cross_entropy(
         hidden: FloatTensor<Self>,
         words: IntTensor<Self>,
         targets: IntTensor<Self>,
-        form: PackedForm,
+        matrix: PackedShape,
         precision: Precision,
     ) -> FloatTensor<Self> {
         let (hidden, node) = hidden.into_parts();
-        let nll = |with_grad| B::label_nll(hidden, words, targets, (form, precision), with_grad);
+        let nll = |with_grad| B::label_nll(hidden, words, targets, (matrix, precision), with_grad);
         match LabelNllBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (nll, grad) = nll(true);
