@@ -3,21 +3,32 @@
 //! A block is a run of numbers of one row with scales of their own. Layouts are those of ggml
 //! (ggml-org/ggml: src/ggml-common.h) and of bitsandbytes' NF4.
 
+mod backend;
 mod block_type;
 mod blocks_of_256;
 mod blocks_of_32;
 mod layout;
-mod nf4;
+mod matrix;
+pub(in crate::nn) mod nf4;
+mod ops;
 mod pack;
+mod quantization;
 mod scale;
+mod shape;
 mod simd;
 #[cfg(test)]
 mod tests;
+mod weight;
 
+pub(super) use backend::{PackedBackend, Side};
 pub use block_type::BlockType;
-pub(in crate::nn) use layout::{GROUP, Layout, unpack, with_layout};
-pub(in crate::nn) use scale::f16_to_f32;
-pub(in crate::nn) use simd::{LANES, Portable, Simd};
+pub(super) use layout::{Layout, unpack, with_layout};
+pub(super) use matrix::PackedMatrix;
+pub use quantization::{MatrixNumbers, Place, Quantization};
+pub(super) use scale::f16_to_f32;
+pub use shape::PackedShape;
+pub(super) use simd::{LANES, Portable, Simd};
+pub use weight::PackedWeight;
 
 /// The kinds as types, for [`layout::with_layout`].
 pub(in crate::nn) mod layouts {
