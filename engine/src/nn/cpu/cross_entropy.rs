@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::buffer::Buffer;
 use super::lanes::{exp, max, sum, vectorized};
 use super::matrix::{Matrix, MatrixMut, Onto, product};
-use super::stored::Stored;
+use super::row_source::RowSource;
 
 /// Rows that share a pass over the head.
 const ROWS: usize = 1024;
@@ -27,10 +27,10 @@ struct Running {
 
 /// The loss of each row, `[n]`, and with `with_grad` its gradient `[n, d_model]`.
 ///
-/// `hidden [n, d_model]`, `head [vocab_size, d_model]` in either order.
-pub(super) fn cross_entropy_at_labels<T: Stored>(
+/// `hidden [n, d_model]`, `head [vocab_size, d_model]` however it is kept.
+pub(super) fn cross_entropy_at_labels(
     hidden: Matrix<'_>,
-    head: Matrix<'_, T>,
+    head: impl RowSource,
     targets: &[usize],
     with_grad: bool,
 ) -> (Buffer, Option<Buffer>) {
@@ -45,16 +45,16 @@ pub(super) fn cross_entropy_at_labels<T: Stored>(
     (loss, grad)
 }
 
-fn block_of_rows<T: Stored>(
+fn block_of_rows(
     loss: &mut [f32],
     mut grad: Option<&mut [f32]>,
     hidden: Matrix<'_>,
-    head: Matrix<'_, T>,
+    head: impl RowSource,
     targets: &[usize],
 ) {
     let [rows, d_model] = hidden.shape();
     let [vocab_size, _] = head.shape();
-    let block = (LOGITS / rows).next_multiple_of(64).min(vocab_size);
+    let block = (LOGITS / rows).next_multiple_of(64).min(head.most_rows()).min(vocab_size);
     let mut scratch = Buffer::any(rows * block);
     let mut wide = Vec::new();
     let mut running: Vec<Running> = targets
@@ -66,7 +66,7 @@ fn block_of_rows<T: Stored>(
         .collect();
     for start in (0..vocab_size).step_by(block) {
         let width = block.min(vocab_size - start);
-        let part = T::widened(head.rows(start..start + width), &mut wide);
+        let part = head.in_f32(start..start + width, &mut wide);
         let logits = &mut scratch[..rows * width];
         let out = MatrixMut::dense(logits, rows, width);
         product(out, Onto::Fresh, 1.0, hidden, part.transposed());
@@ -96,7 +96,7 @@ fn block_of_rows<T: Stored>(
         grad.par_chunks_exact_mut(d_model.max(1)).zip(&running).for_each(|(grad, running)| {
             let factor = 1.0 / running.sum;
             let mut wide = Vec::new();
-            let target = T::widened(head.rows(running.target..running.target + 1), &mut wide);
+            let target = head.in_f32(running.target..running.target + 1, &mut wide);
             let [_, stride] = target.strides();
             for (grad, weight) in grad.iter_mut().zip(target.flat().iter().step_by(stride)) {
                 *grad = *grad * factor - weight;

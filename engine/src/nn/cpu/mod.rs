@@ -1,8 +1,8 @@
-//! The kernels written by hand for burn's CPU backend, in f32; weights may be stored in 16 bits. Other types take the
-//! composed ones.
+//! The kernels written by hand for burn's CPU backend, in f32; weights may be stored in 16 bits ([`stored`]) or in blocks
+//! of fewer ([`packed`]). Other types take the composed ones.
 //!
 //! Outputs come from a pool of buffers ([`buffer`]), products from the `gemm` crate over strided views ([`matrix`]), and
-//! everything else from plain loops compiled for the processor's vectors ([`lanes`]).
+//! everything else from plain loops compiled for the processor's vectors ([`lanes`], [`simd`]).
 
 mod attention;
 mod attention_backward;
@@ -11,9 +11,17 @@ mod cross_entropy;
 mod lanes;
 mod linear;
 mod matrix;
+mod packed;
 mod packed_backend;
+mod packed_kernels;
+#[cfg(test)]
+mod packed_tests;
+mod row_source;
 mod rows;
+mod simd;
 mod stored;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::ops::FloatTensorOps;

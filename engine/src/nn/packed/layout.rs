@@ -5,9 +5,6 @@
 use super::BlockType;
 use super::simd::{LANES, Portable, Simd};
 
-/// Numbers that are read together.
-pub(in crate::nn) const GROUP: usize = 2 * LANES;
-
 /// How the numbers of one kind of blocks are read.
 pub(in crate::nn) trait Layout: Copy + Send + Sync {
     /// The kind.

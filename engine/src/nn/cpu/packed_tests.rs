@@ -1,0 +1,270 @@
+//! Products with packed matrices against products with the numbers in their blocks.
+
+use half::f16;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::cross_entropy::cross_entropy_at_labels;
+use super::matrix::Matrix;
+use super::packed::{PackedRows, embed, product_with_rows, transposed_product};
+use super::row_source::RowSource;
+use super::simd::SimdWork;
+use crate::nn::packed::{BlockType, LANES, Layout, PackedShape, Portable, Simd, unpack, with_layout};
+
+const ALL: [BlockType; 9] = [
+    BlockType::Q8_0,
+    BlockType::Q4_0,
+    BlockType::Q4_1,
+    BlockType::Q5_0,
+    BlockType::Q5_1,
+    BlockType::Q4K,
+    BlockType::Q5K,
+    BlockType::Q6K,
+    BlockType::Nf4,
+];
+
+/// Numbers of a prompt: one and few take ways of their own, with four, two and one at a time.
+const ROWS: [usize; 7] = [1, 3, 4, 8, 9, 17, 100];
+
+fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    (0..count).map(|_| random.random_range(-1.0..1.0)).collect()
+}
+
+/// Any quants, with scales that make numbers around one.
+fn blocks(block: BlockType, count: usize) -> Vec<u8> {
+    let mut random = ChaCha8Rng::seed_from_u64(count as u64);
+    let mut bytes: Vec<u8> = (0..block.row_bytes(count).unwrap()).map(|_| random.random()).collect();
+    let scales: &[usize] = match block {
+        BlockType::Q8_0 | BlockType::Q4_0 | BlockType::Q5_0 | BlockType::Nf4 => &[0],
+        BlockType::Q4_1 | BlockType::Q5_1 | BlockType::Q4K | BlockType::Q5K => &[0, 2],
+        BlockType::Q6K => &[208],
+    };
+    let most = match block {
+        BlockType::Q8_0 => 0.01,
+        BlockType::Q4_0 | BlockType::Q4_1 | BlockType::Q5_0 | BlockType::Q5_1 => 0.1,
+        BlockType::Q4K | BlockType::Q5K => 2e-3,
+        BlockType::Q6K => 3e-4,
+        BlockType::Nf4 => 1.0,
+    };
+    for bytes in bytes.chunks_exact_mut(block.bytes()) {
+        for &at in scales {
+            let scale: f32 = random.random_range(-most..most);
+            match block {
+                BlockType::Nf4 => bytes[..4].copy_from_slice(&scale.abs().to_le_bytes()),
+                _ => bytes[at..at + 2].copy_from_slice(&f16::from_f32(scale).to_le_bytes()),
+            }
+        }
+    }
+    bytes
+}
+
+/// A matrix and its numbers.
+struct Packed {
+    shape: PackedShape,
+    bytes: Vec<u8>,
+    values: Vec<f32>,
+}
+
+impl Packed {
+    fn new(block: BlockType, rows: usize, columns: usize) -> Self {
+        let bytes = blocks(block, rows * columns);
+        let mut values = vec![0.0; rows * columns];
+        block.unpack(&bytes, &mut values);
+        Self { shape: PackedShape { block, rows, columns }, bytes, values }
+    }
+
+    fn rows(&self) -> PackedRows<'_> {
+        PackedRows::new(self.shape, &self.bytes)
+    }
+}
+
+/// Matrices of a few rows and of more than a strip; of one block to a row and of more than a piece.
+fn matrices(block: BlockType) -> Vec<Packed> {
+    let wide = block.numbers();
+    [(1, wide), (7, 3 * wide), (70, 256), (333, 256), (13, 1280)]
+        .map(|(rows, columns)| Packed::new(block, rows, columns))
+        .into()
+}
+
+/// Sums of products in f64, `a [n, m]`, `b [m, k]`.
+fn product(a: &[f32], b: impl Fn(usize, usize) -> f32, [n, m, k]: [usize; 3]) -> Vec<f64> {
+    let mut out = vec![0.0; n * k];
+    for (out, a) in out.chunks_exact_mut(k).zip(a.chunks_exact(m)) {
+        for (i, a) in a.iter().enumerate() {
+            out.iter_mut().enumerate().for_each(|(j, out)| *out += f64::from(*a) * f64::from(b(i, j)));
+        }
+    }
+    out
+}
+
+#[track_caller]
+fn assert_close(what: &str, ours: &[f32], theirs: &[f64], tolerance: f64) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    let size = theirs.iter().fold(0.1_f64, |most, x| most.max(x.abs()));
+    for (i, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+        let ours = f64::from(*ours);
+        assert!((ours - theirs).abs() <= tolerance * size, "{what}[{i}]: {ours} is not {theirs} (size {size})");
+    }
+}
+
+#[test]
+fn a_product_with_blocks_is_the_product_with_their_numbers() {
+    for block in ALL {
+        for packed in matrices(block) {
+            let PackedShape { rows, columns, .. } = packed.shape;
+            let bias = numbers(1, rows);
+            for n in ROWS {
+                let x = numbers(n as u64, n * columns);
+                let expected = product(&x, |i, j| packed.values[j * columns + i], [n, columns, rows]);
+                let what = format!("{block:?} {rows} x {columns}, {n} rows");
+                let mut out = vec![f32::NAN; n * rows];
+                product_with_rows(&mut out, Matrix::dense(&x, n, columns), packed.rows(), None);
+                assert_close(&what, &out, &expected, 1e-6);
+
+                let with_bias: Vec<f64> =
+                    expected.iter().enumerate().map(|(i, x)| x + f64::from(bias[i % rows])).collect();
+                out.fill(f32::NAN);
+                product_with_rows(&mut out, Matrix::dense(&x, n, columns), packed.rows(), Some(&bias));
+                assert_close(&format!("{what}, bias"), &out, &with_bias, 1e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_product_with_the_transpose_of_blocks_is_that_of_their_numbers() {
+    for block in ALL {
+        for packed in matrices(block) {
+            let PackedShape { rows, columns, .. } = packed.shape;
+            for n in ROWS {
+                let x = numbers(n as u64, n * rows);
+                let expected = product(&x, |i, j| packed.values[i * columns + j], [n, rows, columns]);
+                let mut out = vec![f32::NAN; n * columns];
+                transposed_product(&mut out, Matrix::dense(&x, n, rows), packed.rows());
+                assert_close(&format!("{block:?} {rows} x {columns}, {n} rows"), &out, &expected, 1e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_a_product_do_not_depend_on_the_number_of_threads() {
+    let products = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut all = Vec::new();
+            for block in [BlockType::Q4_0, BlockType::Q6K] {
+                // More than one thread takes.
+                let packed = Packed::new(block, 1100, 768);
+                for n in [1, 4, 40] {
+                    let (mut forward, mut back) = (vec![0.0; n * 1100], vec![0.0; n * 768]);
+                    let (x, grad) = (numbers(1, n * 768), numbers(2, n * 1100));
+                    product_with_rows(&mut forward, Matrix::dense(&x, n, 768), packed.rows(), None);
+                    transposed_product(&mut back, Matrix::dense(&grad, n, 1100), packed.rows());
+                    all.extend([forward, back]);
+                }
+            }
+            all
+        })
+    };
+    let alone = products(1);
+    assert_eq!(alone, products(2));
+    assert_eq!(alone, products(5));
+}
+
+#[test]
+fn all_rows_and_chosen_ones_are_the_numbers_bit_for_bit() {
+    for block in ALL {
+        let packed = Packed::new(block, 333, 512);
+        let mut all = vec![f32::NAN; 333 * 512];
+        packed.rows().unpack(&mut all);
+        assert_eq!(bits(&all), bits(&packed.values), "{block:?}");
+
+        let ids: Vec<usize> = (0..200).map(|i| i * 7919 % 333).collect();
+        let mut chosen = vec![f32::NAN; 200 * 512];
+        embed(&mut chosen, packed.rows(), &ids);
+        for (row, &id) in chosen.chunks_exact(512).zip(&ids) {
+            assert_eq!(bits(row), bits(&packed.values[id * 512..][..512]), "{block:?}, row {id}");
+        }
+    }
+}
+
+#[test]
+fn the_loss_with_a_head_in_blocks_is_that_with_its_numbers() {
+    for block in ALL {
+        let packed = Packed::new(block, 3000, 256);
+        // A head of so many numbers is read in more than one part.
+        let large = Packed::new(block, 4300, 1024);
+        for (packed, n) in [(&packed, 1), (&packed, 30), (&large, 3)] {
+            let PackedShape { rows, columns, .. } = packed.shape;
+            assert!(rows <= packed.rows().most_rows() || columns == 1024, "the large one has several parts");
+            let hidden = numbers(n as u64, n * columns);
+            let targets: Vec<usize> = (0..n).map(|i| i * 997 % rows).collect();
+            let hidden = Matrix::dense(&hidden, n, columns);
+            let head = Matrix::dense(&packed.values, rows, columns);
+            let (loss, grad) = cross_entropy_at_labels(hidden, packed.rows(), &targets, true);
+            let (expected, of_numbers) = cross_entropy_at_labels(hidden, head, &targets, true);
+            assert_close(&format!("{block:?} loss"), &loss, &wide(&expected), 2e-6);
+            let (grad, of_numbers) = (grad.unwrap(), of_numbers.unwrap());
+            assert_close(&format!("{block:?} gradient"), &grad, &wide(&of_numbers), 2e-6);
+        }
+    }
+}
+
+fn wide(numbers: &[f32]) -> Vec<f64> {
+    numbers.iter().copied().map(f64::from).collect()
+}
+
+fn bits(numbers: &[f32]) -> Vec<u32> {
+    numbers.iter().map(|number| number.to_bits()).collect()
+}
+
+/// Reads blocks in some vectors, and sums the numbers in them.
+struct Read<'a> {
+    block: BlockType,
+    blocks: &'a [u8],
+    out: &'a mut [f32],
+    sum: &'a mut f32,
+}
+
+impl SimdWork for Read<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        with_layout!(self.block, read(simd, self.blocks, &mut *self.out));
+        let chunks = self.out.as_chunks::<LANES>().0;
+        let sum = chunks.iter().fold(simd.splat(0.0), |sum, numbers| simd.add(sum, simd.load(numbers)));
+        *self.sum = simd.sum(sum);
+    }
+}
+
+#[inline(always)]
+fn read<L: Layout>(simd: impl Simd, blocks: &[u8], out: &mut [f32]) {
+    unpack::<L, _>(simd, blocks, out);
+}
+
+/// What the work makes of blocks, in numbers and in their sum.
+fn in_vectors(block: BlockType, blocks: &[u8], run: impl Fn(Read<'_>)) -> (Vec<u32>, u32) {
+    let count = blocks.len() / block.bytes() * block.numbers();
+    let (mut out, mut sum) = (vec![f32::NAN; count], f32::NAN);
+    run(Read { block, blocks, out: &mut out, sum: &mut sum });
+    (bits(&out), sum.to_bits())
+}
+
+#[test]
+fn vectors_of_every_kind_read_the_same_numbers() {
+    for block in ALL {
+        let blocks = blocks(block, 4096);
+        let portable = in_vectors(block, &blocks, |work| work.run(Portable));
+        assert_eq!(in_vectors(block, &blocks, |work| super::simd::run(work)), portable, "{block:?}, the widest");
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(simd) = super::x86::Avx2::detected() {
+                assert_eq!(in_vectors(block, &blocks, |work| simd.run(work)), portable, "{block:?}, AVX2");
+            }
+            if let Some(simd) = super::x86::Avx512::detected() {
+                assert_eq!(in_vectors(block, &blocks, |work| simd.run(work)), portable, "{block:?}, AVX-512");
+            }
+        }
+    }
+}
