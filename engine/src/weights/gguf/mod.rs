@@ -1,5 +1,16 @@
 //! GGUF, the one-file form of llama.cpp: metadata, tokenizer and tensors in blocks.
 
+mod cursor;
+mod encoding;
+mod file;
 mod metadata;
+mod reader;
+mod view;
+#[cfg(test)]
+pub(crate) mod written;
 
+pub use self::encoding::Encoding;
+pub use self::file::{GgufFile, read_metadata};
 pub use self::metadata::{Metadata, Value};
+pub use self::reader::{Header, TensorAt};
+pub use self::view::{Change, View};
