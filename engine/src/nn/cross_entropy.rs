@@ -1,10 +1,8 @@
 //! The loss at the labeled positions, without ever holding the logits of a batch.
 
-use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 use super::matrix::FrozenMatrix;
-use super::ops::FrozenOps;
 
 /// The negative log-likelihood of each target, in nats.
 ///
@@ -19,10 +17,5 @@ use super::ops::FrozenOps;
 pub fn cross_entropy_at_labels(hidden: Tensor<2>, head: impl Into<FrozenMatrix>, targets: Tensor<1, Int>) -> Tensor<1> {
     let head = head.into();
     assert_eq!(hidden.dims()[0], targets.dims()[0], "one target for each hidden state");
-    Tensor::from_dispatch(Dispatch::frozen_cross_entropy(
-        hidden.into_dispatch(),
-        head.dense().into_dispatch(),
-        targets.into_dispatch(),
-        head.precision(),
-    ))
+    head.cross_entropy(hidden, targets)
 }

@@ -304,7 +304,7 @@ impl<B: Kernels, const N: usize> Backward<B, N> for AttentionBackward {
 }
 
 #[derive(Debug)]
-struct LabelNllBackward;
+pub(super) struct LabelNllBackward;
 
 impl<B: Kernels> Backward<B, 1> for LabelNllBackward {
     type State = FloatTensor<B>; // d nll / d hidden, [n, d_model]

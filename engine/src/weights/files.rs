@@ -19,7 +19,7 @@ use super::{safetensors as safe, torch};
 use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::file_kind::{FileKind, refuse_other};
 use crate::files::{self, Kind};
-use crate::nn::Precision;
+use crate::nn::{BlockType, PackedWeight, Precision};
 use crate::{Sentence, sentence};
 
 /// The forms in which weights are kept, the preferred one first: in one file, or in shards that an index names.
@@ -48,12 +48,47 @@ pub struct WeightFiles {
 pub(super) struct Entry {
     /// Index of the file.
     pub(super) file: usize,
-    pub(super) dtype: Dtype,
+    pub(super) form: Form,
     pub(super) shape: Vec<usize>,
     /// From its first number to its last.
     pub(super) bytes: Range<usize>,
-    /// In numbers, for a view whose numbers do not lie as they are read.
+    /// In numbers, for a view whose numbers do not lie as they are read. Of blocks only the columns of a matrix may lie so.
     pub(super) strides: Option<Vec<usize>>,
+}
+
+/// How the numbers of a tensor are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One by one.
+    Plain(Dtype),
+    /// In blocks of a row, or of a column where the matrix lies on its side.
+    Blocks(BlockType),
+}
+
+impl Form {
+    /// Such as `F16`, or `Q4_0`.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Plain(dtype) => format!("{dtype:?}"),
+            Self::Blocks(block) => block.name().to_owned(),
+        }
+    }
+
+    /// Whether it becomes weights; others are buffers, such as masks and positions.
+    fn is_float(self) -> bool {
+        match self {
+            Self::Plain(dtype) => is_float(dtype),
+            Self::Blocks(_) => true,
+        }
+    }
+}
+
+/// A matrix that the files keep in blocks.
+pub(crate) struct BlockMatrix {
+    /// Its rows; its columns, if it lies on its side.
+    pub(crate) lines: PackedWeight,
+    /// Whether its columns are what is in blocks.
+    pub(crate) is_transposed: bool,
 }
 
 impl WeightFiles {
@@ -105,11 +140,7 @@ impl WeightFiles {
             let (path, _) = &self.files[entry.file];
             return Err(empty(path, name, &entry.shape));
         }
-        let values = to_f32(name, entry.dtype, &self.bytes(entry))?;
-        if values.iter().all(|x| x.is_finite()) {
-            return Ok(Some((entry.shape.clone(), values)));
-        }
-        Err(EngineError::WeightNotFinite { name: name.to_owned() })
+        Ok(Some((entry.shape.clone(), self.numbers(name, entry)?)))
     }
 
     fn add(&mut self, path: PathBuf, format: Format) -> Result<()> {
@@ -143,16 +174,23 @@ impl WeightFiles {
         self.entries.iter().map(|(name, entry)| (name.as_str(), entry.shape.as_slice()))
     }
 
-    /// Every tensor as it is stored: name, format, shape, and the bytes in the order in which they are read.
+    /// Every tensor as it is stored, out of its blocks where it has some: name, format, shape, and the bytes in the order
+    /// in which they are read.
     pub(crate) fn stored(&self) -> impl Iterator<Item = (&str, Dtype, &[usize], Cow<'_, [u8]>)> {
-        self.entries.iter().map(|(name, entry)| (name.as_str(), entry.dtype, entry.shape.as_slice(), self.bytes(entry)))
+        self.entries.iter().map(|(name, entry)| match entry.form {
+            Form::Plain(dtype) => (name.as_str(), dtype, entry.shape.as_slice(), self.bytes(entry)),
+            Form::Blocks(_) => {
+                let bytes = self.in_order(entry).into_iter().flat_map(f32::to_le_bytes).collect();
+                (name.as_str(), Dtype::F32, entry.shape.as_slice(), Cow::Owned(bytes))
+            }
+        })
     }
 
     /// Storage format of the largest weight, such as `F16`.
     pub fn dtype(&self) -> String {
-        let weights = self.entries.values().filter(|entry| is_float(entry.dtype));
+        let weights = self.entries.values().filter(|entry| entry.form.is_float());
         let largest = weights.max_by_key(|entry| entry.bytes.len());
-        largest.map_or_else(String::new, |entry| format!("{:?}", entry.dtype))
+        largest.map_or_else(String::new, |entry| entry.form.name())
     }
 
     /// Bytes of all files.
@@ -174,8 +212,49 @@ impl WeightFiles {
     /// As [`WeightFiles::tensor`].
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let entry = self.entry(name, shape)?;
-        let values = to_f32(name, entry.dtype, &self.bytes(entry))?;
+        let values = self.numbers(name, entry)?;
         release(&self.files[entry.file].1, &entry.bytes);
+        Ok(values)
+    }
+
+    /// A matrix as the files keep it in blocks; `None` if they have its numbers one by one.
+    ///
+    /// # Errors
+    /// It is missing, has another shape, or scales that are not finite.
+    pub(crate) fn blocks(&self, name: &str, shape: [usize; 2]) -> Result<Option<BlockMatrix>> {
+        let entry = self.entry(name, &shape)?;
+        let Form::Blocks(block) = entry.form else { return Ok(None) };
+        let bytes = &self.files[entry.file].1[entry.bytes.clone()];
+        if !block.is_finite(bytes) {
+            return Err(EngineError::WeightNotFinite { name: name.to_owned() });
+        }
+        let is_transposed = entry.strides.is_some();
+        let [rows, columns] = shape;
+        let lines = PackedWeight::new(block, if is_transposed { rows } else { columns }, bytes.to_vec());
+        release(&self.files[entry.file].1, &entry.bytes);
+        Ok(lines.map(|lines| BlockMatrix { lines, is_transposed }))
+    }
+
+    /// The numbers of a tensor in blocks, in the order in which they are read.
+    fn in_order(&self, entry: &Entry) -> Vec<f32> {
+        let mut values = vec![0.0; entry.shape.iter().product()];
+        if let Form::Blocks(block) = entry.form {
+            block.unpack(&self.files[entry.file].1[entry.bytes.clone()], &mut values);
+        }
+        match (&entry.strides, entry.shape.as_slice()) {
+            (Some(_), &[rows, columns]) => {
+                (0..rows * columns).map(|at| values[at % columns * rows + at / columns]).collect()
+            }
+            _ => values,
+        }
+    }
+
+    /// The numbers of a tensor, all of them finite.
+    fn numbers(&self, name: &str, entry: &Entry) -> Result<Vec<f32>> {
+        let values = match entry.form {
+            Form::Plain(dtype) => to_f32(name, dtype, &self.bytes(entry))?,
+            Form::Blocks(_) => self.in_order(entry),
+        };
         if !values.par_iter().with_min_len(SHARE).all(|x| x.is_finite()) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
         }
@@ -189,9 +268,9 @@ impl WeightFiles {
     /// As [`WeightFiles::tensor`], and [`EngineError::WeightRange`] where a number becomes infinite by rounding.
     pub fn matrix(&self, name: &str, shape: [usize; 2], precision: Precision, device: &Device) -> Result<Tensor<2>> {
         let entry = self.entry(name, &shape)?;
-        let stored = match entry.dtype {
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
+        let stored = match entry.form {
+            Form::Plain(Dtype::F16) => DType::F16,
+            Form::Plain(Dtype::BF16) => DType::BF16,
             _ => DType::F32,
         };
         let as_it_is = match precision {
@@ -206,7 +285,7 @@ impl WeightFiles {
             return Ok(Tensor::from_data(data, (device, precision.dtype())));
         }
         let bytes = self.bytes(entry);
-        if !is_finite(entry.dtype, &bytes) {
+        if !is_finite(stored, &bytes) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
         }
         let data = match stored {
@@ -232,7 +311,7 @@ impl WeightFiles {
         let mut hash = Sha256::new();
         for (name, entry) in &self.entries {
             hash.update(name.as_bytes());
-            hash.update(format!("{:?}{:?}", entry.dtype, entry.shape).as_bytes());
+            hash.update(format!("{}{:?}", entry.form.name(), entry.shape).as_bytes());
             hash.update(self.bytes(entry));
             release(&self.files[entry.file].1, &entry.bytes);
         }
@@ -242,7 +321,10 @@ impl WeightFiles {
     /// The numbers of a tensor in the order in which they are read.
     fn bytes(&self, entry: &Entry) -> Cow<'_, [u8]> {
         let bytes = &self.files[entry.file].1[entry.bytes.clone()];
-        gathered(bytes, entry.dtype.bitsize() / 8, &entry.shape, entry.strides.as_deref())
+        match entry.form {
+            Form::Plain(dtype) => gathered(bytes, dtype.bitsize() / 8, &entry.shape, entry.strides.as_deref()),
+            Form::Blocks(_) => Cow::Borrowed(bytes),
+        }
     }
 }
 

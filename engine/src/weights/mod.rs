@@ -9,7 +9,7 @@ mod safetensors;
 mod torch;
 
 pub use self::files::WeightFiles;
-pub(crate) use self::files::hex;
+pub(crate) use self::files::{BlockMatrix, hex};
 pub(crate) use self::npy::{is_npy, read_npy};
 /// A tensor's name below the model, its shape, its numbers.
 pub type NamedTensor = (String, Vec<usize>, Vec<f32>);

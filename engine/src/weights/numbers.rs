@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use burn::tensor::DType;
 use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::Dtype;
@@ -33,9 +34,9 @@ pub(super) fn numbers_of<const N: usize, T: Send>(bytes: &[u8], number: impl Fn(
 }
 
 /// Whether numbers stored in 16 bits are all finite.
-pub(super) fn is_finite(dtype: Dtype, bytes: &[u8]) -> bool {
+pub(super) fn is_finite(dtype: DType, bytes: &[u8]) -> bool {
     // A number whose exponent is all ones is infinite or none.
-    let exponent: u16 = if dtype == Dtype::F16 { 0x7c00 } else { 0x7f80 };
+    let exponent: u16 = if dtype == DType::F16 { 0x7c00 } else { 0x7f80 };
     let (numbers, _) = bytes.as_chunks::<2>();
     numbers.par_iter().with_min_len(SHARE).all(|&bytes| u16::from_le_bytes(bytes) & exponent != exponent)
 }
@@ -70,13 +71,13 @@ mod tests {
     fn numbers_that_are_not_finite_are_found_in_sixteen_bits() {
         let bytes = |numbers: &[u16]| numbers.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
         for x in [0, 1, 0x8001, 0x3c00, 0x7bff, 0xfbff] {
-            assert!(is_finite(Dtype::F16, &bytes(&[x])) && f16::from_bits(x).is_finite());
+            assert!(is_finite(DType::F16, &bytes(&[x])) && f16::from_bits(x).is_finite());
         }
         let spoilt = [f16::INFINITY, f16::NEG_INFINITY, f16::NAN].map(f16::to_bits);
-        assert!(spoilt.iter().all(|&x| !is_finite(Dtype::F16, &bytes(&[0x3c00, x]))));
+        assert!(spoilt.iter().all(|&x| !is_finite(DType::F16, &bytes(&[0x3c00, x]))));
         let spoilt = [bf16::INFINITY, bf16::NEG_INFINITY, bf16::NAN].map(bf16::to_bits);
-        assert!(spoilt.iter().all(|&x| !is_finite(Dtype::BF16, &bytes(&[0x3f80, x]))));
-        assert!(is_finite(Dtype::BF16, &bytes(&[0x7f7f, 0x0001])));
+        assert!(spoilt.iter().all(|&x| !is_finite(DType::BF16, &bytes(&[0x3f80, x]))));
+        assert!(is_finite(DType::BF16, &bytes(&[0x7f7f, 0x0001])));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rawzip::{CompressionMethod, ZipArchive};
 
-use super::files::Entry;
+use super::files::{Entry, Form};
 use super::pickle::{Description, PickleError, Storage, TensorAt, damaged, describe};
 use crate::{Sentence, sentence};
 
@@ -44,7 +44,10 @@ pub(super) fn entries(bytes: &[u8]) -> Result<BTreeMap<String, Entry>> {
 /// Bytes of what is read of a tensor.
 fn numbers(entry: &Entry) -> usize {
     let n = entry.shape.iter().fold(1_usize, |n, &size| n.saturating_mul(size));
-    n.saturating_mul(entry.dtype.bitsize() / 8)
+    match entry.form {
+        Form::Plain(dtype) => n.saturating_mul(dtype.bitsize() / 8),
+        Form::Blocks(_) => entry.bytes.len(),
+    }
 }
 
 fn zipped(bytes: &[u8]) -> Result<BTreeMap<String, Entry>> {
@@ -175,7 +178,7 @@ fn view(tensor: &TensorAt<'_>, storage: Range<usize>) -> Result<Entry> {
     }
     let bytes = storage.start + offset * width..storage.start + end * width;
     let strides = (n > 0 && !is_contiguous(shape, strides)).then(|| strides.clone());
-    Ok(Entry { file: 0, dtype: *dtype, shape: shape.clone(), bytes, strides })
+    Ok(Entry { file: 0, form: Form::Plain(*dtype), shape: shape.clone(), bytes, strides })
 }
 
 /// Whether the numbers lie as they are read, the last axis the closest together.

@@ -57,7 +57,7 @@ fn a_bias_beside_a_head_keeps_its_bits_if_both_have_16() {
     let bias = Tensor::<2>::from_data([[0.5, 0.25]], &device);
     for (bias, kept) in [(bias.clone().cast(DType::BF16), DType::BF16), (bias, DType::F32)] {
         let both = with_column(&(&head).into(), &bias.transpose().into());
-        assert_eq!(both.dtype(), kept);
+        assert_eq!(both.dtype(), Some(kept));
         let hidden = Tensor::<2>::ones([1, 3], &device);
         let logits: Vec<f32> = crate::nn::head_logits(hidden, &both).try_into_vec_as().unwrap();
         assert_eq!(logits, [3.5, 7.25]);

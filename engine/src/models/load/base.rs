@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::models::{
     GraphCut, LinearName, Loading, Model, ModelFolder, WeightCache, WeightName, WeightOverrides, Weights,
 };
-use crate::nn::{Precision, floats};
+use crate::nn::{MatrixNumbers, floats};
 
 /// A loaded model that others can be built of. They share every tensor that an adapter leaves as it is.
 pub struct BaseModel {
@@ -17,7 +17,7 @@ pub struct BaseModel {
     folder: Arc<ModelFolder>,
     shared: WeightCache,
     device: Device,
-    precision: Precision,
+    numbers: MatrixNumbers,
 }
 
 impl BaseModel {
@@ -28,15 +28,17 @@ impl BaseModel {
     /// A weight that is missing, has another shape, is not finite, or is beyond the precision's range.
     pub fn load(
         folder: Arc<ModelFolder>,
-        (device, precision): (&Device, Precision),
+        (device, numbers): (&Device, impl Into<MatrixNumbers>),
         progress: &mut Loading<'_>,
     ) -> Result<Self> {
         let shared = WeightCache::default();
         let tuned = WeightOverrides::default();
         let files = folder.files();
-        let weights = Weights { files, device, precision, shared: &shared, tuned: &tuned, seams: None };
+        let numbers = numbers.into();
+        let MatrixNumbers { precision, quantization } = numbers;
+        let weights = Weights { files, device, precision, quantization, shared: &shared, tuned: &tuned, seams: None };
         let model = folder.build(weights, progress)?;
-        Ok(Self { model, shared, device: device.clone(), precision, folder })
+        Ok(Self { model, shared, device: device.clone(), numbers, folder })
     }
 
     /// The model with changed weights; `None` where nothing is changed.
@@ -59,8 +61,9 @@ impl BaseModel {
         if tuned.is_empty() {
             return Ok(None);
         }
-        let (files, device, precision) = (self.folder.files(), &self.device, self.precision);
-        let weights = Weights { files, device, precision, shared: &self.shared, tuned, seams };
+        let (files, device) = (self.folder.files(), &self.device);
+        let MatrixNumbers { precision, quantization } = self.numbers;
+        let weights = Weights { files, device, precision, quantization, shared: &self.shared, tuned, seams };
         self.folder.build(weights, &mut |_| Ok(())).map(Some)
     }
 
@@ -80,7 +83,7 @@ impl BaseModel {
     /// Neither is so, or the device failed.
     pub fn values(&self, weight: &WeightName) -> Result<Vec<f32>> {
         if !self.folder.files().contains(&weight.stored) {
-            if let Some(matrix) = self.shared.kept::<2>(weight) {
+            if let Some(matrix) = self.shared.kept_matrix(weight).or_else(|| self.shared.kept::<2>(weight)) {
                 return floats(matrix);
             }
             if let Some(vector) = self.shared.kept::<1>(weight) {
@@ -93,7 +96,11 @@ impl BaseModel {
     /// A matrix as it lies on the device.
     #[cfg(test)]
     pub(crate) fn kept_matrix(&self, name: &str) -> Option<burn::tensor::Tensor<2>> {
-        self.shared.weights().iter().find(|weight| weight.name == name).and_then(|weight| self.shared.kept(weight))
+        self.shared
+            .weights()
+            .iter()
+            .find(|weight| weight.name == name)
+            .and_then(|weight| self.shared.kept_matrix(weight).or_else(|| self.shared.kept(weight)))
     }
 
     /// Tokens, and the width of their embeddings.

@@ -3,10 +3,11 @@
 
 use burn::tensor::{DType, Device, Tensor};
 
+use super::matrices::{Lines, Read};
 use super::weight_cache::{LinearName, Role, WeightCache, WeightName};
 use crate::error::{EngineError, Result};
 use crate::models::{GraphCut, WeightOverrides};
-use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Precision, RmsNorm};
+use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Place, Precision, Quantization, RmsNorm};
 use crate::sentence;
 use crate::weights::WeightFiles;
 
@@ -23,6 +24,8 @@ pub struct Weights<'a> {
     pub device: &'a Device,
     /// Precision of matrix products: for 16 bits, matrices are brought there in that type, whatever the files have.
     pub precision: Precision,
+    /// Whether matrices are put into blocks as they are read.
+    pub quantization: Quantization,
     /// Tensors that were read already, in that precision.
     pub shared: &'a WeightCache,
     /// Weights that an adapter changes.
@@ -33,9 +36,9 @@ pub struct Weights<'a> {
 
 /// The weights of a model on their way to a device.
 pub(crate) struct Loader<'a> {
-    from: Weights<'a>,
+    pub(super) from: Weights<'a>,
     /// Beginning of every name in the files: the module of the task's head adds it, the bare model does not.
-    root: &'static str,
+    pub(super) root: &'static str,
     /// Beginning of every name for adapters, whatever the files say.
     module: &'static str,
 }
@@ -83,16 +86,16 @@ impl<'a> Loader<'a> {
 
     /// A matrix in the bits it is stored in, or in those of the precision, that no adapter has low ranks for.
     pub(crate) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<FrozenMatrix> {
-        self.whole_matrix(name, shape).map(|weight| self.multiplied(self.cut(weight)))
+        self.whole_matrix(name, shape, Lines::Rows(Place::Layer)).map(|weight| self.cut_matrix(weight))
     }
 
     /// The table of token embeddings, or the head of an architecture that has it among its other modules.
     pub(crate) fn table(&self, name: &str, shape: [usize; 2], role: Role) -> Result<FrozenMatrix> {
         let module = self.module_name(name.strip_suffix(".weight").unwrap_or(name));
         self.note_table(&module, shape, role);
-        let changed = self.with_rows(name, self.whole_matrix(name, shape)?)?;
+        let changed = self.with_rows(name, self.whole_matrix(name, shape, Lines::Rows(Place::Vocabulary))?)?;
         let changed = self.with_low_rank(&module, changed)?;
-        Ok(self.multiplied(self.cut(changed)))
+        Ok(self.cut_matrix(changed))
     }
 
     /// The matrix of the head, which is outside of the root. `tied` names the embeddings that serve where it has none of its
@@ -106,7 +109,7 @@ impl<'a> Loader<'a> {
         }
         load.note_table(HEAD, shape, Role::Head);
         let head = match tied {
-            None => load.weight(HEAD_WEIGHT, stored, shape, || load.read_matrix(stored, shape))?,
+            None => load.whole_matrix_at(HEAD_WEIGHT, stored, shape, Lines::Rows(Place::Vocabulary))?,
             Some(table) => match self.tied_to(table, shape)? {
                 Some(head) => head,
                 None => return Ok(None),
@@ -114,12 +117,12 @@ impl<'a> Loader<'a> {
         };
         let head = load.with_rows(HEAD_WEIGHT, head)?;
         let head = load.with_low_rank(HEAD, head)?;
-        Ok(Some(self.multiplied(self.cut(head))))
+        Ok(Some(self.cut_matrix(head)))
     }
 
     /// The matrix of a head tied to the table of embeddings, in place of it; `None` where that serves as it is. As in
     /// PEFT new rows of single tokens reach both, low ranks and copies of a whole module the one that they are for.
-    pub(crate) fn tied_to(&self, table: &str, shape: [usize; 2]) -> Result<Option<Tensor<2>>> {
+    pub(crate) fn tied_to(&self, table: &str, shape: [usize; 2]) -> Result<Option<FrozenMatrix>> {
         let WeightOverrides { low_rank, head_apart, .. } = self.from.tuned;
         let name = self.module_name(table);
         let module = name.strip_suffix(".weight").unwrap_or(&name);
@@ -129,12 +132,12 @@ impl<'a> Loader<'a> {
             return Ok(None);
         }
         let head = match own {
-            Some(own) => own,
+            Some(own) => self.multiplied(own),
             None if is_apart => {
                 let stored = format!("{}{table}", self.root);
-                self.from.shared.once(&name, || self.read_matrix(&stored, shape))?
+                self.from.shared.once(&name, || self.read_matrix(&stored, shape, Lines::Rows(Place::Vocabulary)))?
             }
-            None => self.whole_matrix(table, shape)?,
+            None => self.whole_matrix(table, shape, Lines::Rows(Place::Vocabulary))?,
         };
         self.with_rows(table, head).map(Some)
     }
@@ -156,20 +159,21 @@ impl<'a> Loader<'a> {
     }
 
     /// A table with the rows of single tokens that an adapter has for it.
-    fn with_rows(&self, name: &str, table: Tensor<2>) -> Result<Tensor<2>> {
+    fn with_rows(&self, name: &str, table: FrozenMatrix) -> Result<FrozenMatrix> {
         let Some(rows) = self.from.tuned.rows.get(&self.module_name(name)) else { return Ok(table) };
-        rows.in_place(table.cast(DType::F32), &self.module_name(name))
+        let changed = rows.in_place(table.dense().cast(DType::F32), &self.module_name(name))?;
+        Ok(self.multiplied(changed))
     }
 
     /// A matrix with the low ranks that an adapter has for it, as one: it is looked up in, or the loss multiplies with it. Where
     /// padding stands as a token in a text, its lookup trains neither of a table's two matrices; PEFT's trains the second.
-    fn with_low_rank(&self, module: &str, matrix: Tensor<2>) -> Result<Tensor<2>> {
+    fn with_low_rank(&self, module: &str, matrix: FrozenMatrix) -> Result<FrozenMatrix> {
         let Some(LowRank { a, b, .. }) = self.from.tuned.low_rank.get(module) else { return Ok(matrix) };
         let ([d_out, d_in], [rank, reads], [makes, narrow]) = (matrix.dims(), a.dims(), b.dims());
         if (reads, makes, narrow) != (d_in, d_out, rank) {
             return Err(low_rank_mismatch(module, a, b, [d_out, d_in]));
         }
-        Ok(matrix.cast(DType::F32) + b.clone().matmul(a.clone()))
+        Ok(self.multiplied(matrix.dense().cast(DType::F32) + b.clone().matmul(a.clone())))
     }
 
     /// Whether the files have a head for classes in place of this one.
@@ -211,7 +215,7 @@ impl<'a> Loader<'a> {
             role: Role::Layer,
         });
         let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
-        Ok(self.linear_of(weight.transpose(), Some(bias), low_rank))
+        Ok(self.linear_of(self.multiplied(weight.transpose()), Some(bias), low_rank))
     }
 
     /// A linear layer whose weight is stored as `[d_out, d_in]`.
@@ -224,7 +228,7 @@ impl<'a> Loader<'a> {
         let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: true, role: Role::Layer };
         self.from.shared.note_linear(linear);
         let bias = format!("{name}.bias");
-        let weight = self.whole_matrix(&format!("{name}.weight"), [d_in, d_out])?;
+        let weight = self.whole_matrix(&format!("{name}.weight"), [d_in, d_out], Lines::Columns)?;
         let bias = self.weight_at(&bias, &bias, [d_out])?;
         let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
         Ok(self.linear_of(weight, Some(bias), low_rank))
@@ -239,17 +243,17 @@ impl<'a> Loader<'a> {
         }
         let weights: Vec<String> = parts.iter().map(|(name, _)| format!("{name}.weight")).collect();
         let biases: Vec<String> = parts.iter().filter(|_| bias).map(|(name, _)| format!("{name}.bias")).collect();
-        let weight = |at: usize| self.whole_matrix(&weights[at], [parts[at].1, d_in]);
+        let weight = |at: usize| self.whole_matrix(&weights[at], [parts[at].1, d_in], Lines::Rows(Place::Layer));
         let shift = |at: usize| self.weight_at(&biases[at], &biases[at], [parts[at].1]);
         let names: Vec<&str> = weights.iter().chain(&biases).map(String::as_str).collect();
         // Parts of a pair are kept as the pair alone: kept one by one too, they would be in memory twice.
         let base = match parts.len() {
             1 => (weight(0)?, bias.then(|| shift(0)).transpose()?),
             n => self.once(&weights.join(" "), &names, || {
-                let read: Vec<Tensor<2>> =
+                let read: Vec<Read> =
                     (0..n).map(|at| self.part(&weights[at], [parts[at].1, d_in])).collect::<Result<_>>()?;
                 let shifts: Vec<Tensor<1>> = (0..biases.len()).map(shift).collect::<Result<_>>()?;
-                Ok((Tensor::cat(of_one_type(read), 0), bias.then(|| Tensor::cat(shifts, 0))))
+                Ok((self.stacked(read), bias.then(|| Tensor::cat(shifts, 0))))
             })?,
         };
         // [d_in, d_out], a view
@@ -265,8 +269,18 @@ impl<'a> Loader<'a> {
         self.from.shared.note_linear(linear);
         let (weight, shift) = (format!("{name}.weight"), format!("{name}.bias"));
         let (weight, bias) = self.once(&weight, &[&weight, &shift], || {
-            let stored = self.part(&weight, [d_out, d_in])?;
-            let stored = stored.reshape([n_heads, 3, d_head, d_in]).swap_dims(0, 1).reshape([d_out, d_in]);
+            let stored = match self.part(&weight, [d_out, d_in])? {
+                Read::Dense(values) => {
+                    let values = values.reshape([n_heads, 3, d_head, d_in]).swap_dims(0, 1).reshape([d_out, d_in]);
+                    self.multiplied(values)
+                }
+                Read::Packed(rows) => {
+                    let row = |part: usize, head: usize, at: usize| (head * 3 + part) * d_head + at;
+                    let of_part = |part| (0..d_head * n_heads).map(move |at| row(part, at / d_head, at % d_head));
+                    let order: Vec<usize> = (0..3).flat_map(of_part).collect();
+                    FrozenMatrix::packed(vec![rows.in_order(&order)], self.from.precision, self.from.device)
+                }
+            };
             let bias = bias.then(|| self.weight_at(&shift, &shift, [d_out])).transpose()?;
             let bias = bias.map(|bias| heads_outside(bias, n_heads));
             Ok((stored, bias))
@@ -288,30 +302,25 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn linear_of(&self, weight: Tensor<2>, bias: Option<Tensor<1>>, low_rank: Option<LowRank>) -> FrozenLinear {
-        let linear = FrozenLinear { weight: self.multiplied(weight), bias, low_rank };
+    /// As [`Loader::cut`].
+    fn cut_matrix(&self, weight: FrozenMatrix) -> FrozenMatrix {
+        weight.map(|values| self.cut(values))
+    }
+
+    fn linear_of(&self, weight: FrozenMatrix, bias: Option<Tensor<1>>, low_rank: Option<LowRank>) -> FrozenLinear {
+        let linear = FrozenLinear { weight, bias, low_rank };
         match self.from.seams {
             Some(seams) => seams.linear(linear),
             None => linear,
         }
     }
 
-    fn multiplied(&self, values: Tensor<2>) -> FrozenMatrix {
+    pub(super) fn multiplied(&self, values: Tensor<2>) -> FrozenMatrix {
         FrozenMatrix::new(values, self.from.precision)
     }
 
-    fn read_matrix(&self, stored: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
-        let Weights { files, device, precision, .. } = self.from;
-        files.matrix(stored, shape, precision, device)
-    }
-
-    fn whole_matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
-        let stored = format!("{}{name}", self.root);
-        self.weight(name, &stored, shape, || self.read_matrix(&stored, shape))
-    }
-
     /// Name that adapters use for a weight.
-    fn module_name(&self, name: &str) -> String {
+    pub(super) fn module_name(&self, name: &str) -> String {
         format!("{}{name}", self.module)
     }
 
@@ -333,16 +342,12 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// A matrix that only something made of it keeps.
-    fn part(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
-        let stored = format!("{}{name}", self.root);
-        match self.replacement(name, &stored, shape)? {
-            Some(tensor) => Ok(tensor),
-            None => self.read_matrix(&stored, shape),
-        }
-    }
-
-    fn replacement<const D: usize>(&self, name: &str, stored: &str, shape: [usize; D]) -> Result<Option<Tensor<D>>> {
+    pub(super) fn replacement<const D: usize>(
+        &self,
+        name: &str,
+        stored: &str,
+        shape: [usize; D],
+    ) -> Result<Option<Tensor<D>>> {
         let name = self.module_name(name);
         let replacement = self.from.tuned.replacement(&name, shape)?;
         self.from.shared.note_weight(WeightName { name, stored: stored.to_owned(), shape: shape.to_vec() });
@@ -390,14 +395,6 @@ fn low_rank_mismatch(module: &str, a: &Tensor<2>, b: &Tensor<2>, [d_out, d_in]: 
         d_out
     );
     EngineError::AdapterMismatch { reason }
-}
-
-/// Matrices that are stored in different types become f32.
-pub(crate) fn of_one_type(matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
-    if matrices.windows(2).all(|pair| pair[0].dtype() == pair[1].dtype()) {
-        return matrices;
-    }
-    matrices.into_iter().map(|matrix| matrix.cast(DType::F32)).collect()
 }
 
 fn heads_outside(bias: Tensor<1>, n_heads: usize) -> Tensor<1> {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Tensor;
 
 use crate::error::Result;
+use crate::nn::FrozenMatrix;
 
 /// Tensors that models of the same files have in common, read or made of what was read, by name.
 #[derive(Default)]
@@ -40,6 +41,12 @@ impl WeightCache {
     /// The tensor of a weight that was kept under its name.
     pub(crate) fn kept<const D: usize>(&self, weight: &WeightName) -> Option<Tensor<D>> {
         self.made.borrow().get(&weight.name).and_then(|made| made.downcast_ref::<Tensor<D>>()).cloned()
+    }
+
+    /// As [`WeightCache::kept`], of a matrix that something is multiplied with.
+    pub(crate) fn kept_matrix(&self, weight: &WeightName) -> Option<Tensor<2>> {
+        let made = self.made.borrow();
+        made.get(&weight.name).and_then(|made| made.downcast_ref::<FrozenMatrix>()).map(FrozenMatrix::dense)
     }
 
     pub(super) fn note_weight(&self, weight: WeightName) {

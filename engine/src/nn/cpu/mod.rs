@@ -11,6 +11,7 @@ mod cross_entropy;
 mod lanes;
 mod linear;
 mod matrix;
+mod packed_backend;
 mod rows;
 mod stored;
 

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::lanes::{LANES, prefetch, vectorized};
 use super::matrix::Matrix;
+use crate::nn::packed::f16_to_f32;
 
 /// A number of a weight, and the loops that depend on how it is stored.
 pub(super) trait Stored: Copy + Send + Sync + 'static {
@@ -95,14 +96,10 @@ fn of_bf16(x: bf16) -> f32 {
     f32::from_bits(u32::from(x.to_bits()) << 16)
 }
 
-/// Right for every finite number, subnormal or not, and without branches. Weights are finite: the reader checks.
+/// Weights are finite: the reader checks.
 #[inline(always)]
 fn of_f16(x: f16) -> f32 {
-    /// 2^112, by which the exponents' zeros differ.
-    const SHIFT: f32 = f32::from_bits(0x7780_0000);
-    let bits = u32::from(x.to_bits());
-    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * SHIFT;
-    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
+    f16_to_f32(x.to_bits())
 }
 
 /// Rows of a weight that are added to the output together.

@@ -25,6 +25,21 @@ pub enum BlockType {
 }
 
 impl BlockType {
+    /// As ggml and bitsandbytes name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Q8_0 => "Q8_0",
+            Self::Q4_0 => "Q4_0",
+            Self::Q4_1 => "Q4_1",
+            Self::Q5_0 => "Q5_0",
+            Self::Q5_1 => "Q5_1",
+            Self::Q4K => "Q4_K",
+            Self::Q5K => "Q5_K",
+            Self::Q6K => "Q6_K",
+            Self::Nf4 => "NF4",
+        }
+    }
+
     /// Numbers of a block.
     pub const fn numbers(self) -> usize {
         match self {

@@ -7,6 +7,7 @@ mod blocks;
 mod composed;
 mod losses;
 mod narrow;
+mod packed;
 mod rows;
 mod stored;
 

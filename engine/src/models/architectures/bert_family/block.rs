@@ -345,7 +345,7 @@ impl MaskNames {
         let decoder = match own {
             true => head.matrix(&decoder, [vocab_size, narrow])?,
             false => match load.tied_to(WORDS, [vocab_size, narrow])? {
-                Some(values) => FrozenMatrix::new(values, words.precision()),
+                Some(own) => own,
                 None => words.clone(),
             },
         };

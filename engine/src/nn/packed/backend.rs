@@ -1,0 +1,94 @@
+//! What a backend computes with packed matrices, on plain tensors.
+
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Cube, TensorMetadata};
+use burn::tensor::Shape;
+
+use super::shape::PackedShape;
+use crate::nn::gpu;
+use crate::nn::kernels::Kernels;
+use crate::nn::precision::Precision;
+
+/// What is multiplied with a packed matrix `m [rows, columns]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::nn) enum Side {
+    /// `x [.., columns] · mᵀ`, as a linear layer does it.
+    Transposed,
+    /// `x [.., rows] · m`, as its backward does it.
+    Plain,
+}
+
+impl Side {
+    /// Of the gradient.
+    pub(in crate::nn) fn other(self) -> Self {
+        match self {
+            Self::Transposed => Self::Plain,
+            Self::Plain => Self::Transposed,
+        }
+    }
+}
+
+/// The kernels of one backend. `words` are the bytes of the blocks as a row of little-endian words.
+pub(in crate::nn) trait PackedBackend: Kernels {
+    /// Every number in f32, `[rows, columns]`.
+    fn unpack(words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self>;
+
+    /// `x [batch, seq, d]` times the matrix or its transpose.
+    fn packed_matmul(
+        x: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        matrix: PackedShape,
+        side: Side,
+        precision: Precision,
+    ) -> FloatTensor<Self>;
+
+    /// Its rows `ids [n]` in f32, `[n, columns]`.
+    fn rows_at(words: IntTensor<Self>, ids: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self>;
+
+    /// The loss of each row of `hidden [n, columns]` at its target, `[n]`, with the matrix as head; with `with_grad` its
+    /// gradient by `hidden`.
+    fn label_nll(
+        hidden: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        targets: IntTensor<Self>,
+        numbers: (PackedShape, Precision),
+        with_grad: bool,
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>);
+}
+
+impl PackedBackend for Cube {
+    fn unpack(words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
+        <Self as gpu::PackedKernels>::unpacked_rows(words, matrix, 0..matrix.rows, Precision::F32)
+    }
+
+    fn packed_matmul(
+        x: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        matrix: PackedShape,
+        side: Side,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        let [batch, seq, d] = x.shape().dims();
+        let x = Self::float_reshape(x, Shape::new([batch * seq, d]));
+        let (out, width) = match side {
+            Side::Transposed => (gpu::product::<Self>(x, words, matrix, precision), matrix.rows),
+            Side::Plain => (gpu::transposed_product::<Self>(x, words, matrix, precision), matrix.columns),
+        };
+        Self::float_reshape(out, Shape::new([batch, seq, width]))
+    }
+
+    fn rows_at(words: IntTensor<Self>, ids: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
+        gpu::rows_at::<Self>(words, matrix, ids)
+    }
+
+    fn label_nll(
+        hidden: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        targets: IntTensor<Self>,
+        (matrix, precision): (PackedShape, Precision),
+        with_grad: bool,
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
+        gpu::cross_entropy_at_labels::<Self>(hidden, words, matrix, targets, precision, with_grad)
+    }
+}
