@@ -2,7 +2,6 @@
 //! the run it began as nor the one it would be.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::config::RunConfig;

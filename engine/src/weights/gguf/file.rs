@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use safetensors::Dtype;
 
+use super::super::entry::Form;
 use super::super::files::map_file;
 use super::super::numbers::to_f32;
-use super::encoding::Encoding;
 use super::metadata::{Metadata, Value};
 use super::reader::{Header, TensorAt};
 use crate::error::{EngineError, Result};
@@ -70,8 +70,8 @@ impl GgufFile {
     pub fn vector(&self, name: &str) -> Result<Option<Vec<f32>>> {
         let Some(Placed { file, tensor }) = self.tensors.get(name) else { return Ok(None) };
         let (path, map) = &self.files[*file];
-        match (tensor.encoding, tensor.shape.len()) {
-            (Encoding::Plain(Dtype::F32), 1) => to_f32(name, Dtype::F32, &map[tensor.bytes.clone()]).map(Some),
+        match (tensor.form, tensor.shape.len()) {
+            (Form::Plain(Dtype::F32), 1) => to_f32(name, Dtype::F32, &map[tensor.bytes.clone()]).map(Some),
             _ => Err(malformed(path, sentence!("{name} is no vector of F32", name))),
         }
     }

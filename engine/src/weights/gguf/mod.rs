@@ -6,11 +6,10 @@ mod file;
 mod metadata;
 mod reader;
 mod view;
+mod weights;
 #[cfg(test)]
 pub(crate) mod written;
 
-pub use self::encoding::Encoding;
 pub use self::file::{GgufFile, read_metadata};
 pub use self::metadata::{Metadata, Value};
-pub use self::reader::{Header, TensorAt};
 pub use self::view::{Change, View};

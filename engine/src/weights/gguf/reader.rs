@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::super::entry::Form;
 use super::cursor::Cursor;
-use super::encoding::Encoding;
+use super::encoding::{form_of, row_bytes};
 use super::metadata::{Metadata, Value};
 use crate::{Sentence, sentence};
 
@@ -22,22 +23,22 @@ const MAX_AXES: u32 = 4;
 
 /// What a file holds, nothing of the tensors read yet.
 #[derive(Clone, Debug)]
-pub struct Header {
+pub(in crate::weights) struct Header {
     /// What it says of itself.
-    pub metadata: Metadata,
+    pub(in crate::weights) metadata: Metadata,
     /// The tensors by their names in the file.
-    pub tensors: BTreeMap<String, TensorAt>,
+    pub(in crate::weights) tensors: BTreeMap<String, TensorAt>,
 }
 
 /// Where a tensor lies, checked to be inside of its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TensorAt {
+pub(in crate::weights) struct TensorAt {
     /// The form of its numbers.
-    pub encoding: Encoding,
+    pub(in crate::weights) form: Form,
     /// The sizes as Hugging Face writes them: rows first. The file has the row's length first.
-    pub shape: Vec<usize>,
+    pub(in crate::weights) shape: Vec<usize>,
     /// From its first byte to its last.
-    pub bytes: Range<usize>,
+    pub(in crate::weights) bytes: Range<usize>,
 }
 
 impl Header {
@@ -46,7 +47,7 @@ impl Header {
     /// # Errors
     /// A sentence on what is wrong with it: it is cut short, of a version or with numbers that are not read, says a thing
     /// twice, or has tensors that are not where they must be.
-    pub fn read(file: &[u8]) -> Result<Self, Sentence> {
+    pub(in crate::weights) fn read(file: &[u8]) -> Result<Self, Sentence> {
         let header = &file[..file.len().min(MAX_HEADER)];
         let told = |reason: Sentence| match file.len() {
             0..=MAX_HEADER => reason,
@@ -61,7 +62,7 @@ impl Header {
 /// A tensor as the header describes it.
 struct Described {
     name: String,
-    encoding: Encoding,
+    form: Form,
     shape: Vec<usize>,
     /// Bytes of all its numbers.
     length: usize,
@@ -110,18 +111,19 @@ fn describe(cursor: &mut Cursor<'_>) -> Result<Described, Sentence> {
     let mut shape = Vec::with_capacity(n_axes as usize);
     for _ in 0..n_axes {
         let size = cursor.u64()?;
-        shape.push(usize::try_from(size).map_err(|_| named(sentence!("a size of it is beyond counting")))?);
+        let size = usize::try_from(size).ok();
+        shape.push(size.ok_or_else(|| named(sentence!("a size of it is beyond counting")))?);
     }
     shape.reverse();
     if shape.contains(&0) {
         return Err(sentence!("{name} has shape {shape}, in which there are no numbers", name, shape));
     }
-    let encoding = Encoding::of(cursor.u32()?).map_err(named)?;
+    let form = form_of(cursor.u32()?).map_err(named)?;
     let (columns, rows) = shape.split_last().map_or((0, &[][..]), |(columns, rows)| (*columns, rows));
-    let row = encoding.row_bytes(columns).map_err(named)?;
+    let row = row_bytes(form, columns).map_err(named)?;
     let length = rows.iter().try_fold(row, |length, &size| length.checked_mul(size));
     let length = length.ok_or_else(|| named(sentence!("a size of it is beyond counting")))?;
-    Ok(Described { encoding, shape, length, offset: cursor.u64()?, name })
+    Ok(Described { form, shape, length, offset: cursor.u64()?, name })
 }
 
 fn alignment(metadata: &Metadata) -> Result<u64, Sentence> {
@@ -144,7 +146,7 @@ fn place(
     let first = (header as u64).next_multiple_of(alignment);
     let mut placed = BTreeMap::new();
     let mut ranges = Vec::with_capacity(tensors.len());
-    for Described { name, encoding, shape, length, offset } in tensors {
+    for Described { name, form, shape, length, offset } in tensors {
         if !offset.is_multiple_of(alignment) {
             return Err(sentence!("{name} does not begin at a multiple of {alignment} bytes", name, alignment));
         }
@@ -157,7 +159,7 @@ fn place(
         if placed.contains_key(&name) {
             return Err(sentence!("it has the tensor {name} twice", name));
         }
-        placed.insert(name, TensorAt { encoding, shape, bytes });
+        placed.insert(name, TensorAt { form, shape, bytes });
     }
     ranges.sort_unstable();
     for pair in ranges.windows(2) {
@@ -205,9 +207,9 @@ mod tests {
         assert_eq!(header.metadata["llama.signed"], Value::Signed(-3));
         assert_eq!(header.metadata.len(), 7);
         let queries = &header.tensors["blk.0.attn_q.weight"];
-        assert_eq!((queries.encoding, queries.shape.as_slice()), (Encoding::Blocks(BlockType::Q4_0), &[2, 64][..]));
+        assert_eq!((queries.form, queries.shape.as_slice()), (Form::Blocks(BlockType::Q4_0), &[2, 64][..]));
         assert!(bytes[queries.bytes.clone()].iter().all(|&byte| byte == 7) && queries.bytes.len() == 72);
-        assert_eq!(header.tensors["output_norm.weight"].encoding, Encoding::Plain(Dtype::F32));
+        assert_eq!(header.tensors["output_norm.weight"].form, Form::Plain(Dtype::F32));
         assert_eq!(Header::read(&sample().version(2).bytes()).unwrap().tensors, header.tensors);
     }
 
