@@ -17,6 +17,7 @@ pub struct FrozenMatrix {
 
 /// The numbers of a matrix as they are kept.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most matrices are dense, and a box would be one more step to each")]
 enum Storage {
     /// Every number, in f32 or in 16 bits either way, whatever it is multiplied in.
     Dense(Tensor<2>),

@@ -14,7 +14,7 @@ use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
 use crate::models::load::model_options;
 use crate::models::{BaseModel, Conditioning, Model, ModelFolder, Site};
-use crate::nn::{Precision, floats, head_logits};
+use crate::nn::{MatrixNumbers, floats, head_logits};
 use crate::sentence;
 use crate::tokens::SOFT;
 use crate::training::loss::{self, summed_nll};
@@ -38,11 +38,11 @@ pub(super) struct Setup<'a> {
     is_plain: bool,
 }
 
-pub(super) fn compute(case: &Case, (choice, precision): (DeviceChoice, Precision)) -> Result<Arrays> {
+pub(super) fn compute(case: &Case, (choice, numbers): (DeviceChoice, MatrixNumbers)) -> Result<Arrays> {
     let folder = ModelFolder::open(&case.folder.join("model"))?;
     let (info, device) = device::open(choice, folder.largest_tensor_bytes(), None)?;
-    device::check_precision(&info, &device, precision, None)?;
-    let model = BaseModel::load(Arc::new(folder), (&device, precision), &mut |_| Ok(()))?;
+    device::check_precision(&info, &device, numbers.precision, None)?;
+    let model = BaseModel::load(Arc::new(folder), (&device, numbers), &mut |_| Ok(()))?;
     let adapter = adapter(case, &model)?;
     let spec = spec_of(case, &model, adapter.as_ref())?;
     let n_soft = adapter.as_ref().map_or(0, AdapterState::n_soft);

@@ -168,6 +168,12 @@ impl WeightFiles {
         largest.map_or_else(String::new, |entry| entry.form.name())
     }
 
+    /// Bytes of a tensor that is in blocks; `None` for others.
+    pub(crate) fn block_bytes(&self, name: &str) -> Option<u64> {
+        let entry = self.entries.get(name)?;
+        matches!(entry.form, Form::Blocks(_)).then_some(entry.bytes.len() as u64)
+    }
+
     /// Bytes of all files.
     pub fn file_bytes(&self) -> u64 {
         self.files.iter().map(|(_, map)| map.len() as u64).sum()

@@ -28,7 +28,7 @@ fn data() -> DataConfig {
 
 #[test]
 fn windows_and_their_labels_are_transformers() {
-    let place = (DeviceChoice::Cpu, Precision::F32);
+    let place = (DeviceChoice::Cpu, Precision::F32.into());
     let model = LoadedModel::load(&folder().join("model"), place, None, &mut |_| Ok(())).unwrap();
     assert_eq!(model.summary.tasks[0], Task::QuestionAnswering, "what it was saved for");
     let (start, asked) = (model.model.target_start(), TaskRecord::of(Task::QuestionAnswering));
@@ -53,7 +53,7 @@ fn a_prefix_of_peft_answers_as_it_does_there() {
     talk.send(Ask::Evaluate {
         model: folder().join("model"),
         device: DeviceChoice::Cpu,
-        precision: Precision::F32,
+        numbers: Precision::F32.into(),
         adapter: Some(folder().join("adapter")),
         data: data(),
         task: None,

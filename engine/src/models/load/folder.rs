@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
+use super::memory::Packing;
 use crate::config::Task;
 use crate::error::Result;
 use crate::models::load::catalog::{is_class_head, is_shared_table, is_weight};
@@ -170,6 +171,7 @@ impl ModelFolder {
             dtype: self.files.dtype(),
             file_bytes: self.files.file_bytes(),
             largest_tensor_bytes: self.largest_tensor_bytes(),
+            packing: Packing::of(self),
             tasks: self.tasks.clone(),
             own_head: self.own_head.clone(),
             embedding_width: self.embedding_width(),

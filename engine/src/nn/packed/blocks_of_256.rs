@@ -3,9 +3,10 @@
 //! ggml-org/ggml: `block_q4_K` to `block_q6_K` of src/ggml-common.h, `dequantize_row_*_K` of src/ggml-quants.c.
 
 use super::BlockType;
-use super::blocks_of_32::bytes_at;
-use super::layout::{GROUP, Layout};
-use super::scale::scale_at;
+use super::blocks_of_32::FROM_0;
+use super::layout::Layout;
+use super::scale::{bytes_at, f16_to_f32, half_at};
+use super::simd::Simd;
 
 /// Scale, scale of the leasts, 8 × scale and least of 6 bits, 256 × 4 bits.
 #[derive(Clone, Copy, Debug)]
@@ -13,17 +14,20 @@ pub(in crate::nn) struct Q4K;
 
 impl Layout for Q4K {
     const TYPE: BlockType = BlockType::Q4K;
-    type Scales = [[f32; 8]; 2];
+    type Scales<S: Simd> = [f32; 16];
 
     #[inline(always)]
-    fn scales(block: &[u8]) -> [[f32; 8]; 2] {
-        scales_and_leasts(block)
+    fn scales<S: Simd>(simd: S, block: &[u8]) -> [f32; 16] {
+        scales_and_leasts(simd, block)
     }
 
+    /// As for Q4_1, four bits choose among sixteen numbers, here of a group.
     #[inline(always)]
-    fn numbers(block: &[u8], [scales, leasts]: &[[f32; 8]; 2], group: usize) -> [f32; GROUP] {
-        let (quants, scale, least) = (half_of(block, 16, group), scales[group], leasts[group]);
-        std::array::from_fn(|i| f32::from(quants[i]) * scale - least)
+    fn numbers<S: Simd>(simd: S, block: &[u8], scales: &[f32; 16], group: usize) -> [S::Floats; 2] {
+        let (scale, least) = (simd.splat(scales[group]), simd.splat(-scales[8 + group]));
+        let table = simd.add(simd.mul(simd.load(&FROM_0), scale), least);
+        let [first, second] = half_of(simd, block, 16, group);
+        [simd.pick(table, first), simd.pick(table, second)]
     }
 }
 
@@ -33,18 +37,20 @@ pub(in crate::nn) struct Q5K;
 
 impl Layout for Q5K {
     const TYPE: BlockType = BlockType::Q5K;
-    type Scales = [[f32; 8]; 2];
+    type Scales<S: Simd> = [f32; 16];
 
     #[inline(always)]
-    fn scales(block: &[u8]) -> [[f32; 8]; 2] {
-        scales_and_leasts(block)
+    fn scales<S: Simd>(simd: S, block: &[u8]) -> [f32; 16] {
+        scales_and_leasts(simd, block)
     }
 
     #[inline(always)]
-    fn numbers(block: &[u8], [scales, leasts]: &[[f32; 8]; 2], group: usize) -> [f32; GROUP] {
-        let (quants, scale, least) = (half_of(block, 48, group), scales[group], leasts[group]);
-        let fifths: &[u8; 32] = bytes_at(block, 16);
-        std::array::from_fn(|i| f32::from(quants[i] | (fifths[i] >> group & 1) << 4) * scale - least)
+    fn numbers<S: Simd>(simd: S, block: &[u8], scales: &[f32; 16], group: usize) -> [S::Floats; 2] {
+        let (scale, least) = (simd.splat(scales[group]), simd.splat(-scales[8 + group]));
+        let [first, second] = half_of(simd, block, 48, group);
+        let first = fifth_bit(simd, first, bytes_at(block, 16), group);
+        let second = fifth_bit(simd, second, bytes_at(block, 32), group);
+        [simd.add(simd.mul(first, scale), least), simd.add(simd.mul(second, scale), least)]
     }
 }
 
@@ -54,43 +60,69 @@ pub(in crate::nn) struct Q6K;
 
 impl Layout for Q6K {
     const TYPE: BlockType = BlockType::Q6K;
-    type Scales = [f32; 16];
+    type Scales<S: Simd> = [f32; 16];
 
     #[inline(always)]
-    fn scales(block: &[u8]) -> [f32; 16] {
-        let (scales, scale): (&[u8; 16], f32) = (bytes_at(block, 192), scale_at(block, 208));
-        std::array::from_fn(|i| f32::from(scales[i].cast_signed()) * scale)
+    fn scales<S: Simd>(simd: S, block: &[u8]) -> [f32; 16] {
+        let scales = simd.float(simd.signed(bytes_at(block, 192)));
+        let mut all = [0.0; 16];
+        simd.store(simd.mul(scales, simd.splat_half(half_at(block, 208))), &mut all);
+
+        all
     }
 
-    /// A half of the block is 128 numbers: four groups, two of the lower halves of 64 bytes and two of the upper.
     #[inline(always)]
-    fn numbers(block: &[u8], scales: &[f32; 16], group: usize) -> [f32; GROUP] {
-        let (half, quarter) = (group / 4, group % 4);
-        let lower: &[u8; 32] = bytes_at(block, 64 * half + 32 * (quarter % 2));
-        let upper: &[u8; 32] = bytes_at(block, 128 + 32 * half);
-        let (first, second) = (scales[2 * group], scales[2 * group + 1]);
-        std::array::from_fn(|i| {
-            let quant = lower[i] >> (4 * (quarter / 2)) & 15 | (upper[i] >> (2 * quarter) & 3) << 4;
-            f32::from(quant.cast_signed() - 32) * if i < 16 { first } else { second }
-        })
+    fn numbers<S: Simd>(simd: S, block: &[u8], scales: &[f32; 16], group: usize) -> [S::Floats; 2] {
+        let (first, second) = (six_bits(simd, block, group, 0), six_bits(simd, block, group, 16));
+        [simd.mul(first, simd.splat(scales[2 * group])), simd.mul(second, simd.splat(scales[2 * group + 1]))]
     }
 }
 
-/// The scales and leasts of eight groups. Those of the first four are the lower six bits of a byte each; of the others,
-/// four bits lie in bytes of their own and two above those of the first.
+/// The scales of eight groups, then their leasts.
+///
+/// Of the twelve bytes, the lower six bits of the first four are scales and of the next four leasts, of the first four
+/// groups. Of the others, four bits of each lie in the last four bytes, and two above those of the first.
 #[inline(always)]
-fn scales_and_leasts(block: &[u8]) -> [[f32; 8]; 2] {
-    let (scale, least) = (scale_at(block, 0), scale_at(block, 2));
-    let bits: &[u8; 12] = bytes_at(block, 4);
-    let of_scale = |i: usize| if i < 4 { bits[i] & 63 } else { bits[i + 4] & 15 | bits[i - 4] >> 6 << 4 };
-    let of_least = |i: usize| if i < 4 { bits[i + 4] & 63 } else { bits[i + 4] >> 4 | bits[i] >> 6 << 4 };
-    [std::array::from_fn(|i| f32::from(of_scale(i)) * scale), std::array::from_fn(|i| f32::from(of_least(i)) * least)]
+fn scales_and_leasts<S: Simd>(simd: S, block: &[u8]) -> [f32; 16] {
+    let four = |at: usize| u32::from_le_bytes(*bytes_at(block, at));
+    let (a, b, c) = (four(4), four(8), four(12));
+    let scales = [a & 0x3f3f_3f3f, c & 0x0f0f_0f0f | (a >> 6 & 0x0303_0303) << 4];
+    let leasts = [b & 0x3f3f_3f3f, c >> 4 & 0x0f0f_0f0f | (b >> 6 & 0x0303_0303) << 4];
+    let mut bytes = [0; 16];
+    for (to, four) in bytes.as_chunks_mut::<4>().0.iter_mut().zip([scales[0], scales[1], leasts[0], leasts[1]]) {
+        *to = four.to_le_bytes();
+    }
+    let (scale, least) = (f16_to_f32(half_at(block, 0)), f16_to_f32(half_at(block, 2)));
+    let mut all = [scale; 16];
+    all[8..].fill(least);
+    simd.store(simd.mul(simd.float(simd.unsigned(&bytes)), simd.load(&all)), &mut all);
+
+    all
 }
 
-/// The four bits of a group's numbers: two groups share 32 bytes, the first in their lower halves.
+/// The four bits of a group's numbers, and others above them: two groups share 32 bytes, the first has their lower halves.
 #[inline(always)]
-fn half_of(block: &[u8], at: usize, group: usize) -> [u8; GROUP] {
-    let bytes: &[u8; 32] = bytes_at(block, at + 32 * (group / 2));
-    let shift = 4 * (group % 2);
-    std::array::from_fn(|i| bytes[i] >> shift & 15)
+fn half_of<S: Simd>(simd: S, block: &[u8], at: usize, group: usize) -> [S::Ints; 2] {
+    let (at, shift) = (at + 32 * (group / 2), 4 * (group as u32 % 2));
+    let (first, second) = (simd.unsigned(bytes_at(block, at)), simd.unsigned(bytes_at(block, at + 16)));
+    [simd.shift_right(first, shift), simd.shift_right(second, shift)]
+}
+
+/// The lower four bits with the fifth, which is a group's bit of its byte.
+#[inline(always)]
+fn fifth_bit<S: Simd>(simd: S, quants: S::Ints, fifths: &[u8; 16], group: usize) -> S::Floats {
+    let fifth = simd.and(simd.shift_right(simd.unsigned(fifths), group as u32), 1);
+    simd.float(simd.or(simd.and(quants, 15), simd.shift_left(fifth, 4)))
+}
+
+/// Sixteen numbers of a group, around 32. A half of the block is four groups: two of the lower halves of 64 bytes, two of
+/// the upper, and two bits of each of 32 bytes for each.
+#[inline(always)]
+fn six_bits<S: Simd>(simd: S, block: &[u8], group: usize, at: usize) -> S::Floats {
+    let (half, quarter) = (group / 4, group % 4);
+    let lower = simd.unsigned(bytes_at(block, 64 * half + 32 * (quarter % 2) + at));
+    let upper = simd.unsigned(bytes_at(block, 128 + 32 * half + at));
+    let lower = simd.and(simd.shift_right(lower, 4 * (quarter as u32 / 2)), 15);
+    let upper = simd.and(simd.shift_right(upper, 2 * quarter as u32), 3);
+    simd.add(simd.float(simd.or(lower, simd.shift_left(upper, 4))), simd.splat(-32.0))
 }

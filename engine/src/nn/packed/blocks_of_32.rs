@@ -2,11 +2,19 @@
 //!
 //! ggml-org/ggml: `block_q8_0` to `block_q5_1` of src/ggml-common.h, `dequantize_row_*` of src/ggml-quants.c. Of 4 and 5
 //! bits, the first half of the numbers lies in the lower halves of the bytes, the second in the upper; the fifth bits
-//! of all lie together before them.
+//! of all lie together before them. Four bits choose among sixteen numbers, which are computed once for a block.
 
 use super::BlockType;
-use super::layout::{GROUP, Layout};
-use super::scale::scale_at;
+use super::layout::Layout;
+use super::scale::{bytes_at, half_at};
+use super::simd::Simd;
+
+/// Four bits from 0 on.
+pub(super) const FROM_0: [f32; 16] =
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
+
+/// Four bits around 8.
+const AROUND_8: [f32; 16] = [-8.0, -7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
 
 /// Scale, 32 × 8 bits.
 #[derive(Clone, Copy, Debug)]
@@ -14,17 +22,17 @@ pub(in crate::nn) struct Q8_0;
 
 impl Layout for Q8_0 {
     const TYPE: BlockType = BlockType::Q8_0;
-    type Scales = f32;
+    type Scales<S: Simd> = S::Floats;
 
     #[inline(always)]
-    fn scales(block: &[u8]) -> f32 {
-        scale_at(block, 0)
+    fn scales<S: Simd>(simd: S, block: &[u8]) -> S::Floats {
+        simd.splat_half(half_at(block, 0))
     }
 
     #[inline(always)]
-    fn numbers(block: &[u8], scale: &f32, _: usize) -> [f32; GROUP] {
-        let quants: &[u8; 32] = bytes_at(block, 2);
-        std::array::from_fn(|i| f32::from(quants[i].cast_signed()) * scale)
+    fn numbers<S: Simd>(simd: S, block: &[u8], &scale: &S::Floats, _: usize) -> [S::Floats; 2] {
+        let (first, second) = (simd.signed(bytes_at(block, 2)), simd.signed(bytes_at(block, 18)));
+        [simd.mul(simd.float(first), scale), simd.mul(simd.float(second), scale)]
     }
 }
 
@@ -34,17 +42,18 @@ pub(in crate::nn) struct Q4_0;
 
 impl Layout for Q4_0 {
     const TYPE: BlockType = BlockType::Q4_0;
-    type Scales = f32;
+    /// The sixteen numbers.
+    type Scales<S: Simd> = S::Floats;
 
     #[inline(always)]
-    fn scales(block: &[u8]) -> f32 {
-        scale_at(block, 0)
+    fn scales<S: Simd>(simd: S, block: &[u8]) -> S::Floats {
+        simd.mul(simd.load(&AROUND_8), simd.splat_half(half_at(block, 0)))
     }
 
     #[inline(always)]
-    fn numbers(block: &[u8], scale: &f32, _: usize) -> [f32; GROUP] {
-        let quants = halves(bytes_at(block, 2));
-        std::array::from_fn(|i| (quants[i] - 8) as f32 * scale)
+    fn numbers<S: Simd>(simd: S, block: &[u8], &table: &S::Floats, _: usize) -> [S::Floats; 2] {
+        let quants = simd.unsigned(bytes_at(block, 2));
+        [simd.pick(table, quants), simd.pick(table, simd.shift_right(quants, 4))]
     }
 }
 
@@ -54,17 +63,19 @@ pub(in crate::nn) struct Q4_1;
 
 impl Layout for Q4_1 {
     const TYPE: BlockType = BlockType::Q4_1;
-    type Scales = [f32; 2];
+    /// The sixteen numbers.
+    type Scales<S: Simd> = S::Floats;
 
     #[inline(always)]
-    fn scales(block: &[u8]) -> [f32; 2] {
-        [scale_at(block, 0), scale_at(block, 2)]
+    fn scales<S: Simd>(simd: S, block: &[u8]) -> S::Floats {
+        let (scale, least) = (simd.splat_half(half_at(block, 0)), simd.splat_half(half_at(block, 2)));
+        simd.add(simd.mul(simd.load(&FROM_0), scale), least)
     }
 
     #[inline(always)]
-    fn numbers(block: &[u8], [scale, least]: &[f32; 2], _: usize) -> [f32; GROUP] {
-        let quants = halves(bytes_at(block, 4));
-        std::array::from_fn(|i| quants[i] as f32 * scale + least)
+    fn numbers<S: Simd>(simd: S, block: &[u8], &table: &S::Floats, _: usize) -> [S::Floats; 2] {
+        let quants = simd.unsigned(bytes_at(block, 4));
+        [simd.pick(table, quants), simd.pick(table, simd.shift_right(quants, 4))]
     }
 }
 
@@ -74,17 +85,18 @@ pub(in crate::nn) struct Q5_0;
 
 impl Layout for Q5_0 {
     const TYPE: BlockType = BlockType::Q5_0;
-    type Scales = f32;
+    type Scales<S: Simd> = S::Floats;
 
     #[inline(always)]
-    fn scales(block: &[u8]) -> f32 {
-        scale_at(block, 0)
+    fn scales<S: Simd>(simd: S, block: &[u8]) -> S::Floats {
+        simd.splat_half(half_at(block, 0))
     }
 
     #[inline(always)]
-    fn numbers(block: &[u8], scale: &f32, _: usize) -> [f32; GROUP] {
-        let (fifths, quants) = (u32::from_le_bytes(*bytes_at(block, 2)), halves(bytes_at(block, 6)));
-        std::array::from_fn(|i| ((quants[i] | fifth(fifths, i)) - 16) as f32 * scale)
+    fn numbers<S: Simd>(simd: S, block: &[u8], &scale: &S::Floats, _: usize) -> [S::Floats; 2] {
+        let [first, second] = five_bits(simd, block, 2);
+        let middle = simd.splat(-16.0);
+        [simd.mul(simd.add(first, middle), scale), simd.mul(simd.add(second, middle), scale)]
     }
 }
 
@@ -94,34 +106,25 @@ pub(in crate::nn) struct Q5_1;
 
 impl Layout for Q5_1 {
     const TYPE: BlockType = BlockType::Q5_1;
-    type Scales = [f32; 2];
+    type Scales<S: Simd> = [S::Floats; 2];
 
     #[inline(always)]
-    fn scales(block: &[u8]) -> [f32; 2] {
-        [scale_at(block, 0), scale_at(block, 2)]
+    fn scales<S: Simd>(simd: S, block: &[u8]) -> [S::Floats; 2] {
+        [simd.splat_half(half_at(block, 0)), simd.splat_half(half_at(block, 2))]
     }
 
     #[inline(always)]
-    fn numbers(block: &[u8], [scale, least]: &[f32; 2], _: usize) -> [f32; GROUP] {
-        let (fifths, quants) = (u32::from_le_bytes(*bytes_at(block, 4)), halves(bytes_at(block, 8)));
-        std::array::from_fn(|i| (quants[i] | fifth(fifths, i)) as f32 * scale + least)
+    fn numbers<S: Simd>(simd: S, block: &[u8], &[scale, least]: &[S::Floats; 2], _: usize) -> [S::Floats; 2] {
+        let [first, second] = five_bits(simd, block, 4);
+        [simd.add(simd.mul(first, scale), least), simd.add(simd.mul(second, scale), least)]
     }
 }
 
-/// Some bytes of a block, from a place on.
+/// From 0 to 31; the fifth bits are at a place of the block, the others behind them.
 #[inline(always)]
-pub(super) fn bytes_at<const N: usize>(block: &[u8], at: usize) -> &[u8; N] {
-    block[at..].first_chunk().expect("the block is whole")
-}
-
-/// The lower halves of all bytes, then the upper ones.
-#[inline(always)]
-fn halves(bytes: &[u8; 16]) -> [i32; GROUP] {
-    std::array::from_fn(|i| i32::from(if i < 16 { bytes[i] & 15 } else { bytes[i - 16] >> 4 }))
-}
-
-/// The fifth bit of a number, in its place.
-#[inline(always)]
-fn fifth(bits: u32, number: usize) -> i32 {
-    (bits >> number & 1).cast_signed() << 4
+fn five_bits<S: Simd>(simd: S, block: &[u8], at: usize) -> [S::Floats; 2] {
+    let quants = simd.unsigned(bytes_at(block, at + 4));
+    let (first, second) = (simd.and(quants, 15), simd.shift_right(quants, 4));
+    let (of_first, of_second) = (simd.sixteens(half_at(block, at)), simd.sixteens(half_at(block, at + 2)));
+    [simd.float(simd.or(first, of_first)), simd.float(simd.or(second, of_second))]
 }

@@ -15,16 +15,19 @@ mod pack;
 mod quantization;
 mod scale;
 mod shape;
+mod simd;
 #[cfg(test)]
 mod tests;
 mod weight;
 
 pub(super) use backend::{PackedBackend, Side};
 pub use block_type::BlockType;
+pub(super) use layout::{Layout, unpack, with_layout};
 pub(super) use matrix::PackedMatrix;
 pub use quantization::{MatrixNumbers, Place, Quantization};
 pub(super) use scale::f16_to_f32;
 pub use shape::PackedShape;
+pub(super) use simd::{LANES, Portable, Simd};
 pub use weight::PackedWeight;
 
 /// The kinds as types, for [`layout::with_layout`].

@@ -4,8 +4,9 @@
 //! has the quantiles, bitsandbytes/backends/default/ops.py the rule.
 
 use super::BlockType;
-use super::blocks_of_32::bytes_at;
-use super::layout::{GROUP, Layout};
+use super::layout::Layout;
+use super::scale::bytes_at;
+use super::simd::Simd;
 
 /// Largest, 64 × 4 bits.
 #[derive(Clone, Copy, Debug)]
@@ -44,20 +45,18 @@ pub(super) const MIDPOINTS: [f32; 15] = {
 
 impl Layout for Nf4 {
     const TYPE: BlockType = BlockType::Nf4;
-    type Scales = f32;
+    /// The sixteen numbers.
+    type Scales<S: Simd> = S::Floats;
 
     #[inline(always)]
-    fn scales(block: &[u8]) -> f32 {
-        f32::from_le_bytes(*bytes_at(block, 0))
+    fn scales<S: Simd>(simd: S, block: &[u8]) -> S::Floats {
+        simd.mul(simd.load(&QUANTILES), simd.splat(f32::from_le_bytes(*bytes_at(block, 0))))
     }
 
     #[inline(always)]
-    fn numbers(block: &[u8], largest: &f32, group: usize) -> [f32; GROUP] {
-        let bytes: &[u8; 16] = bytes_at(block, 4 + 16 * group);
-        std::array::from_fn(|i| {
-            let byte = bytes[i / 2];
-            let quant = if i % 2 == 0 { byte >> 4 } else { byte & 15 };
-            QUANTILES[usize::from(quant)] * largest
-        })
+    fn numbers<S: Simd>(simd: S, block: &[u8], &table: &S::Floats, group: usize) -> [S::Floats; 2] {
+        let at = 4 + 16 * group;
+        let (first, second) = (simd.pairs(bytes_at(block, at)), simd.pairs(bytes_at(block, at + 8)));
+        [simd.pick(table, first), simd.pick(table, second)]
     }
 }
