@@ -6,6 +6,7 @@ pub(crate) mod catalog;
 mod config_file;
 mod folder;
 mod generation_config;
+mod gguf;
 mod graph_cut;
 mod layer_position;
 mod loader;
@@ -19,7 +20,7 @@ mod unread;
 mod weight_cache;
 
 pub use self::base::BaseModel;
-pub(crate) use self::config_file::ConfigFile;
+pub(crate) use self::config_file::{ConfigFile, model_options};
 pub use self::folder::ModelFolder;
 pub use self::generation_config::GenerationConfig;
 pub use self::graph_cut::GraphCut;
