@@ -20,7 +20,7 @@ use crate::workspace::{Assets, RunId, Workspace, last_name};
 pub enum PathKind {
     /// Rows to train on.
     Rows,
-    /// The folder of a base model.
+    /// The folder of a base model, or its file in GGUF.
     Model,
     /// Settings of a run, as TOML.
     RunFile,
@@ -41,7 +41,7 @@ pub enum PathKind {
 pub enum Opened {
     /// Rows to train on, and those to validate on if both came.
     Rows(PathBuf, Option<PathBuf>),
-    /// A model folder.
+    /// A model folder, or a file in GGUF.
     Model(PathBuf),
     /// Settings of a run.
     RunFile(Box<RunConfig>),
@@ -85,7 +85,7 @@ fn of_folder(folder: &Path) -> PathKind {
         PathKind::Run
     } else if has("adapter_config.json") || (has("config.json") && is_prefix_checkpoint(&folder.join("config.json"))) {
         PathKind::Adapter
-    } else if has("config.json") {
+    } else if has("config.json") || has_gguf(folder) {
         PathKind::Model
     } else if train_file(folder).is_some() || engine::data::check_file(folder).is_ok() {
         PathKind::Rows
@@ -93,6 +93,16 @@ fn of_folder(folder: &Path) -> PathKind {
         // Checkpoints of other programs are folders of any names; who reads adapters says what is missing.
         PathKind::Adapter
     }
+}
+
+/// Whether a folder without `config.json` has a model in GGUF; of several, who reads it says that one is to be chosen.
+fn has_gguf(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| is_gguf(&path))
+}
+
+fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
 }
 
 /// P-tuning v2's programs write the model's own `config.json` beside a checkpoint that holds a prefix alone.
@@ -120,6 +130,8 @@ fn of_file(path: &Path) -> (PathKind, PathBuf) {
         (PathKind::Adapter, folder)
     } else if is_part && of_folder("config.json") && self::of_folder(&folder) == PathKind::Model {
         (PathKind::Model, folder)
+    } else if ending == "gguf" {
+        (PathKind::Model, path.to_owned())
     } else if is_weights || ending == "prefix" {
         (PathKind::Adapter, path.to_owned())
     } else if ROWS.contains(&ending) {
@@ -286,6 +298,8 @@ mod tests {
             ("lengths.toml", "[vary]\nmethod.n_virtual = [1, 5]\n"),
             ("mine.prefix", ""),
             ("notes.docx", ""),
+            ("SmolLM2.Q4_K_M.gguf", ""),
+            ("ggufs/a.gguf", ""),
             ("model/config.json", "{}"),
             ("model/model.safetensors", ""),
             ("model/tokenizer.json", "{}"),
@@ -319,6 +333,8 @@ mod tests {
             ("model/model.safetensors", PathKind::Model, "model"),
             ("model/config.json", PathKind::Model, "model"),
             ("model/tokenizer.json", PathKind::Model, "model"),
+            ("SmolLM2.Q4_K_M.gguf", PathKind::Model, "SmolLM2.Q4_K_M.gguf"),
+            ("ggufs", PathKind::Model, "ggufs"),
             ("run", PathKind::Run, "run"),
             ("notes.docx", PathKind::Other, "notes.docx"),
             ("not there", PathKind::Missing, "not there"),

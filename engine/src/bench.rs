@@ -29,7 +29,7 @@ use crate::generation::{
 };
 use crate::models::ModelFolder;
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Model};
-use crate::nn::Precision;
+use crate::nn::MatrixNumbers;
 use crate::tokens::SOFT;
 use crate::training::trainer::{StepSettings, Trainer};
 use crate::weights::write_floats;
@@ -111,10 +111,10 @@ pub fn measure(
     folder: &Path,
     what: Measure,
     extent: Extent,
-    (choice, precision): (DeviceChoice, Precision),
+    (choice, numbers): (DeviceChoice, MatrixNumbers),
     started: Instant,
 ) -> Result<Vec<Figure>> {
-    let (model, device) = open(folder, (choice, precision))?;
+    let (model, device) = open(folder, (choice, numbers))?;
     match what.trains {
         Some(method) => train(&model, (what.name, method()), extent, &device, started),
         None => decode(&model, extent.steps, &device),
@@ -129,9 +129,9 @@ pub fn measure(
 pub fn measure_serving(
     (folder, adapter): (&Path, &Path),
     rounds: usize,
-    (choice, precision): (DeviceChoice, Precision),
+    (choice, numbers): (DeviceChoice, MatrixNumbers),
 ) -> Result<Vec<Figure>> {
-    let (model, device) = open(folder, (choice, precision))?;
+    let (model, device) = open(folder, (choice, numbers))?;
     let sites = model.sites();
     let adapter = formats::read(adapter, Some(&sites))?;
     adapter.check_fits(&sites)?;
@@ -174,11 +174,11 @@ fn figures_of(variant: &str, time: ServingTime) -> [Figure; 3] {
     ]
 }
 
-fn open(folder: &Path, (choice, precision): (DeviceChoice, Precision)) -> Result<(BaseModel, Device)> {
+fn open(folder: &Path, (choice, numbers): (DeviceChoice, MatrixNumbers)) -> Result<(BaseModel, Device)> {
     let files = ModelFolder::open(folder)?;
     let (info, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
-    device::check_precision(&info, &device, precision, None)?;
-    Ok((BaseModel::load(Arc::new(files), (&device, precision), &mut |_| Ok(()))?, device))
+    device::check_precision(&info, &device, numbers.precision, None)?;
+    Ok((BaseModel::load(Arc::new(files), (&device, numbers), &mut |_| Ok(()))?, device))
 }
 
 fn train(

@@ -112,7 +112,7 @@ impl FileKind {
             Self::Archive("Zstandard") => sentence!("Unpack it first: unzstd FILE"),
             Self::Archive(_) | Self::Zip => sentence!("Unpack it, and choose what was in it"),
             Self::Gguf => {
-                sentence!("Fetch the model as Hugging Face keeps it: config.json, safetensors and a tokenizer")
+                sentence!("Name this file itself as the model: it is all of it")
             }
             Self::Binary(_) => sentence!("Convert it to the form that is read here"),
         }

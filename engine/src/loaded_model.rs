@@ -12,7 +12,7 @@ use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
 use crate::error::{EngineError, Result};
 use crate::generation::{DecoderOptions, Sampling, SourceOptions, StopStrings};
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Loading, Model, ModelFolder, ModelSummary, cannot};
-use crate::nn::Precision;
+use crate::nn::MatrixNumbers;
 use crate::sentence;
 
 /// A model on a device, ready to be used.
@@ -36,26 +36,27 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Loads a model folder onto a device, to be multiplied in a precision, both of which are tried first if they are new;
+    /// Loads a model folder onto a device, in the numbers asked for; device and precision are tried first if they are new;
     /// `progress` hears the share done.
     ///
     /// # Errors
     /// The folder or the device is not as it must be.
     pub fn load(
         folder: &Path,
-        (choice, precision): (DeviceChoice, Precision),
+        (choice, numbers): (DeviceChoice, impl Into<MatrixNumbers>),
         trials: Option<&Trials>,
         progress: &mut Loading<'_>,
     ) -> Result<Self> {
+        let numbers = numbers.into();
         let files = Arc::new(ModelFolder::open(folder)?);
         let summary = files.summary();
         let tokenizer = Tokenizer::from_folder(folder)?.fitting(summary.vocab_size)?;
         let (device_info, device) = device::open(choice, summary.largest_tensor_bytes, trials)?;
-        device::check_precision(&device_info, &device, precision, trials)?;
+        device::check_precision(&device_info, &device, numbers.precision, trials)?;
         // Hashing and loading read the same mapped pages; side by side they take the time of one.
         let (hash, model) = std::thread::scope(|scope| {
             let hashing = std::thread::Builder::new().name("hash".to_owned()).spawn_scoped(scope, || files.hash());
-            let model = BaseModel::load(Arc::clone(&files), (&device, precision), progress);
+            let model = BaseModel::load(Arc::clone(&files), (&device, numbers), progress);
             // Where there is no thread to be had, one after the other.
             let hash = hashing.map_or_else(|_| files.hash(), |thread| thread.join().unwrap_or_default());
             (hash, model)

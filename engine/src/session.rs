@@ -10,7 +10,7 @@ use crate::device::{DeviceChoice, Trials};
 use crate::error::Result;
 use crate::loaded_model::LoadedModel;
 use crate::models::Loading;
-use crate::nn::Precision;
+use crate::nn::MatrixNumbers;
 
 /// Models stay loaded while they are used, and the one used last a little longer.
 pub struct Session {
@@ -18,7 +18,7 @@ pub struct Session {
     pub cache: PathBuf,
     /// The trials of devices before they are used.
     pub trials: Option<Trials>,
-    last: Option<(PathBuf, (DeviceChoice, Precision), Rc<LoadedModel>)>,
+    last: Option<(PathBuf, (DeviceChoice, MatrixNumbers), Rc<LoadedModel>)>,
     /// Notices of loaded files that nobody was told yet.
     unsaid: Vec<Sentence>,
     index: Option<(String, Rc<VocabularyIndex>)>,
@@ -34,14 +34,14 @@ impl Session {
         Self { cache, trials, last: None, unsaid: Vec::new(), index: None, geometries: BTreeMap::new() }
     }
 
-    /// The model of a folder on a device and in a precision, loaded if it is not there yet.
+    /// The model of a folder on a device and in its numbers, loaded if it is not there yet.
     ///
     /// # Errors
     /// It cannot be loaded.
     pub fn model(
         &mut self,
         folder: &Path,
-        place: (DeviceChoice, Precision),
+        place: (DeviceChoice, MatrixNumbers),
         progress: &mut Loading<'_>,
     ) -> Result<Rc<LoadedModel>> {
         if let Some((path, last, model)) = &self.last

@@ -78,8 +78,8 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
 
 /// A request for these texts, on the CPU in f32.
 pub fn generation(model: &Path, streams: Vec<Stream>, sampling: Sampling) -> Ask {
-    let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
-    Ask::Generate(Box::new(GenerateRequest { model: model.to_owned(), device, precision, streams, sampling, top: 0 }))
+    let (device, numbers) = (DeviceChoice::Cpu, Precision::F32.into());
+    Ask::Generate(Box::new(GenerateRequest { model: model.to_owned(), device, numbers, streams, sampling, top: 0 }))
 }
 
 /// The job of a test that needs one only.
@@ -177,7 +177,7 @@ impl Talk {
         let ask = Ask::Evaluate {
             model: config.model.clone(),
             device: DeviceChoice::Cpu,
-            precision: Precision::F32,
+            numbers: Precision::F32.into(),
             adapter,
             data: config.data.clone(),
             task: config.task,

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use engine::device::DeviceChoice;
-use engine::nn::Precision;
+use engine::nn::{MatrixNumbers, Precision, Quantization};
 
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
@@ -46,6 +46,9 @@ struct Global {
     /// Number type in which matrices are multiplied: f32, or f16 or bf16 where the device computes in it
     #[arg(long, global = true)]
     precision: Option<Precision>,
+    /// How the matrices of the base model are kept: stored, q8_0, q4_0 or nf4
+    #[arg(long, global = true)]
+    quantization: Option<Quantization>,
     /// One JSON object a line on standard output
     #[arg(long, global = true)]
     json: bool,
@@ -206,6 +209,14 @@ impl Global {
 
     fn assets(&self) -> Assets {
         Assets::locate()
+    }
+
+    /// In what a model's matrices are kept and multiplied.
+    fn numbers(&self) -> MatrixNumbers {
+        MatrixNumbers {
+            precision: self.precision.unwrap_or_default(),
+            quantization: self.quantization.unwrap_or_default(),
+        }
     }
 
     /// For commands that have no run to set anything of.

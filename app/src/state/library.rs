@@ -41,7 +41,7 @@ pub struct Counted {
 }
 
 impl Library {
-    /// The folder that is meant by what was typed: a folder, or a model of the hub's cache where there is no such folder.
+    /// The folder that is meant by what was typed: a folder, a file in GGUF, or a model of the hub's cache where there is no such folder.
     pub fn folder_of(&self, asked: &str, hub: &HubState) -> PathBuf {
         let folder = typed(asked);
         let is_missing = self.lookups.get(&folder).is_some_and(|lookup| lookup.failure.is_some());
@@ -50,8 +50,10 @@ impl Library {
         }
         let Ok(id) = ModelId::parse(asked) else { return folder };
         let cached = hub.cached.iter().map(|model| (&model.id, &model.folder));
-        let arrived = hub.arrived.iter().map(|(id, folder)| (id, folder));
-        cached.chain(arrived).find(|(known, _)| **known == id).map_or(folder, |(_, found)| found.clone())
+        let known: Vec<_> = cached.chain(hub.arrived.iter().map(|(id, folder)| (id, folder))).collect();
+        let exact = known.iter().find(|(known, _)| **known == id);
+        let found = exact.or_else(|| known.iter().find(|(known, _)| id.may_mean(known)));
+        found.map_or(folder, |(_, found)| (*found).clone())
     }
 
     /// The model that a file of ours names by its weights, if it is here and is another than the one it was held against.

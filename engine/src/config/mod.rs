@@ -40,7 +40,7 @@ pub use self::training::{EpochEnd, LossReduction, TrainingConfig, WeightDecayOn}
 pub use self::weights::WeightsConfig;
 use crate::device::DeviceChoice;
 use crate::error::Result;
-use crate::nn::Precision;
+use crate::nn::{MatrixNumbers, Precision, Quantization};
 use crate::sentence;
 
 /// Everything that decides what a run computes.
@@ -58,6 +58,9 @@ pub struct RunConfig {
     /// Precision in which the model's matrices are multiplied.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
+    /// How the matrices of the base model are kept.
+    #[serde(default, skip_serializing_if = "Quantization::is_stored")]
+    pub quantization: Quantization,
     /// Decides initial values, data order, dropout and samples.
     #[serde(default = "default_seed")]
     pub seed: u64,
@@ -98,6 +101,7 @@ impl RunConfig {
             model: model.into(),
             device: DeviceChoice::default(),
             precision: Precision::default(),
+            quantization: Quantization::default(),
             seed: default_seed(),
             task: None,
             head: HeadInit::default(),
@@ -115,6 +119,11 @@ impl RunConfig {
         let lora = self.lora.clone().map(MethodConfig::Lora);
         let weights = self.weights.as_ref().map(|weights| MethodConfig::Full(weights.full()));
         std::iter::once(self.method.clone()).chain(lora).chain(weights).collect()
+    }
+
+    /// In what the matrices of the base model are kept and multiplied.
+    pub fn numbers(&self) -> MatrixNumbers {
+        MatrixNumbers { precision: self.precision, quantization: self.quantization }
     }
 
     /// Whether weights of the model itself are trained, so that each checkpoint has them.

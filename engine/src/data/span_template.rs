@@ -131,6 +131,7 @@ mod tests {
             model: PathBuf::new(),
             device: crate::device::DeviceChoice::Cpu,
             precision: crate::nn::Precision::F32,
+            quantization: crate::nn::Quantization::Stored,
             seed: 0,
             task,
             head: HeadInit::default(),

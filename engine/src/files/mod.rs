@@ -5,6 +5,7 @@
 //! hub's cache are links; in the folder of a run, which may have come in an archive, they are refused, and nothing is
 //! ever written through one.
 
+pub(crate) mod gguf;
 mod read;
 mod tree;
 mod write;

@@ -13,8 +13,9 @@ use serde::Serialize;
 use super::file_selection::{choose_rows, common_folder};
 use super::{HubError, ModelId};
 use crate::error::IoAction;
+use crate::files::gguf::{self, is_gguf};
 
-/// Any of these, beside `config.json`, is a model.
+/// Any of these, beside `config.json`, is a model. A file in GGUF is one by itself.
 const WEIGHTS: [&str; 4] =
     ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
@@ -26,20 +27,41 @@ const MAX_DEPTH: usize = 4;
 pub struct CachedModel {
     /// At its main branch.
     pub id: ModelId,
-    /// A folder as any other with a model in it.
+    /// A folder as any other with a model in it, or a file in GGUF.
     pub folder: PathBuf,
     /// Of all its files.
     pub bytes: u64,
 }
 
-/// The folder of a model that is in the cache with its weights; nothing is fetched.
+/// The folder of a model that is in the cache with its weights, or its file in GGUF; nothing is fetched.
 pub fn find_cached(cache: &Path, id: &ModelId) -> Option<PathBuf> {
+    let folder = snapshot_of(cache, id)?;
+    let (names, whole) = gguf_files(&folder);
+    match id.file() {
+        Some(file) => whole.iter().any(|name| name == file).then(|| folder.join(file)),
+        None if is_model(&folder) => Some(folder),
+        // The only one, as it is fetched where none is named.
+        None if names.len() == 1 => whole.first().map(|name| folder.join(name)),
+        None => None,
+    }
+}
+
+fn snapshot_of(cache: &Path, id: &ModelId) -> Option<PathBuf> {
     let home = cache.join(id.folder());
     let commit = fs::read_to_string(home.join("refs").join(id.revision())).ok();
     // Without a reference the revision may be the commit itself.
     let commit = commit.map_or_else(|| id.revision().to_owned(), |text| text.trim().to_owned());
-    let folder = home.join("snapshots").join(Some(commit).filter(|commit| is_plain(commit))?);
-    is_model(&folder).then_some(folder)
+    Some(home.join("snapshots").join(Some(commit).filter(|commit| is_plain(commit))?))
+}
+
+/// The models in GGUF of a snapshot by name, each by its first file; and those of which every file is there.
+fn gguf_files(snapshot: &Path) -> (Vec<String>, Vec<String>) {
+    let names = files_ending(".gguf", snapshot, "", 0);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let models = gguf::models(&names);
+    let whole = models.iter().filter(|name| gguf::parts(name, &names).is_ok());
+    let owned = |name: &&str| (*name).to_owned();
+    (models.iter().map(owned).collect(), whole.map(owned).collect())
 }
 
 /// The folder of a dataset's rows that are in the cache; nothing is fetched.
@@ -53,21 +75,21 @@ pub fn find_cached_rows(cache: &Path, id: &ModelId) -> Option<PathBuf> {
         Some(home.join("snapshots").join(Some(commit).filter(|commit| is_plain(commit))?))
     };
     converted.into_iter().chain([id.revision()]).filter_map(snapshot).find_map(|snapshot| {
-        let names = parquet_files(&snapshot, "", 0);
+        let names = files_ending(".parquet", &snapshot, "", 0);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let chosen = choose_rows(id.name(), &names, rows).ok()?;
         Some(snapshot.join(common_folder(&chosen)))
     })
 }
 
-/// Files of rows below a folder, by their names in it.
-fn parquet_files(folder: &Path, before: &str, depth: usize) -> Vec<String> {
+/// Files of an ending below a folder, by their names in it.
+fn files_ending(ending: &str, folder: &Path, before: &str, depth: usize) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = format!("{before}{}", entry.file_name().to_string_lossy());
         if depth < MAX_DEPTH && entry.path().is_dir() {
-            found.extend(parquet_files(&entry.path(), &format!("{name}/"), depth + 1));
-        } else if name.ends_with(".parquet") && entry.path().is_file() {
+            found.extend(files_ending(ending, &entry.path(), &format!("{name}/"), depth + 1));
+        } else if name.to_ascii_lowercase().ends_with(ending) && entry.path().is_file() {
             found.push(name);
         }
     }
@@ -78,23 +100,38 @@ fn parquet_files(folder: &Path, before: &str, depth: usize) -> Vec<String> {
 pub fn list_cached(cache: &Path) -> Vec<CachedModel> {
     let Ok(entries) = fs::read_dir(cache) else { return Vec::new() };
     let ids = entries.flatten().filter_map(|entry| ModelId::of_folder(&entry.file_name().to_string_lossy()));
-    let mut models: Vec<CachedModel> = ids
-        .filter_map(|id| {
-            let folder = find_cached(cache, &id)?;
-            let sizes = fs::read_dir(&folder).ok()?.flatten().filter_map(|file| fs::metadata(file.path()).ok());
-            let bytes = sizes.map(|facts| facts.len()).sum();
-            Some(CachedModel { id, folder, bytes })
-        })
-        .collect();
+    let size = |path: &Path| fs::metadata(path).map_or(0, |facts| facts.len());
+    let mut models = Vec::new();
+    for id in ids {
+        let Some(folder) = snapshot_of(cache, &id) else { continue };
+        for file in gguf_files(&folder).1 {
+            let all = files_ending(".gguf", &folder, "", 0);
+            let all: Vec<&str> = all.iter().map(String::as_str).collect();
+            let parts = gguf::parts(&file, &all).unwrap_or_default();
+            let bytes = parts.iter().map(|part| size(&folder.join(part))).sum();
+            models.push(CachedModel { id: id.clone().with_file(&file), folder: folder.join(&file), bytes });
+        }
+        if is_model(&folder) {
+            let files = fs::read_dir(&folder).into_iter().flatten().flatten();
+            let bytes = files.map(|file| size(&file.path())).sum();
+            models.push(CachedModel { id, folder, bytes });
+        }
+    }
     models.sort_by(|a, b| a.id.cmp(&b.id));
     models
 }
 
-/// The id of the model that lies in such a folder of a cache: `…/models--gpt2/snapshots/<commit>`.
-pub fn id_of_snapshot(folder: &Path) -> Option<ModelId> {
-    let snapshots = folder.parent()?;
-    let home = snapshots.parent()?.file_name()?.to_string_lossy().into_owned();
-    (snapshots.file_name()? == "snapshots").then(|| ModelId::of_folder(&home))?
+/// The id of the model that lies in such a folder of a cache, or in a file of it: `…/models--gpt2/snapshots/<commit>`.
+pub fn id_of_snapshot(place: &Path) -> Option<ModelId> {
+    let is_snapshot =
+        |folder: &&Path| folder.parent().and_then(Path::file_name).is_some_and(|name| name == "snapshots");
+    let folder = place.ancestors().take(MAX_DEPTH + 2).find(is_snapshot)?;
+    let home = folder.parent()?.parent()?.file_name()?.to_string_lossy().into_owned();
+    let id = ModelId::of_folder(&home)?;
+    match place.strip_prefix(folder).ok()?.to_str()? {
+        "" => Some(id),
+        file => is_gguf(file).then(|| id.with_file(file)),
+    }
 }
 
 fn is_model(folder: &Path) -> bool {
@@ -228,6 +265,27 @@ mod tests {
         assert_eq!((listed.len(), listed[0].bytes), (1, 28));
         assert_eq!(id_of_snapshot(&listed[0].folder), Some(id));
         assert_eq!(id_of_snapshot(Path::new("/models/gpt2")), None);
+    }
+
+    #[test]
+    fn files_of_a_repository_are_models_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = |text: &str| ModelId::parse(text).unwrap();
+        let home = cached(folder.path(), &id("org/m"), &["config.json", "m-Q4_0.gguf"]);
+        let at = |file: &str| Some(home.snapshot(COMMIT).join(file));
+        assert_eq!(find_cached(folder.path(), &id("org/m")), at("m-Q4_0.gguf"), "the only one");
+        assert_eq!(find_cached(folder.path(), &id("org/m/m-Q4_0.gguf")), at("m-Q4_0.gguf"));
+        assert_eq!(find_cached(folder.path(), &id("org/m/m-Q8_0.gguf")), None);
+        cached(folder.path(), &id("org/m"), &["config.json", "m-Q4_0.gguf", "b/m-00001-of-00002.gguf"]);
+        assert_eq!(find_cached(folder.path(), &id("org/m")), None, "which one");
+        assert_eq!(find_cached(folder.path(), &id("org/m/b/m-00001-of-00002.gguf")), None, "not whole");
+        let all = ["config.json", "m-Q4_0.gguf", "b/m-00001-of-00002.gguf", "b/m-00002-of-00002.gguf"];
+        cached(folder.path(), &id("org/m"), &all);
+        let listed = list_cached(folder.path());
+        let names: Vec<String> = listed.iter().map(|model| model.id.to_string()).collect();
+        assert_eq!(names, ["org/m/b/m-00001-of-00002.gguf", "org/m/m-Q4_0.gguf"]);
+        assert_eq!((listed[0].bytes, listed[1].bytes), (2 * 23, 11));
+        assert_eq!(id_of_snapshot(&listed[0].folder), Some(id("org/m/b/m-00001-of-00002.gguf")));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{HubError, RowsOf};
+use crate::files::gguf;
 use crate::{Sentence, sentence};
 
 /// Read where they are there. `config.json` has to be.
@@ -104,16 +105,41 @@ pub(super) fn common_folder(names: &[&str]) -> String {
     common.join("/")
 }
 
-/// The chosen ones among the names that a repository lists, small ones first.
+/// The chosen ones among the names that a repository lists, small ones first. Of a model in GGUF it is that file alone,
+/// which is all of it: the one that is named, or the only one where there are no other weights.
 ///
 /// # Errors
 /// A name that would be written outside of the model's folder, or no model.
-pub(super) fn choose<'a>(model: &str, listed: &[&'a str]) -> Result<Vec<&'a str>, HubError> {
+pub(super) fn choose<'a>(model: &str, listed: &[&'a str], file: Option<&str>) -> Result<Vec<&'a str>, HubError> {
     if let Some(name) = listed.iter().find(|name| leads_elsewhere(name)) {
         return Err(HubError::UnsafeName { name: (*name).to_owned() });
     }
     let missing = |missing: Sentence| HubError::NotAModel { name: model.to_owned(), missing };
     let find = |wanted: &str| listed.iter().copied().find(|name| *name == wanted);
+    let has_weights = WEIGHTS.iter().any(|(single, index, _)| find(single).or(find(index)).is_some());
+    let files = gguf::models(listed);
+    if let Some(file) = file {
+        let named = files.iter().take(NAMED).copied().collect::<Vec<&str>>().join(", ");
+        let file = find(file).ok_or_else(|| match named.is_empty() {
+            true => missing(Sentence::verbatim(file)),
+            false => missing(sentence!("{file}, but {named}", file, named)),
+        })?;
+        return gguf::parts(file, listed).map_err(|name| missing(Sentence::verbatim(name)));
+    }
+    match files.as_slice() {
+        [only] if !has_weights => return gguf::parts(only, listed).map_err(|name| missing(Sentence::verbatim(name))),
+        [first, _, ..] if !has_weights => {
+            let named = files.iter().take(NAMED).copied().collect::<Vec<&str>>().join(", ");
+            return Err(missing(sentence!(
+                "model.safetensors, but {n} files of models in GGUF: name one, such as {model}/{first}, of {named}",
+                n = files.len(),
+                model,
+                first,
+                named
+            )));
+        }
+        _ => {}
+    }
     find("config.json").ok_or_else(|| missing(sentence!("config.json")))?;
     let mut chosen: Vec<&str> = FACTS.iter().filter_map(|name| find(name)).collect();
     match find("tokenizer.json") {
@@ -176,9 +202,12 @@ mod tests {
             "tokenizer.json",
             "vocab.json",
         ];
-        assert_eq!(choose("gpt2", &listed).unwrap(), ["config.json", "tokenizer.json", "model.safetensors"]);
+        assert_eq!(choose("gpt2", &listed, None).unwrap(), ["config.json", "tokenizer.json", "model.safetensors"]);
         let old = ["config.json", "merges.txt", "pytorch_model.bin", "vocab.json"];
-        assert_eq!(choose("old", &old).unwrap(), ["config.json", "vocab.json", "merges.txt", "pytorch_model.bin"]);
+        assert_eq!(
+            choose("old", &old, None).unwrap(),
+            ["config.json", "vocab.json", "merges.txt", "pytorch_model.bin"]
+        );
     }
 
     #[test]
@@ -187,9 +216,28 @@ mod tests {
         let (a, b, c) = (shard(1), shard(2), shard(3));
         let index = "model.safetensors.index.json";
         let whole = ["config.json", index, &c, &a, &b, "pytorch_model-00001-of-00002.bin"];
-        assert_eq!(choose("m", &whole).unwrap(), ["config.json", index, &a, &b, &c]);
-        let error = choose("m", &["config.json", index, &a, &c]).unwrap_err();
+        assert_eq!(choose("m", &whole, None).unwrap(), ["config.json", index, &a, &b, &c]);
+        let error = choose("m", &["config.json", index, &a, &c], None).unwrap_err();
         assert!(matches!(&error, HubError::NotAModel { missing, .. } if *missing == b.as_str()), "{error}");
+    }
+
+    #[test]
+    fn of_a_model_in_gguf_one_file_is_fetched() {
+        let part = |n: usize| format!("q8/m-{n:05}-of-00002.gguf");
+        let (one, two) = (part(1), part(2));
+        let listed = ["README.md", "config.json", "m-Q4_0.gguf", "mmproj-m.gguf", &two, &one];
+        assert_eq!(choose("a/m", &listed, Some("m-Q4_0.gguf")).unwrap(), ["m-Q4_0.gguf"]);
+        assert_eq!(choose("a/m", &listed, Some(&one)).unwrap(), [&one, &two]);
+        assert_eq!(choose("a/m", &listed, Some(&two)).unwrap(), [&one, &two], "by any of its parts");
+        assert_eq!(choose("a/m", &["m.gguf", "README.md", "mmproj.gguf"], None).unwrap(), ["m.gguf"]);
+        let several = choose("a/m", &listed, None).unwrap_err().to_string();
+        assert!(several.contains("such as a/m/m-Q4_0.gguf") && several.contains(&one), "{several}");
+        let other = choose("a/m", &listed, Some("m-Q5_0.gguf")).unwrap_err().to_string();
+        assert!(other.contains("m-Q5_0.gguf, but m-Q4_0.gguf"), "{other}");
+        let cut = choose("a/m", &[&one], None).unwrap_err().to_string();
+        assert!(cut.contains(&two), "{cut}");
+        let both = ["config.json", "model.safetensors", "m.gguf"];
+        assert_eq!(choose("a/m", &both, None).unwrap(), ["config.json", "model.safetensors"]);
     }
 
     #[test]
@@ -227,10 +275,11 @@ mod tests {
     #[test]
     fn what_is_no_model_is_named() {
         for (listed, said) in [
-            (vec!["model.gguf"], "config.json"),
+            (vec!["README.md"], "config.json"),
+            (vec!["mmproj-model.gguf"], "config.json"),
             (vec!["config.json", "tf_model.h5", "onnx/model.onnx"], "model.safetensors"),
         ] {
-            let error = choose("m", &listed).unwrap_err().to_string();
+            let error = choose("m", &listed, None).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }
     }
@@ -238,7 +287,7 @@ mod tests {
     #[test]
     fn a_name_that_leads_out_of_the_folder_is_refused() {
         for name in ["../evil", "a/../../evil", "/etc/passwd", "C:evil", "a\\b", "a//b", "..", "a\nb"] {
-            let error = choose("m", &["config.json", "model.safetensors", name]).unwrap_err();
+            let error = choose("m", &["config.json", "model.safetensors", name], None).unwrap_err();
             assert!(matches!(error, HubError::UnsafeName { .. }), "{name:?}: {error}");
         }
     }

@@ -1,5 +1,5 @@
 //! Names of models and datasets on the hub: `gpt2`, `Langboat/bloom-1b4-zh`, `t5-base@refs/pr/2`,
-//! `hf://datasets/nyu-mll/glue/sst2`.
+//! `bartowski/SmolLM2-135M-Instruct-GGUF/SmolLM2-135M-Instruct-Q4_K_M.gguf`, `hf://datasets/nyu-mll/glue/sst2`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,22 +7,26 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::HubError;
+use crate::files::gguf::is_gguf;
 use crate::{Sentence, sentence};
 
 /// The branch that is meant when none is named.
 const MAIN: &str = "main";
 /// Longest part of an id, as the hub has it.
 const LONGEST: usize = 96;
+/// Longest name of a file.
+const LONGEST_FILE: usize = 255;
 
 /// Begins the id of a dataset.
 const DATASETS: &str = "hf://datasets/";
 
-/// A model, or a dataset where its rows are named, and one of its revisions. Its parts are safe to be put into paths and
-/// addresses.
+/// A model, or one file of a repository that has several models, or a dataset where its rows are named; and one of its
+/// revisions. Its parts are safe to be put into paths and addresses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelId {
     name: String,
     revision: String,
+    file: Option<String>,
     rows: Option<RowsOf>,
 }
 
@@ -56,9 +60,16 @@ impl ModelId {
         let text = text.strip_prefix("hub:").unwrap_or(text);
         let text = text.strip_prefix("https://huggingface.co/").unwrap_or(text);
         let (name, revision) = text.split_once('@').or_else(|| text.split_once("/tree/")).unwrap_or((text, MAIN));
+        let (name, file, revision) = file_of(name).unwrap_or((name.to_owned(), None, revision));
+        let name = name.as_str();
+        if let Some(file) = file.filter(|file| !is_file_name(file)) {
+            return Err(bad(sentence!("{file:?} is no name of a file", file)));
+        }
         let parts: Vec<&str> = name.split('/').collect();
         if parts.len() > 2 || parts.iter().any(|part| part.is_empty()) {
-            return Err(bad(sentence!("it is written name or organization/name")));
+            return Err(bad(sentence!(
+                "it is written name or organization/name, with /FILE.gguf behind it for one file of several"
+            )));
         }
         if let Some(letter) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "._-/".contains(*c))) {
             return Err(bad(sentence!("{letter:?} is in no id", letter)));
@@ -75,7 +86,8 @@ impl ModelId {
         if !whole || !revision.chars().all(allowed) {
             return Err(bad(sentence!("{revision:?} is no revision", revision)));
         }
-        Ok(Self { name: name.to_owned(), revision: revision.to_owned(), rows: None })
+        let file = file.map(str::to_owned);
+        Ok(Self { name: name.to_owned(), revision: revision.to_owned(), file, rows: None })
     }
 
     /// `OWNER/NAME[/CONFIG][@REVISION][#SPLIT]`, each part as a model's may be.
@@ -101,6 +113,21 @@ impl ModelId {
     /// The rows that are meant, of a dataset.
     pub fn rows(&self) -> Option<&RowsOf> {
         self.rows.as_ref()
+    }
+
+    /// One model in a file among several in a repository, by its name there.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// The model in a file of this repository.
+    pub(super) fn with_file(self, file: &str) -> Self {
+        Self { file: Some(file.to_owned()), ..self }
+    }
+
+    /// Whether somebody who names this may mean the other: a repository without a file is any of its files.
+    pub fn may_mean(&self, other: &Self) -> bool {
+        self == other || (self.file.is_none() && *self == Self { file: None, ..other.clone() })
     }
 
     /// The same at another revision.
@@ -144,6 +171,23 @@ impl ModelId {
     }
 }
 
+/// Repository, file and revision of what names a file: `org/name/FILE.gguf`, or behind the address of the site
+/// `org/name/blob/main/FILE.gguf`.
+fn file_of(text: &str) -> Option<(String, Option<&str>, &str)> {
+    let (owner, rest) = text.split_once('/')?;
+    let (name, within) = rest.split_once('/').filter(|_| is_gguf(text))?;
+    let of_site = ["blob/", "resolve/"].iter().find_map(|page| within.strip_prefix(page)?.split_once('/'));
+    let (revision, file) = of_site.unwrap_or((MAIN, within));
+    Some((format!("{owner}/{name}"), Some(file), revision))
+}
+
+/// Whether it is a name in folders that stay below the repository's.
+fn is_file_name(file: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.len() <= LONGEST_FILE;
+    let allowed = |c: char| c.is_alphanumeric() || "._-+ ()/".contains(c);
+    file.split('/').all(is_part) && file.chars().all(allowed)
+}
+
 impl fmt::Display for ModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = self.rows.as_ref();
@@ -151,8 +195,8 @@ impl fmt::Display for ModelId {
             f.write_str(DATASETS)?;
         }
         f.write_str(&self.name)?;
-        if let Some(config) = rows.and_then(|rows| rows.config.as_ref()) {
-            write!(f, "/{config}")?;
+        if let Some(within) = rows.and_then(|rows| rows.config.as_ref()).or(self.file.as_ref()) {
+            write!(f, "/{within}")?;
         }
         if !self.is_at_main() {
             write!(f, "@{}", self.revision)?;
@@ -219,6 +263,27 @@ mod tests {
         assert_eq!((id.folder().as_str(), id.place().as_str()), ("datasets--a--b", "datasets/a/b"));
         for text in ["a/b/../x", "a/b/c/d", "a/..", "", "a/b#", "a/b#x/y", "a/b@../x", "a/b/.c"] {
             assert!(ModelId::parse(&format!("hf://datasets/{text}")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_repository_is_named_behind_it() {
+        for (text, name, revision, file) in [
+            ("org/m-GGUF/m-Q4_K_M.gguf", "org/m-GGUF", "main", "m-Q4_K_M.gguf"),
+            ("hub:org/m/q4/m.GGUF@v1", "org/m", "v1", "q4/m.GGUF"),
+            ("https://huggingface.co/org/m/blob/v2/m.gguf", "org/m", "v2", "m.gguf"),
+            ("https://huggingface.co/org/m/resolve/main/a/m.gguf", "org/m", "main", "a/m.gguf"),
+        ] {
+            let id = ModelId::parse(text).unwrap();
+            assert_eq!((id.name(), id.revision(), id.file()), (name, revision, Some(file)), "{text}");
+            assert_eq!(ModelId::parse(&id.to_string()).unwrap(), id);
+            let repository = ModelId::parse(&format!("{name}@{revision}")).unwrap();
+            assert!(repository.may_mean(&id) && !id.may_mean(&repository));
+        }
+        for text in
+            ["a/b/../x.gguf", "a/b/.x.gguf", "a/b//x.gguf", "a/b/x\\y.gguf", "a/../b.gguf", "/a/b.gguf", "a/b/x.bin"]
+        {
+            assert!(matches!(ModelId::parse(text), Err(HubError::BadId { .. })), "{text}");
         }
     }
 

@@ -12,6 +12,7 @@ use super::file_selection::{CONVERTED, choose, choose_rows, common_folder};
 use super::http::{Client, Head};
 use super::{HubError, ModelId, TransferMonitor};
 use crate::error::json_reason;
+use crate::files::gguf::is_gguf;
 use crate::{Sentence, sentence};
 
 /// A list of files that is longer than this is none.
@@ -90,10 +91,13 @@ impl Listing {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// The folder that is used afterwards: of a dataset the one that holds all its files.
-    pub fn rows_folder(&self) -> PathBuf {
+    /// What is used afterwards: the folder, of a dataset the one that holds all its files, of a model in GGUF its file.
+    pub fn place(&self) -> PathBuf {
         if self.id.rows().is_none() {
-            return self.folder.clone();
+            return match self.files.first().filter(|file| is_gguf(&file.name)) {
+                Some(file) => self.folder.join(&file.name),
+                None => self.folder.clone(),
+            };
         }
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
         match common_folder(&names) {
@@ -226,7 +230,7 @@ fn look_up_at(
         repository.siblings.iter().map(|sibling| (sibling.rfilename.as_str(), sibling)).collect();
     let chosen = match id.rows() {
         Some(rows) => choose_rows(id.name(), &names, rows)?,
-        None => choose(id.name(), &names)?,
+        None => choose(id.name(), &names, id.file())?,
     };
     if chosen.len() > MOST_FILES {
         return Err(bad(sentence!(

@@ -8,6 +8,8 @@
 //! (tokio, reqwest, a store of chunks), its older versions cannot be cancelled, check no hash, and know neither sizes
 //! beforehand nor the lock of Python's client. What is shared with both is the layout of the cache ([`find_cached`]).
 //!
+//! Of a repository of models in GGUF one file is fetched, which is a whole model.
+//!
 //! Datasets are fetched as Parquet files: from the branch on which the hub keeps each as such, else the repository's own.
 //!
 //! Routes (`datasets` and `datasets/{id}` for those): `GET /api/models/{id}/revision/{revision}?blobs=true` for names, sizes and hashes, and

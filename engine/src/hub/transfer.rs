@@ -28,7 +28,7 @@ pub(super) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Fetches what is missing; the answer is the model's folder.
+    /// Fetches what is missing; the answer is the model's folder, or its file.
     ///
     /// # Errors
     /// [`HubError`]; what has arrived of a file is kept, unless it is damaged.
@@ -43,7 +43,7 @@ impl Transfer<'_> {
             Destination::Folder(folder) => self.fill_folder(folder, monitor)?,
         }
         monitor.end();
-        Ok(self.listing.rows_folder())
+        Ok(self.listing.place())
     }
 
     fn fill_cache(&self, monitor: &mut TransferMonitor<'_>) -> Result<(), HubError> {

@@ -29,7 +29,7 @@ impl Analyze {
         let AnalysisRequest { model, device, adapter, other, initial, question, data, text, rows, checkpoints } =
             &self.request;
         let mut heard = out.loading();
-        let model = session.model(model, (*device, Precision::F32), &mut heard)?;
+        let model = session.model(model, (*device, Precision::F32.into()), &mut heard)?;
         out.send(Report::Phase(Phase::PreparingData));
         let adapter = adapter_of(adapter, data, &model)?;
         out.unread(&adapter);

@@ -50,7 +50,7 @@ impl BertScoreJob {
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
         let BertScoreRequest { encoder, device, layer, idf, references, .. } = &self.request;
         let mut heard = out.loading();
-        let model = session.model(encoder, (*device, Precision::F32), &mut heard)?;
+        let model = session.model(encoder, (*device, Precision::F32.into()), &mut heard)?;
         let n_layers = model.model.encoder()?.shape().n_layers;
         let layer = layer.unwrap_or(n_layers);
         if layer == 0 || layer > n_layers {

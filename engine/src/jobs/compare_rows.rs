@@ -83,7 +83,7 @@ impl CompareRows {
             let reason = sentence!("there must be at least one");
             return Err(EngineError::Setting { field: "columns", reason });
         }
-        let place = (self.request.device, self.request.precision);
+        let place = (self.request.device, self.request.numbers);
         let model = session.model(&self.request.model, place, &mut out.loading())?;
         model.check_writes()?;
         let task = TaskRecord::of(model.task(self.request.task)?);

@@ -74,12 +74,12 @@ impl Ensemble {
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
-        let EnsembleRequest { model, device, precision, adapters, data, max_new_tokens } = &self.request;
+        let EnsembleRequest { model, device, numbers, adapters, data, max_new_tokens } = &self.request;
         if adapters.len() < 2 {
             let reason = sentence!("a vote takes at least two adapters");
             return Err(EngineError::Setting { field: "adapters", reason });
         }
-        let model = session.model(model, (*device, *precision), &mut out.loading())?;
+        let model = session.model(model, (*device, *numbers), &mut out.loading())?;
         out.send(Report::Phase(Phase::PreparingData));
         let adapters = adapters.iter().map(|folder| adapter_of(folder, data, &model));
         let adapters = adapters.collect::<Result<Vec<AdapterState>>>()?;

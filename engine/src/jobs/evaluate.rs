@@ -12,7 +12,7 @@ use crate::error::{EngineError, Result};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
-use crate::nn::Precision;
+use crate::nn::MatrixNumbers;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
 use crate::training::candidates::Scorer;
@@ -28,7 +28,7 @@ const MANY: usize = 64;
 
 pub(super) struct Evaluate {
     model: PathBuf,
-    place: (DeviceChoice, Precision),
+    place: (DeviceChoice, MatrixNumbers),
     adapter: Option<PathBuf>,
     data: DataConfig,
     task: Option<Task>,
@@ -54,7 +54,7 @@ struct Running {
 
 impl Evaluate {
     pub(super) fn new(
-        (model, place): (PathBuf, (DeviceChoice, Precision)),
+        (model, place): (PathBuf, (DeviceChoice, MatrixNumbers)),
         adapter: Option<PathBuf>,
         data: DataConfig,
         task: Option<Task>,

@@ -46,7 +46,7 @@ impl Generate {
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
         let mut heard = out.loading();
-        let model = session.model(&self.request.model, (self.request.device, self.request.precision), &mut heard)?;
+        let model = session.model(&self.request.model, (self.request.device, self.request.numbers), &mut heard)?;
         model.check_writes()?;
         DecoderModel::try_from(&*model.model)?;
         let (mut streams, mut texts, mut columns) = (Vec::new(), Vec::new(), Columns::default());

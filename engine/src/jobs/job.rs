@@ -80,7 +80,7 @@ impl Outbox {
         config.check()?;
         let mut loading = self.loading();
         loading(0.0)?;
-        session.model(&config.model, (config.device, config.precision), &mut loading)
+        session.model(&config.model, (config.device, config.numbers()), &mut loading)
     }
 
     /// Tells what is being made ready for a run.

@@ -53,8 +53,8 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::TestLrRange { config, range } => Box::new(LrRangeTestJob::new(*config, range)),
         Ask::CompareInits { config, plan } => Box::new(InitComparisonJob::new(*config, plan)),
         Ask::Generate(request) => Box::new(generate::Generate::new(*request)),
-        Ask::Evaluate { model, device, precision, adapter, data, task } => {
-            Box::new(evaluate::Evaluate::new((model, (device, precision)), adapter, data, task))
+        Ask::Evaluate { model, device, numbers, adapter, data, task } => {
+            Box::new(evaluate::Evaluate::new((model, (device, numbers)), adapter, data, task))
         }
         Ask::GenerateRows(request) => Box::new(predict::Predict::new(*request)),
         Ask::ScorePredictions { predictions, metrics } => Box::new(predict::ScoreAgain::new(predictions, metrics)),

@@ -177,7 +177,8 @@ impl Job for Neighbors {
         match std::mem::replace(&mut self.stage, Stage::Start) {
             Stage::Start => {
                 let mut heard = out.loading();
-                let model = session.model(&self.request.model, (self.request.device, Precision::F32), &mut heard)?;
+                let model =
+                    session.model(&self.request.model, (self.request.device, Precision::F32.into()), &mut heard)?;
                 let adapter = model.adapter(&self.request.adapter)?;
                 if let Some(prompt) = adapter.prompt().filter(|_| adapter.sites().is_empty()) {
                     let lists = of_prompt(&self.request, &model, prompt, session)?;

@@ -72,7 +72,7 @@ impl Predict {
         let RowsRequest { data, metrics, generation, by, limit, .. } = &self.request;
         check_metrics(metrics)?;
         generation.check()?;
-        let place = (self.request.device, self.request.precision);
+        let place = (self.request.device, self.request.numbers);
         let model = session.model(&self.request.model, place, &mut out.loading())?;
         model.check_writes()?;
         out.send(Report::Phase(Phase::PreparingData));

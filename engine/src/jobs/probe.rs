@@ -38,7 +38,7 @@ impl Probe {
 impl Job for Probe {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let mut heard = out.loading();
-        let model = session.model(&self.base.0, (self.base.1, Precision::F32), &mut heard)?;
+        let model = session.model(&self.base.0, (self.base.1, Precision::F32.into()), &mut heard)?;
         let sent = OpenedAdapter::read(&self.adapter, Some(&model.model.sites()))?;
         let sent = OpenedAdapter { adapter: sent.adapter.placed(&model.model)?, ..sent };
         let probe = probe(&model, &sent)?;

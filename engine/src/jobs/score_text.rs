@@ -32,7 +32,7 @@ impl ScoreText {
 impl Job for ScoreText {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let Some(running) = &mut self.running else {
-            let place = (self.request.device, self.request.precision);
+            let place = (self.request.device, self.request.numbers);
             let model = session.model(&self.request.model, place, &mut out.loading())?;
             model.check_writes()?;
             self.running = Some(Running { model, columns: Columns::default(), scores: Vec::new() });

@@ -25,8 +25,8 @@ impl TimeServing {
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<(Rc<LoadedModel>, ServingTimer)> {
-        let GenerateRequest { model, device, precision, streams, .. } = &self.request;
-        let model = session.model(model, (*device, *precision), &mut out.loading())?;
+        let GenerateRequest { model, device, numbers, streams, .. } = &self.request;
+        let model = session.model(model, (*device, *numbers), &mut out.loading())?;
         model.check_writes()?;
         let mut columns = Columns::default();
         let mut alone = Vec::new();

@@ -47,7 +47,7 @@ impl Job for Share {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let folder = adapter_folder(self.adapter.clone());
         let mut heard = out.loading();
-        let model = session.model(&self.base.0, (self.base.1, Precision::F32), &mut heard)?;
+        let model = session.model(&self.base.0, (self.base.1, Precision::F32.into()), &mut heard)?;
         let adapter = model.adapter(&folder)?;
         let base = BaseModel::of(&model.summary, &model.hash);
         let mut about = Manifest { card: self.card.clone(), ..Manifest::new(&adapter, base) };

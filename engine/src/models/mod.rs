@@ -32,7 +32,7 @@ pub use self::forward::{
 pub use self::heads::{ClassHead, HeadKind, MaskHead, PretrainedHead};
 pub(crate) use self::load::catalog::{is_class_head, is_shared_table};
 pub use self::load::{
-    BaseModel, GenerationConfig, GraphCut, LayerPosition, LinearName, ModelFolder, ModelSummary, Role, Rows,
+    BaseModel, GenerationConfig, GraphCut, LayerPosition, LinearName, ModelFolder, ModelSummary, Packing, Role, Rows,
     WeightCache, WeightName, WeightOverrides, Weights,
 };
 pub(crate) use self::load::{Leaf, leaf, tied_head, with_gradient};

@@ -17,6 +17,7 @@ pub struct FrozenMatrix {
 
 /// The numbers of a matrix as they are kept.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most matrices are dense, and a box would be one more step to each")]
 enum Storage {
     /// Every number, in f32 or in 16 bits either way, whatever it is multiplied in.
     Dense(Tensor<2>),
@@ -99,7 +100,7 @@ impl FrozenMatrix {
             Storage::Packed { rows, is_transposed: true } => (rows, Side::Transposed),
             Storage::Packed { rows, is_transposed: false } => (rows, Side::Plain),
         };
-        let product = rows.product(&x, side, self.precision);
+        let product = rows.product(x, side, self.precision);
         match bias {
             Some(bias) => product + bias.clone().reshape([1, 1, -1]),
             None => product,

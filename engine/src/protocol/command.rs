@@ -11,7 +11,7 @@ use super::{
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
-use crate::nn::Precision;
+use crate::nn::MatrixNumbers;
 use crate::training::{InitComparisonPlan, RateRange};
 
 /// Something asked of the engine, under the name its sender chose for the job.
@@ -121,8 +121,8 @@ pub enum Ask {
         model: PathBuf,
         /// Where it is computed.
         device: DeviceChoice,
-        /// Precision of the computation.
-        precision: Precision,
+        /// In what the model's matrices are kept and multiplied.
+        numbers: MatrixNumbers,
         /// Adapter folder; `None` is the base model.
         adapter: Option<PathBuf>,
         /// All rows of `data.train` are scored.

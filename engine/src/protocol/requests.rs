@@ -10,7 +10,7 @@ use crate::analysis::{Metric, Question, Side, Space};
 use crate::config::{BeginToken, DataConfig, Task};
 use crate::device::DeviceChoice;
 use crate::generation::Sampling;
-use crate::nn::Precision;
+use crate::nn::MatrixNumbers;
 
 /// Several continuations in one batch: one model, a column for each adapter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,8 +19,8 @@ pub struct GenerateRequest {
     pub model: PathBuf,
     /// Where it is computed.
     pub device: DeviceChoice,
-    /// Precision of the computation.
-    pub precision: Precision,
+    /// In what the model's matrices are kept and multiplied.
+    pub numbers: MatrixNumbers,
     /// The streams, in order; `stream` of [`Report::Token`](crate::protocol::Report::Token) counts them from 0.
     pub streams: Vec<Stream>,
     /// Shared by all that have none of their own.
@@ -81,8 +81,8 @@ pub struct ScoreRequest {
     pub model: PathBuf,
     /// Where it is computed.
     pub device: DeviceChoice,
-    /// Precision of the computation.
-    pub precision: Precision,
+    /// In what the model's matrices are kept and multiplied.
+    pub numbers: MatrixNumbers,
     /// The texts, each with what stands before it; decoding does not matter.
     pub texts: Vec<(Stream, Continuation)>,
     /// The most probable tokens that are told at each place.
@@ -111,8 +111,8 @@ pub struct RowSetRequest {
     pub model: PathBuf,
     /// Where it is computed.
     pub device: DeviceChoice,
-    /// Precision of the computation.
-    pub precision: Precision,
+    /// In what the model's matrices are kept and multiplied.
+    pub numbers: MatrixNumbers,
     /// The columns; their prompts are those of the rows.
     pub columns: Vec<Stream>,
     /// All rows of `data.train` are written from; rows of one source are one row with several references.
@@ -157,8 +157,8 @@ pub struct RowsRequest {
     pub model: PathBuf,
     /// Where it is computed.
     pub device: DeviceChoice,
-    /// Precision of the computation.
-    pub precision: Precision,
+    /// In what the model's matrices are kept and multiplied.
+    pub numbers: MatrixNumbers,
     /// Adapter folder; `None` is the base model.
     pub adapter: Option<PathBuf>,
     /// All rows of `data.train` are written from; rows of one source are one row with several references.
@@ -186,8 +186,8 @@ pub struct EnsembleRequest {
     pub model: PathBuf,
     /// Where it is computed.
     pub device: DeviceChoice,
-    /// In which numbers.
-    pub precision: Precision,
+    /// In what the model's matrices are kept and multiplied.
+    pub numbers: MatrixNumbers,
     /// Adapter folders, at least two.
     pub adapters: Vec<PathBuf>,
     /// All rows of `data.train` are answered.

@@ -29,11 +29,11 @@ fn a_command_is_a_flat_object_and_comes_back() {
     let (back, line) = sent(&train);
     assert_eq!(back, train);
     assert_eq!((&line["job"], &line["ask"], &line["resume"]), (&json!(3), &json!("train"), &json!(true)));
-    let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
+    let (device, numbers) = (DeviceChoice::Cpu, Precision::F32.into());
     let evaluate = Ask::Evaluate {
         model: "m".into(),
         device,
-        precision,
+        numbers,
         adapter: None,
         data: DataConfig::new("rows.jsonl"),
         task: None,

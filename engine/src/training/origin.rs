@@ -1,17 +1,14 @@
 //! The origin of a run beside its weights: a continuation on other rows, another split or another tokenizer is neither
 //! the run it began as nor the one it would be.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::config::RunConfig;
 use crate::data::{Dataset, Example, Examples};
 use crate::error::Result;
-use crate::files::{self, Kind};
 use crate::loaded_model::LoadedModel;
+use crate::models::load::model_options;
 use crate::weights::hex;
 use crate::{Sentence, sentence};
 
@@ -119,8 +116,7 @@ impl Origin {
     /// # Errors
     /// The model's `config.json` cannot be read any more, or the tokenizer cannot be written down.
     pub(super) fn of(config: &RunConfig, model: &LoadedModel, data: &Dataset) -> Result<Self> {
-        let path = config.model.join("config.json");
-        let mut said: BTreeMap<String, Value> = files::read_json(&path, Kind::Settings, sentence!("config.json"))?;
+        let mut said = model_options(&config.model)?;
         said.retain(|key, _| !OF_NO_EFFECT.contains(&key.as_str()));
         let said = serde_json::to_vec(&said).unwrap_or_default();
         Ok(Self {

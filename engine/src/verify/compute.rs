@@ -12,9 +12,9 @@ use crate::config::{AdamConfig, OptimizerConfig, Schedule, Task, TrainingConfig}
 use crate::data::{IGNORE_INDEX, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
-use crate::files::{self, Kind};
+use crate::models::load::model_options;
 use crate::models::{BaseModel, Conditioning, Model, ModelFolder, Site};
-use crate::nn::{Precision, floats, head_logits};
+use crate::nn::{MatrixNumbers, floats, head_logits};
 use crate::sentence;
 use crate::tokens::SOFT;
 use crate::training::loss::{self, summed_nll};
@@ -38,11 +38,11 @@ pub(super) struct Setup<'a> {
     is_plain: bool,
 }
 
-pub(super) fn compute(case: &Case, (choice, precision): (DeviceChoice, Precision)) -> Result<Arrays> {
+pub(super) fn compute(case: &Case, (choice, numbers): (DeviceChoice, MatrixNumbers)) -> Result<Arrays> {
     let folder = ModelFolder::open(&case.folder.join("model"))?;
     let (info, device) = device::open(choice, folder.largest_tensor_bytes(), None)?;
-    device::check_precision(&info, &device, precision, None)?;
-    let model = BaseModel::load(Arc::new(folder), (&device, precision), &mut |_| Ok(()))?;
+    device::check_precision(&info, &device, numbers.precision, None)?;
+    let model = BaseModel::load(Arc::new(folder), (&device, numbers), &mut |_| Ok(()))?;
     let adapter = adapter(case, &model)?;
     let spec = spec_of(case, &model, adapter.as_ref())?;
     let n_soft = adapter.as_ref().map_or(0, AdapterState::n_soft);
@@ -224,9 +224,8 @@ impl Setup<'_> {
 
     /// Token that stands in a target where there is no label, and behind a text that ended.
     pub(super) fn padding(&self) -> Result<i32> {
-        let path = self.case.folder.join("model/config.json");
-        let text = files::read_to_string(&path, Kind::Settings)?;
-        let config: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let path = self.case.folder.join("model");
+        let config = model_options(&path)?;
         let padding = config.get("pad_token_id").and_then(serde_json::Value::as_i64);
         padding.and_then(|token| i32::try_from(token).ok()).ok_or_else(|| EngineError::Malformed {
             what: sentence!("config.json"),

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use crate::device::DeviceChoice;
 use crate::error::Result;
-use crate::nn::Precision;
+use crate::nn::MatrixNumbers;
 
 pub use self::report::{Group, Report};
 
@@ -23,9 +23,13 @@ pub use self::report::{Group, Report};
 /// # Errors
 /// The case is damaged, or its model or its adapter is not supported, or the
 /// device does not compute in the precision.
-pub fn run(folder: &Path, out: Option<&Path>, place: (DeviceChoice, Precision)) -> Result<Report> {
+pub fn run(
+    folder: &Path,
+    out: Option<&Path>,
+    (device, numbers): (DeviceChoice, impl Into<MatrixNumbers>),
+) -> Result<Report> {
     let case = case::Case::read(folder)?;
-    let computed = compute::compute(&case, place)?;
+    let computed = compute::compute(&case, (device, numbers.into()))?;
     if let Some(path) = out {
         case::write_tensors(path, &computed)?;
     }

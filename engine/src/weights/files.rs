@@ -13,13 +13,14 @@ use rayon::prelude::*;
 use safetensors::Dtype;
 use sha2::{Digest, Sha256};
 
-use super::numbers::{SHARE, gathered, is_finite, is_float, numbers_of, to_f32};
+use super::entry::{Entry, Form};
+use super::numbers::{SHARE, is_finite, numbers_of};
 use super::pickle::PickleError;
 use super::{safetensors as safe, torch};
 use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::file_kind::{FileKind, refuse_other};
 use crate::files::{self, Kind};
-use crate::nn::{BlockType, PackedWeight, Precision};
+use crate::nn::{PackedWeight, Precision};
 use crate::{Sentence, sentence};
 
 /// The forms in which weights are kept, the preferred one first: in one file, or in shards that an index names.
@@ -41,46 +42,6 @@ const MAX_SHARDS: usize = 2000;
 pub struct WeightFiles {
     files: Vec<(PathBuf, Mmap)>,
     entries: BTreeMap<String, Entry>,
-}
-
-/// Where a tensor lies, checked to be inside of its file.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Index of the file.
-    pub(super) file: usize,
-    pub(super) form: Form,
-    pub(super) shape: Vec<usize>,
-    /// From its first number to its last.
-    pub(super) bytes: Range<usize>,
-    /// In numbers, for a view whose numbers do not lie as they are read. Of blocks only the columns of a matrix may lie so.
-    pub(super) strides: Option<Vec<usize>>,
-}
-
-/// How the numbers of a tensor are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// One by one.
-    Plain(Dtype),
-    /// In blocks of a row, or of a column where the matrix lies on its side.
-    Blocks(BlockType),
-}
-
-impl Form {
-    /// Such as `F16`, or `Q4_0`.
-    pub(super) fn name(self) -> String {
-        match self {
-            Self::Plain(dtype) => format!("{dtype:?}"),
-            Self::Blocks(block) => block.name().to_owned(),
-        }
-    }
-
-    /// Whether it becomes weights; others are buffers, such as masks and positions.
-    fn is_float(self) -> bool {
-        match self {
-            Self::Plain(dtype) => is_float(dtype),
-            Self::Blocks(_) => true,
-        }
-    }
 }
 
 /// A matrix that the files keep in blocks.
@@ -116,6 +77,16 @@ impl WeightFiles {
         }
         let what = sentence!("model.safetensors, nor pytorch_model.bin");
         Err(EngineError::ModelFileMissing { what, path: folder.to_owned() })
+    }
+
+    /// Files whose tensors were found already.
+    pub(super) fn of(files: Vec<(PathBuf, Mmap)>, entries: BTreeMap<String, Entry>) -> Self {
+        Self { files, entries }
+    }
+
+    /// Whether a folder has weight files that [`WeightFiles::open`] would open.
+    pub fn are_in(folder: &Path) -> bool {
+        FORMATS.iter().any(|(single, index, _)| [single, index].iter().any(|name| folder.join(name).is_file()))
     }
 
     /// Opens one file of any name, of either format by how it begins.
@@ -177,12 +148,16 @@ impl WeightFiles {
     /// Every tensor as it is stored, out of its blocks where it has some: name, format, shape, and the bytes in the order
     /// in which they are read.
     pub(crate) fn stored(&self) -> impl Iterator<Item = (&str, Dtype, &[usize], Cow<'_, [u8]>)> {
-        self.entries.iter().map(|(name, entry)| match entry.form {
-            Form::Plain(dtype) => (name.as_str(), dtype, entry.shape.as_slice(), self.bytes(entry)),
-            Form::Blocks(_) => {
-                let bytes = self.in_order(entry).into_iter().flat_map(f32::to_le_bytes).collect();
-                (name.as_str(), Dtype::F32, entry.shape.as_slice(), Cow::Owned(bytes))
-            }
+        self.entries.iter().map(|(name, entry)| {
+            let (dtype, bytes) = match entry.form {
+                Form::Plain(dtype) if !entry.less_one => (dtype, self.bytes(entry)),
+                _ => {
+                    // Fractions, alone or in blocks, are always numbers.
+                    let values = entry.numbers_of(name, &self.files[entry.file].1).unwrap_or_default();
+                    (Dtype::F32, Cow::Owned(values.into_iter().flat_map(f32::to_le_bytes).collect()))
+                }
+            };
+            (name.as_str(), dtype, entry.shape.as_slice(), bytes)
         })
     }
 
@@ -191,6 +166,12 @@ impl WeightFiles {
         let weights = self.entries.values().filter(|entry| entry.form.is_float());
         let largest = weights.max_by_key(|entry| entry.bytes.len());
         largest.map_or_else(String::new, |entry| entry.form.name())
+    }
+
+    /// Bytes of a tensor that is in blocks; `None` for others.
+    pub(crate) fn block_bytes(&self, name: &str) -> Option<u64> {
+        let entry = self.entries.get(name)?;
+        matches!(entry.form, Form::Blocks(_)).then_some(entry.bytes.len() as u64)
     }
 
     /// Bytes of all files.
@@ -224,37 +205,20 @@ impl WeightFiles {
     pub(crate) fn blocks(&self, name: &str, shape: [usize; 2]) -> Result<Option<BlockMatrix>> {
         let entry = self.entry(name, &shape)?;
         let Form::Blocks(block) = entry.form else { return Ok(None) };
-        let bytes = &self.files[entry.file].1[entry.bytes.clone()];
-        if !block.is_finite(bytes) {
+        let bytes = self.bytes(entry);
+        if !block.is_finite(&bytes) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
         }
         let is_transposed = entry.strides.is_some();
         let [rows, columns] = shape;
-        let lines = PackedWeight::new(block, if is_transposed { rows } else { columns }, bytes.to_vec());
+        let lines = PackedWeight::new(block, if is_transposed { rows } else { columns }, bytes.into_owned());
         release(&self.files[entry.file].1, &entry.bytes);
         Ok(lines.map(|lines| BlockMatrix { lines, is_transposed }))
     }
 
-    /// The numbers of a tensor in blocks, in the order in which they are read.
-    fn in_order(&self, entry: &Entry) -> Vec<f32> {
-        let mut values = vec![0.0; entry.shape.iter().product()];
-        if let Form::Blocks(block) = entry.form {
-            block.unpack(&self.files[entry.file].1[entry.bytes.clone()], &mut values);
-        }
-        match (&entry.strides, entry.shape.as_slice()) {
-            (Some(_), &[rows, columns]) => {
-                (0..rows * columns).map(|at| values[at % columns * rows + at / columns]).collect()
-            }
-            _ => values,
-        }
-    }
-
     /// The numbers of a tensor, all of them finite.
     fn numbers(&self, name: &str, entry: &Entry) -> Result<Vec<f32>> {
-        let values = match entry.form {
-            Form::Plain(dtype) => to_f32(name, dtype, &self.bytes(entry))?,
-            Form::Blocks(_) => self.in_order(entry),
-        };
+        let values = entry.numbers_of(name, &self.files[entry.file].1)?;
         if !values.par_iter().with_min_len(SHARE).all(|x| x.is_finite()) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
         }
@@ -318,13 +282,9 @@ impl WeightFiles {
         hex(&hash.finalize())
     }
 
-    /// The numbers of a tensor in the order in which they are read.
+    /// The numbers of a tensor as they are written, in the order in which they are read.
     fn bytes(&self, entry: &Entry) -> Cow<'_, [u8]> {
-        let bytes = &self.files[entry.file].1[entry.bytes.clone()];
-        match entry.form {
-            Form::Plain(dtype) => gathered(bytes, dtype.bitsize() / 8, &entry.shape, entry.strides.as_deref()),
-            Form::Blocks(_) => Cow::Borrowed(bytes),
-        }
+        entry.bytes_of(&self.files[entry.file].1)
     }
 }
 

@@ -1,5 +1,7 @@
-//! Weights of a Hugging Face folder, safetensors or PyTorch's own files: memory-mapped, tensor by tensor onto the device.
+//! Weights of a Hugging Face folder, safetensors or PyTorch's own files, or of a file in GGUF: memory-mapped, tensor by
+//! tensor onto the device.
 
+mod entry;
 mod files;
 pub mod gguf;
 mod npy;

@@ -6,7 +6,8 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::files::{Entry, Form, empty, map_file};
+use super::entry::{Entry, Form};
+use super::files::{empty, map_file};
 use super::numbers::{is_float, to_f32};
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
@@ -22,7 +23,7 @@ pub(super) fn entries(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Entr
     let entry = |(name, view): (String, TensorView<'_>)| {
         let start = view.data().as_ptr() as usize - base;
         let bytes = start..start + view.data().len();
-        (name, Entry { file: 0, form: Form::Plain(view.dtype()), shape: view.shape().to_vec(), bytes, strides: None })
+        (name, Entry::new(Form::Plain(view.dtype()), view.shape().to_vec(), bytes))
     };
     Ok(parse(bytes, path)?.tensors().into_iter().map(entry).collect())
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rawzip::{CompressionMethod, ZipArchive};
 
-use super::files::{Entry, Form};
+use super::entry::{Entry, Form};
 use super::pickle::{Description, PickleError, Storage, TensorAt, damaged, describe};
 use crate::{Sentence, sentence};
 
@@ -178,7 +178,7 @@ fn view(tensor: &TensorAt<'_>, storage: Range<usize>) -> Result<Entry> {
     }
     let bytes = storage.start + offset * width..storage.start + end * width;
     let strides = (n > 0 && !is_contiguous(shape, strides)).then(|| strides.clone());
-    Ok(Entry { file: 0, form: Form::Plain(*dtype), shape: shape.clone(), bytes, strides })
+    Ok(Entry { strides, ..Entry::new(Form::Plain(*dtype), shape.clone(), bytes) })
 }
 
 /// Whether the numbers lie as they are read, the last axis the closest together.

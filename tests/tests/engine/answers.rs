@@ -53,7 +53,7 @@ fn a_prefix_of_peft_answers_as_it_does_there() {
     talk.send(Ask::Evaluate {
         model: folder().join("model"),
         device: DeviceChoice::Cpu,
-        precision: Precision::F32,
+        numbers: Precision::F32.into(),
         adapter: Some(folder().join("adapter")),
         data: data(),
         task: None,

@@ -28,7 +28,7 @@ fn request(home: &Path, n_beams: usize) -> RowsRequest {
     RowsRequest {
         model: tiny_model(),
         device: DeviceChoice::Cpu,
-        precision: Precision::F32,
+        numbers: Precision::F32.into(),
         adapter: None,
         data,
         task: None,

@@ -90,7 +90,14 @@ fn every_logit_of_a_checkpoints_own_head_is_transformers() {
 fn evaluated(talk: &Talk, folder: &Path, data: DataConfig) -> Result<(f64, f64), String> {
     let model = folder.to_owned();
     let task = None;
-    talk.send(Ask::Evaluate { model, device: DeviceChoice::Cpu, precision: Precision::F32, adapter: None, data, task });
+    talk.send(Ask::Evaluate {
+        model,
+        device: DeviceChoice::Cpu,
+        numbers: Precision::F32.into(),
+        adapter: None,
+        data,
+        task,
+    });
     let mut events = talk.until_end();
     match (events.pop(), events.pop()) {
         (Some(Report::Failed(failure)), _) => Err(failure.what.to_string()),

@@ -63,7 +63,7 @@ fn score(model: &Path, adapter: Option<&Path>, data: &DataConfig) -> Result<(f64
     let command = Ask::Evaluate {
         model: model.to_owned(),
         device: DeviceChoice::Cpu,
-        precision: Precision::F32,
+        numbers: Precision::F32.into(),
         adapter: adapter.map(Path::to_owned),
         data: data.clone(),
         task: None,

@@ -12,6 +12,7 @@ mod evaluate;
 mod experiment;
 mod foreign;
 mod geometry;
+mod gguf_tokenizers;
 mod hashes;
 mod heads;
 mod hub;

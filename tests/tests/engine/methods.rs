@@ -68,7 +68,7 @@ fn loss(talk: &Talk, model: &Path, adapter: Option<&Path>, data: &DataConfig) ->
     let command = Ask::Evaluate {
         model,
         device: DeviceChoice::Cpu,
-        precision: Precision::F32,
+        numbers: Precision::F32.into(),
         adapter,
         data: data.clone(),
         task: None,

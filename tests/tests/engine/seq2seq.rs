@@ -178,7 +178,7 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
         let events = talk.run(Ask::Evaluate {
             model,
             device: DeviceChoice::Cpu,
-            precision: Precision::F32,
+            numbers: Precision::F32.into(),
             adapter,
             data,
             task: None,

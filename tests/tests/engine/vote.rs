@@ -32,7 +32,7 @@ fn learned(talk: &Talk, home: &Path, config: &RunConfig, name: &str, train: Path
 
 fn asked(model: PathBuf, adapters: Vec<PathBuf>, train: PathBuf) -> Ask {
     let (device, data) = (DeviceChoice::Cpu, DataConfig::new(train));
-    let request = EnsembleRequest { model, device, precision: Precision::F32, adapters, data, max_new_tokens: 4 };
+    let request = EnsembleRequest { model, device, numbers: Precision::F32.into(), adapters, data, max_new_tokens: 4 };
     Ask::Ensemble(Box::new(request))
 }
 

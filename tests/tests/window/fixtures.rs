@@ -86,6 +86,7 @@ pub(crate) fn model_summary() -> ModelSummary {
         dtype: "F16".into(),
         file_bytes: 28_000_000,
         largest_tensor_bytes: 12_582_912,
+        packing: engine::models::Packing::default(),
         tasks: vec![Task::Causal, Task::SequenceClassification],
         own_head: None,
         embedding_width: 384,

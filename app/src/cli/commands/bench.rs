@@ -12,7 +12,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use engine::adapters::no_adapter;
 use engine::bench::{Extent, MEASURES, Measure};
 use engine::files::{self, Kind};
-use engine::nn::Precision;
+use engine::nn::{MatrixNumbers, Precision};
 use engine::sentence;
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ impl BenchArgs {
 pub(in crate::cli) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
     let started = Instant::now();
     global.refuse_set()?;
-    let place = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
+    let place = (global.device.unwrap_or_default(), global.numbers());
     if let Some(asked) = &args.adapter {
         return serving(args, asked, global);
     }
@@ -117,7 +117,7 @@ fn serving(args: &BenchArgs, asked: &Path, global: &Global) -> Result<(), CliErr
         Some(model) => found_model(model)?,
         None => own_model(asked, &adapter)?,
     };
-    let place = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
+    let place = (global.device.unwrap_or_default(), global.numbers());
     let figures = engine::bench::measure_serving((&model, &adapter), args.steps, place)?;
     figures.iter().for_each(|figure| out::result(json::plain(figure)));
     for bench in ["first_token", "decode_token"] {
@@ -151,7 +151,8 @@ fn ours(what: Measure, model: &Path, extent: Extent, global: &Global) -> Result<
     command.args(["bench", "--here", "--what", what.name, "--steps", &steps.to_string(), "--model"]).arg(model);
     command.args(["--tokens", &seq.to_string()]).args(gradient_checkpointing.then_some("--gradient-checkpointing"));
     command.args(["--device", &global.device.unwrap_or_default().to_string()]);
-    command.args(["--precision", global.precision.unwrap_or_default().name()]);
+    let MatrixNumbers { precision, quantization } = global.numbers();
+    command.args(["--precision", precision.name(), "--quantization", quantization.name()]);
     figures_of(command, &program)
 }
 

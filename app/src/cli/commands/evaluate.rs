@@ -64,11 +64,12 @@ pub(in crate::cli) fn run(args: EvaluateArgs, global: &Global) -> Result<(), Cli
     }
     let (data, task) = asked_rows(&target, args.rows, global)?;
     let session = Session::start(&workspace, None)?;
+    let numbers = target.numbers(global);
     for column in target.columns {
         let ask = Ask::Evaluate {
             model: target.model.clone(),
             device: global.device.unwrap_or_default(),
-            precision: global.precision.unwrap_or_default(),
+            numbers,
             adapter: column.adapter,
             data: data.clone(),
             task,

@@ -78,11 +78,12 @@ pub(super) fn run(
     let session = Session::start(workspace, None)?;
     // Of the base beside a run its folder keeps the evaluation, too.
     let beside = target.columns.iter().find_map(|column| column.run.clone());
+    let numbers = target.numbers(global);
     for Column { name, adapter, run, .. } in target.columns {
         let request = RowsRequest {
             model: target.model.clone(),
             device: global.device.unwrap_or_default(),
-            precision: global.precision.unwrap_or_default(),
+            numbers,
             adapter,
             data: config.data.clone(),
             task: config.task,

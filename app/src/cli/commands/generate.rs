@@ -222,16 +222,16 @@ pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), Cli
     prompts.extend(sources(args.source, args.column, &target)?);
     prompts.extend(rows(&args.row, &target, &session)?.into_iter().map(Prompt::Text));
     let (titles, streams) = streams(&args.asked, &prompts, (&target, &sampling));
-    let (device, precision) = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
+    let (device, numbers) = (global.device.unwrap_or_default(), target.numbers(global));
     if let Some(text) = args.asked.target {
         let texts = streams.into_iter().map(|stream| (stream, Continuation::Text { text: text.clone(), end: false }));
         let top = args.probabilities.unwrap_or(0);
-        let request = ScoreRequest { model: target.model, device, precision, texts: texts.collect(), top };
+        let request = ScoreRequest { model: target.model, device, numbers, texts: texts.collect(), top };
         return probabilities::score(&session, request, &titles, global);
     }
     let has_beams = sampling.beams.n_beams > 1;
     let top = args.probabilities.filter(|_| !has_beams).map_or(0, |top| top.max(1));
-    let request = GenerateRequest { model: target.model, device, precision, streams, sampling, top };
+    let request = GenerateRequest { model: target.model, device, numbers, streams, sampling, top };
     // The best of several beams can become another: there is nothing to print before the end.
     let alone = titles.len() == 1;
     let flowing = alone && !has_beams && args.probabilities.is_none();
@@ -255,7 +255,7 @@ pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), Cli
             let texts = request.streams.into_iter().zip(written);
             let texts = texts.map(|(stream, text)| (stream, Continuation::Tokens(text.tokens.clone()))).collect();
             let top = args.probabilities.unwrap_or(0);
-            let request = ScoreRequest { model: request.model, device, precision, texts, top };
+            let request = ScoreRequest { model: request.model, device, numbers, texts, top };
             probabilities::score(&session, request, &titles, global)?;
         }
         _ if global.json => {}

@@ -72,6 +72,9 @@ fn changed(stored: &RunConfig, global: &Global) -> Result<RunConfig, CliError> {
     if let Some(precision) = global.precision {
         settings::put(&mut tree, "precision", precision.name().into());
     }
+    if let Some(quantization) = global.quantization {
+        settings::put(&mut tree, "quantization", quantization.name().into());
+    }
     let method = settings::method_of(&global.set).unwrap_or_else(|| stored.method.name().to_owned());
     let mut names = Names::of_method(&method);
     settings::assign(&mut tree, &global.set, &mut names)?;

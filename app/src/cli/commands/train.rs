@@ -63,10 +63,10 @@ pub(in crate::cli) fn run(args: TrainArgs, global: &Global) -> Result<(), CliErr
 
 /// A path that leads nowhere is a slip of the hand, and not a run that failed.
 fn require_files(config: &RunConfig) -> Result<(), CliError> {
-    if !config.model.is_dir() {
+    if !config.model.exists() {
         return Err(CliError::failed(
-            format!("there is no model folder {}", config.model.display()),
-            "Name a folder with config.json and weights, or the id of a model that was downloaded",
+            format!("there is no model {}", config.model.display()),
+            "Name a folder with config.json and weights, a file in GGUF, or the id of a model that was downloaded",
         ));
     }
     let data = &config.data;

@@ -41,7 +41,7 @@ pub(in crate::cli) fn run(args: &VerifyArgs, global: &Global) -> Result<(), CliE
     if args.out.is_some() && args.cases.len() > 1 {
         return Err(CliError::usage("--out takes the results of one case", "Verify the cases one by one"));
     }
-    let place = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
+    let place = (global.device.unwrap_or_default(), global.numbers());
     let mut outside = 0;
     let mut compared = 0;
     for case in &args.cases {

@@ -47,9 +47,9 @@ pub(in crate::cli) fn run(args: VoteArgs, global: &Global) -> Result<(), CliErro
     }
     let (data, _) = asked_rows(&target, args.asked, global)?;
     let (names, adapters): (Vec<String>, Vec<PathBuf>) = members.into_iter().unzip();
-    let (device, precision) = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
+    let (device, numbers) = (global.device.unwrap_or_default(), target.numbers(global));
     let max_new_tokens = args.max_new_tokens;
-    let request = EnsembleRequest { model: target.model, device, precision, adapters, data, max_new_tokens };
+    let request = EnsembleRequest { model: target.model, device, numbers, adapters, data, max_new_tokens };
     let session = Session::start(&workspace, None)?;
     session.ask(Ask::Ensemble(Box::new(request)), |report| match &report {
         Report::Ensemble(vote) => {

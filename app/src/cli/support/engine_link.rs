@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use engine::device::DeviceChoice;
-use engine::nn::Precision;
+use engine::nn::MatrixNumbers;
 use engine::protocol::{Command, Event};
 use engine::verify::Report;
 use engine::worker::Engine;
@@ -27,7 +27,7 @@ pub(in crate::cli) fn spawn(
 pub(in crate::cli) fn verify(
     case: &Path,
     out: Option<&Path>,
-    place: (DeviceChoice, Precision),
+    place: (DeviceChoice, MatrixNumbers),
 ) -> Result<Report, CliError> {
     Ok(engine::verify::run(case, out, place)?)
 }

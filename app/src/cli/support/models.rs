@@ -6,7 +6,7 @@ use engine::hub::{ModelId, find_cached, find_cached_rows, shared_cache};
 
 use crate::cli::support::error::CliError;
 
-/// The folder of a model as a command names it: a folder, or the id of a model that is in the shared cache, written
+/// The folder of a model as a command names it: a folder, a file in GGUF, or the id of a model that is in the shared cache, written
 /// `gpt2` where there is no such folder, or `hub:gpt2`.
 pub(in crate::cli) fn model_folder(asked: &Path, base: &Path) -> PathBuf {
     let text = asked.to_string_lossy();
@@ -64,7 +64,7 @@ pub(in crate::cli) fn require_model(folder: &Path, base: &Path) -> Result<(), Cl
     let asked = folder.strip_prefix(base).unwrap_or(folder);
     let Ok(id) = ModelId::parse(&asked.to_string_lossy()) else { return Ok(()) };
     Err(CliError::failed(
-        format!("there is no folder {}, and the model {id} is not in the hub's cache", asked.display()),
+        format!("there is no folder or file {}, and the model {id} is not in the hub's cache", asked.display()),
         format!("Fetch it with: prefix-workbench download {id}"),
     ))
 }

@@ -96,6 +96,7 @@ impl RunArgs {
             ("name", name.map(Into::into)),
             ("device", global.device.map(|device| device.to_string().into())),
             ("precision", global.precision.map(|precision| precision.name().into())),
+            ("quantization", global.quantization.map(|quantization| quantization.name().into())),
         ];
         for (key, value) in flags {
             if let Some(value) = value {

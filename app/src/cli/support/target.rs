@@ -6,6 +6,7 @@ use clap::Args;
 use engine::adapters::no_adapter;
 use engine::config::RunConfig;
 use engine::files::{self, Kind};
+use engine::nn::MatrixNumbers;
 use engine::sentence;
 
 use crate::cli::Global;
@@ -116,6 +117,15 @@ impl TargetArgs {
 }
 
 impl Target {
+    /// In what the matrices are kept and multiplied: in f32 unless it is said, and in the blocks that the run had.
+    pub(in crate::cli) fn numbers(&self, global: &Global) -> MatrixNumbers {
+        let of_run = self.config.as_ref().map(|config| config.quantization);
+        MatrixNumbers {
+            precision: global.precision.unwrap_or_default(),
+            quantization: global.quantization.or(of_run).unwrap_or_default(),
+        }
+    }
+
     /// The one adapter of a command that takes one.
     pub(in crate::cli) fn only(self) -> Result<(PathBuf, Column, Option<RunConfig>), CliError> {
         let Self { model, mut columns, config } = self;

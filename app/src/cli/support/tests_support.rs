@@ -13,6 +13,7 @@ pub(in crate::cli) fn global(set: &[&str]) -> Global {
         workspace: None,
         device: None,
         precision: None,
+        quantization: None,
         json: false,
         set: set.iter().map(|text| (*text).to_owned()).collect(),
     }

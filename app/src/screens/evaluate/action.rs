@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use engine::config::RunConfig;
 use engine::evaluation::FOLDER;
-use engine::nn::Precision;
+use engine::nn::{MatrixNumbers, Precision};
 use engine::protocol::{Ask, Event, Report, RowsRequest};
 
 use super::state::{EvaluateForm, Evaluation};
@@ -67,14 +67,14 @@ impl State {
         let adapter = self.adapter_of(&view.id);
         let keep = Some(row.folder.join(FOLDER));
         let EvaluateForm { data: train, generation, metrics, with_base, by, limit } = form;
-        let RunConfig { data, task, .. } = config.as_ref();
+        let RunConfig { data, task, quantization, .. } = config.as_ref();
         let mut data = data.clone();
         (data.train, data.validation) = (train, None);
         let request = RowsRequest {
             model: row.model_folder.clone(),
             device: self.settings.device,
             // What every device computes in, and nothing is rounded that was not in training.
-            precision: Precision::F32,
+            numbers: MatrixNumbers { precision: Precision::F32, quantization: *quantization },
             adapter: adapter.clone(),
             data,
             task: *task,

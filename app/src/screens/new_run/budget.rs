@@ -3,7 +3,7 @@
 use engine::adapters::plan;
 use engine::config::{MethodConfig, TaskRecord};
 use engine::models::ModelSummary;
-use engine::nn::Precision;
+use engine::nn::MatrixNumbers;
 
 use super::form::RunForm;
 use super::tuning::MethodKind;
@@ -61,18 +61,17 @@ impl Memory {
 /// Logits are made for at most so many tokens at once.
 const LOGIT_ROWS: usize = 512;
 
-/// Bytes of the frozen weights: matrices stored in 16 bits stay so, and those multiplied in 16 bits become so.
-fn weights(model: &ModelSummary, precision: Precision) -> u64 {
-    let is_narrow = precision != Precision::F32 || ["F16", "BF16"].contains(&model.dtype.as_str());
-    let bytes = if is_narrow { 2 } else { 4 };
-    bytes * model.parameters as u64
+/// Bytes of the frozen weights: matrices stored in 16 bits stay so, those multiplied in 16 bits become so, and blocks take
+/// what their bytes are.
+fn weights(model: &ModelSummary, numbers: MatrixNumbers) -> u64 {
+    model.weight_bytes(numbers)
 }
 
 /// Estimates the memory of generating a text that fills the context.
-pub fn generating(parameters: Parameters, model: &ModelSummary, precision: Precision) -> Memory {
+pub fn generating(parameters: Parameters, model: &ModelSummary, numbers: MatrixNumbers) -> Memory {
     let f32_bytes = |numbers: usize| 4 * numbers as u64;
     Memory {
-        weights: weights(model, precision),
+        weights: weights(model, numbers),
         adapter: f32_bytes(parameters.stored),
         activations: f32_bytes(2 * model.n_layers * model.n_kv_heads * model.d_head * model.n_positions),
         logits: f32_bytes(model.vocab_size),
@@ -111,7 +110,7 @@ pub fn training(form: &RunForm, parameters: Parameters, model: &ModelSummary, se
         false => layers * per_layer,
     };
     Memory {
-        weights: weights(model, form.config.precision),
+        weights: weights(model, form.config.numbers()),
         adapter: tensors * f32_bytes(parameters.trained),
         activations: f32_bytes(kept),
         logits: 2 * f32_bytes(tokens.min(LOGIT_ROWS) * model.vocab_size),
@@ -128,6 +127,9 @@ pub fn quantile(lengths: &[u32], share: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use engine::models::Packing;
+    use engine::nn::{Precision, Quantization};
+
     use engine::config::{AdafactorConfig, OptimizerConfig, Task};
     use engine::models::{LinearName, Role, Site, WeightName};
 
@@ -151,6 +153,8 @@ mod tests {
             dtype: "F32".into(),
             file_bytes: 0,
             largest_tensor_bytes: 0,
+            // 85 million in the layers; the table's rows are whole blocks too.
+            packing: Packing { layers: 84_934_656, vocabulary: 38_597_376, ..Packing::default() },
             tasks: Vec::new(),
             own_head: None,
             embedding_width: 768,
@@ -288,7 +292,7 @@ mod tests {
 
     #[test]
     fn generating_takes_the_weights_and_a_cache_as_long_as_the_context() {
-        let need = generating(of(&prefix_of(10)), &gpt2_small(), Precision::F32);
+        let need = generating(of(&prefix_of(10)), &gpt2_small(), Precision::F32.into());
         assert_eq!((need.weights, need.adapter), (497_759_232, 737_280));
         assert_eq!(need.activations, 12 * 2 * 768 * 1024 * 4);
         assert!(need.total() < needs(&RunForm::default()).total());
@@ -297,7 +301,9 @@ mod tests {
     #[test]
     fn weights_of_sixteen_bits_take_half() {
         let half = ModelSummary { dtype: "BF16".into(), ..gpt2_small() };
-        let weights = |model: &ModelSummary, precision| generating(of(&RunForm::default()), model, precision).weights;
+        let weights = |model: &ModelSummary, precision: Precision| {
+            generating(of(&RunForm::default()), model, precision.into()).weights
+        };
         let whole = weights(&gpt2_small(), Precision::F32);
         assert_eq!(2 * weights(&half, Precision::F32), whole, "they are stored so");
         assert_eq!(2 * weights(&gpt2_small(), Precision::F16), whole, "they are multiplied so");
@@ -305,6 +311,13 @@ mod tests {
         form.config.precision = Precision::F16;
         assert_eq!(2 * needs(&form).weights, whole);
         assert_eq!(needs(&form).activations, needs(&RunForm::default()).activations, "the rest is f32");
+        (form.config.quantization, form.config.precision) = (Quantization::Q4_0, Precision::F32);
+        let rest = 124_439_808 - 84_934_656 - 38_597_376;
+        assert_eq!(
+            needs(&form).weights,
+            84_934_656 / 32 * 18 + 38_597_376 / 32 * 34 + 4 * rest,
+            "4 and 8 bits and scales"
+        );
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(super) fn model_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
 pub(super) fn wanted_id(form: &RunForm, state: &State) -> Option<ModelId> {
     let is_missing = state.model_failure(&state.model_folder(&form.text.model)).is_some();
     let id = ModelId::parse(&form.text.model).ok().filter(|id| id.rows().is_none())?;
-    let is_known = state.hub.cached.iter().any(|model| model.id == id);
+    let is_known = state.hub.cached.iter().any(|model| id.may_mean(&model.id));
     (is_missing && !is_known).then_some(id)
 }
 

@@ -2,7 +2,7 @@
 
 use egui::{RichText, Ui};
 use engine::models::ModelSummary;
-use engine::nn::Precision;
+use engine::nn::{MatrixNumbers, Precision};
 
 use super::form::RunForm;
 use super::tuning::MethodKind;
@@ -159,9 +159,10 @@ impl NewRun {
     }
 
     fn memory_ui(&self, ui: &mut Ui, form: &RunForm, counts: budget::Parameters, model: &ModelSummary, state: &State) {
+        let generating = MatrixNumbers { precision: Precision::F32, ..form.config.numbers() };
         let needs = [
             (t!("new_run.training"), budget::training(form, counts, model, self.usual_length(model))),
-            (t!("new_run.generating"), budget::generating(counts, model, Precision::F32)),
+            (t!("new_run.generating"), budget::generating(counts, model, generating)),
         ];
         section_ui(ui, t!("new_run.memory"));
         memory_table_ui(ui, &needs);

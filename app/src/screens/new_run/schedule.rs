@@ -3,7 +3,7 @@
 use egui::{CollapsingHeader, ComboBox, RichText, Ui};
 use engine::config::{CandidateSource, RunConfig, Task, TrainingConfig};
 use engine::device::DeviceChoice;
-use engine::nn::Precision;
+use engine::nn::{Precision, Quantization};
 use engine::recipes::Recipe;
 use engine::training::best_metrics;
 
@@ -42,6 +42,11 @@ pub(super) fn schedule_ui(
             field::field_ui(&mut sides[1], t!("schedule.precision"), &help_of("precision"), error, |ui| {
                 precision_ui(ui, form, state)
             });
+        });
+        field::field_ui(ui, t!("schedule.quantization"), &help_of("quantization"), None, |ui| {
+            let names = [t!("quantization.stored"), "Q8_0", "Q4_0", "NF4"];
+            let choices: Vec<_> = Quantization::ALL.into_iter().zip(names).collect();
+            segmented_ui(ui, &mut form.config.quantization, &choices);
         });
         let (name, hint) = match experiment {
             Some(name) => (t!("vary.name"), name),

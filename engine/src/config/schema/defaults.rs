@@ -84,6 +84,7 @@ pub(super) fn examples() -> Vec<Value> {
     let mut runs = new_runs();
     let said = json!({
         "precision": "f16",
+        "quantization": "q8_0",
         "task": "causal",
         "head": "new",
         "data.name": "n",

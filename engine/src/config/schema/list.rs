@@ -55,6 +55,13 @@ const RUN_AND_DATA: &[Setting] = &[
          everything else is f32",
     )
     .also(&[read("fp16", Reading::IfTrue("f16")), read("bf16", Reading::IfTrue("bf16"))]),
+    choice(
+        "quantization",
+        &["stored", "q8_0", "q4_0", "nf4"],
+        "How the matrices of the base model are kept: as its files have them, in 8 bits, in 4 bits with embeddings and \
+         head in 8, or in bitsandbytes' 4 bits with embeddings and head as stored; what is trained stays f32",
+    )
+    .also(&[read("load_in_8bit", Reading::IfTrue("q8_0")), read("load_in_4bit", Reading::IfTrue("nf4"))]),
     count(
         "seed",
         0,

@@ -74,9 +74,17 @@ impl ChatTemplate {
             }
             None => named_in(settings),
         };
-        let Some(source) = source else { return Ok(None) };
+        Ok(source.map(|source| Self::new(source, settings)))
+    }
+
+    /// The template that settings hold, of several the default.
+    pub(super) fn of(settings: &Settings) -> Option<Self> {
+        named_in(settings).map(|source| Self::new(source, settings))
+    }
+
+    fn new(source: String, settings: &Settings) -> Self {
         let tokens = ROLES.iter().filter_map(|role| Some((format!("{role}_token"), settings.text(role)?))).collect();
-        Ok(Some(Self { source, tokens }))
+        Self { source, tokens }
     }
 
     /// The conversation as the model wants it, and with `add_generation_prompt` the beginning of the model's next turn.

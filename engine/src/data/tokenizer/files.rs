@@ -109,7 +109,7 @@ fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> Res
 }
 
 /// `add_bos_token` and `add_eos_token`: said for one of them, both decide what stands around a text.
-fn heed_switches(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> Result<()> {
+pub(super) fn heed_switches(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> Result<()> {
     let (bos, eos) = (settings.switch("add_bos_token"), settings.switch("add_eos_token"));
     if bos.is_none() && eos.is_none() {
         return Ok(());
@@ -134,7 +134,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     refuse_other(sentence!("a file of the tokenizer"), path, &bytes).map(|()| Some(bytes))
 }
 
-fn malformed(path: &Path, reason: Sentence) -> EngineError {
+pub(super) fn malformed(path: &Path, reason: Sentence) -> EngineError {
     EngineError::Malformed { what: sentence!("the tokenizer"), path: PathBuf::from(path), reason }
 }
 

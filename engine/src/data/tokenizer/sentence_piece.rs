@@ -12,6 +12,7 @@ use tokenizers::normalizers::{Precompiled, Sequence};
 use super::files::from_bytes;
 use super::growth;
 use super::guarded::guarded;
+use super::piece_merges::{MAX_PIECE, piece_merges};
 use super::post_processor::{Part, around};
 use super::sentence_model::{Kind, Role, SentenceModel};
 use super::special::Settings;
@@ -20,8 +21,6 @@ use super::vocab_files::{named, of_another_kind};
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
-/// Longest piece, in bytes; SentencePiece's own limit is 16 characters, and the longest known have 48 spaces.
-const MAX_PIECE: usize = 1024;
 /// The languages of mBART, as the tokens that stand beside a text; those of mBART-50 go on from there.
 const LANGUAGES: [&str; 52] = [
     "ar_AR", "cs_CZ", "de_DE", "en_XX", "es_XX", "et_EE", "fi_FI", "fr_XX", "gu_IN", "hi_IN", "it_IT", "ja_XX",
@@ -50,10 +49,25 @@ pub(super) fn from_model(
     let malformed =
         |reason: Sentence| EngineError::Malformed { what: sentence!("the tokenizer"), path: path.to_owned(), reason };
     let model = SentenceModel::parse(bytes).map_err(malformed)?;
+    from_parsed(&model, path, class, settings)
+}
+
+/// The same of a model that was read, from whatever file.
+///
+/// # Errors
+/// As [`from_model`].
+pub(super) fn from_parsed(
+    model: &SentenceModel<'_>,
+    path: &Path,
+    class: Option<Class>,
+    settings: &Settings,
+) -> Result<tokenizers::Tokenizer> {
+    let malformed =
+        |reason: Sentence| EngineError::Malformed { what: sentence!("the tokenizer"), path: path.to_owned(), reason };
     if let Some(piece) = model.pieces.iter().find(|piece| piece.text.len() > MAX_PIECE) {
         return Err(malformed(sentence!("a piece in it has {n} bytes", n = piece.text.len())));
     }
-    let vocab = vocabulary(&model, class, settings);
+    let vocab = vocabulary(model, class, settings);
     let id = |text: &str| vocab.iter().rposition(|(piece, _)| piece == text);
     let special = |role: &str| named(role, settings, |text| id(text).and_then(|id| u64::try_from(id).ok()));
     let language = || {
@@ -65,10 +79,10 @@ pub(super) fn from_model(
     };
     let mut file = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
-        "model": chosen(&model, class, &vocab)?, "pre_tokenizer": pieces(class, settings),
-        "decoder": decoder(&model, class, settings), "post_processor": affixes(class, special, language, vocab.len())?,
+        "model": chosen(model, class, &vocab)?, "pre_tokenizer": pieces(class, settings),
+        "decoder": decoder(model, class, settings), "post_processor": affixes(class, special, language, vocab.len())?,
     });
-    let mut added: Vec<Value> = controls(&model, class, settings, &vocab);
+    let mut added: Vec<Value> = controls(model, class, settings, &vocab);
     if class == Some(Class::ChatGlm) {
         let behind = |(at, text): (usize, &str)| {
             json!({"id": vocab.len() + at, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
@@ -78,7 +92,7 @@ pub(super) fn from_model(
     }
     file["added_tokens"] = added.into();
     let mut tokenizer = from_bytes(file.to_string().as_bytes(), path)?;
-    if let Some(normalizer) = normalizer(&model, class, settings).map_err(malformed)? {
+    if let Some(normalizer) = normalizer(model, class, settings).map_err(malformed)? {
         guarded(|| tokenizer.with_normalizer(Some(normalizer)).map(|_| ()))?;
     }
     Ok(tokenizer)
@@ -174,10 +188,11 @@ fn chosen(model: &SentenceModel<'_>, class: Option<Class>, vocab: &[(String, f64
             let byte_fallback = class.is_some() || model.byte_fallback;
             let ids: Map<String, Value> =
                 vocab.iter().enumerate().map(|(id, (piece, _))| (piece.clone(), id.into())).collect();
+            let texts: Vec<&str> = vocab.iter().map(|(piece, _)| piece.as_str()).collect();
             Ok(json!({
                 "type": "BPE", "dropout": null, "unk_token": unk, "continuing_subword_prefix": null,
                 "end_of_word_suffix": null, "fuse_unk": true, "byte_fallback": byte_fallback, "vocab": ids,
-                "merges": merges(vocab),
+                "merges": piece_merges(&texts, 0..texts.len()).map_err(EngineError::Tokenizer)?,
             }))
         }
         (Kind::Other(kind), _) => {
@@ -185,22 +200,6 @@ fn chosen(model: &SentenceModel<'_>, class: Option<Class>, vocab: &[(String, f64
         }
         (_, Some(class)) => Err(of_another_kind(class, sentence!("a SentencePiece model of this kind"))),
     }
-}
-
-/// A merge for every way to make a piece of two others: first the pieces of low ids, of one piece first the short
-/// beginnings.
-fn merges(vocab: &[(String, f64)]) -> Vec<(&str, &str)> {
-    let ids: HashMap<&str, usize> = vocab.iter().enumerate().map(|(id, (piece, _))| (piece.as_str(), id)).collect();
-    let mut merges = Vec::new();
-    for (id, (piece, _)) in vocab.iter().enumerate().filter(|(id, (piece, _))| ids[piece.as_str()] == *id) {
-        for (at, _) in piece.char_indices().skip(1) {
-            let (left, right) = piece.split_at(at);
-            if ids.contains_key(left) && ids.contains_key(right) {
-                merges.push((id, left, right));
-            }
-        }
-    }
-    merges.into_iter().map(|(_, left, right)| (left, right)).collect()
 }
 
 /// Tokens that a text is searched for before it is cut. Those that SentencePiece itself adds never come from a text

@@ -50,6 +50,11 @@ impl Settings {
         })
     }
 
+    /// Settings that one file has, in the form of `tokenizer_config.json`.
+    pub(super) fn of(config: Value) -> Self {
+        Self { by_text: [Some(config), None], by_id: [None, None], added: None, defaults: &[] }
+    }
+
     /// The tokenizer's class and the model's type, as the files name them.
     pub(super) fn class_names(&self) -> (Option<&str>, Option<&str>) {
         let [_, model] = &self.by_id;

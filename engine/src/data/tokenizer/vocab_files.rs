@@ -11,7 +11,7 @@ use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
 /// Cuts a text before Qwen2's merges.
-const QWEN2_PIECES: &str =
+pub(super) const QWEN2_PIECES: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Byte-level BPE.
@@ -58,11 +58,16 @@ pub(super) fn word_piece(lines: &str, class: Class, settings: &Settings) -> Resu
     if class != Class::Bert {
         return Err(of_another_kind(class, sentence!("vocab.txt")));
     }
-    let mut vocab = Map::new();
-    let lines = lines.strip_suffix('\n').unwrap_or(lines);
-    for (id, piece) in lines.split('\n').enumerate() {
-        vocab.insert(piece.strip_suffix('\r').unwrap_or(piece).to_owned(), id.into());
-    }
+    let lines = lines.strip_suffix('\n').unwrap_or(lines).split('\n');
+    word_piece_of(lines.map(|piece| piece.strip_suffix('\r').unwrap_or(piece).to_owned()), settings)
+}
+
+/// The same of pieces by id.
+///
+/// # Errors
+/// [`EngineError::Tokenizer`] where a token of BERT's is not among them.
+pub(super) fn word_piece_of(pieces: impl Iterator<Item = String>, settings: &Settings) -> Result<Value> {
+    let vocab: Map<String, Value> = pieces.enumerate().map(|(id, piece)| (piece, id.into())).collect();
     let id = |role: &str| named(role, settings, |text| vocab.get(text).and_then(Value::as_u64));
     let (cls, sep, unk) = (id("cls")?, id("sep")?, id("unk")?);
     let token = |(text, id): &(String, u32), type_id: u32| Part::Token(text.clone(), *id, type_id);

@@ -15,7 +15,7 @@ use crate::evaluation::PredictedRow;
 use crate::generation::{Decoder, DecoderModel};
 use crate::jobs::{Outbox, Progress};
 use crate::loaded_model::LoadedModel;
-use crate::nn::Precision;
+use crate::nn::{MatrixNumbers, Precision, Quantization};
 use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
 use crate::training::batch_sampler::BatchSampler;
@@ -137,7 +137,7 @@ impl Run {
         let t = &config.training;
         let eval_every = t.steps_between_evaluations(total_steps);
         let facts = RunFacts {
-            device: in_words(&model.device_info, config.precision),
+            device: in_words(&model.device_info, config.numbers()),
             architecture: model.summary.architecture.clone(),
             n_layers: model.summary.n_layers,
             model_hash: model.hash.clone(),
@@ -480,8 +480,15 @@ impl Run {
     }
 }
 
-/// A device, and a precision that is not the usual one.
-fn in_words(device: &DeviceInfo, precision: Precision) -> String {
-    let name = format!("{} ({})", device.name, device.api);
-    if precision == Precision::F32 { name } else { format!("{name}, {precision}") }
+/// A device, and the numbers of the matrices where they are not the usual ones.
+fn in_words(device: &DeviceInfo, numbers: MatrixNumbers) -> String {
+    let MatrixNumbers { precision, quantization } = numbers;
+    let mut words = format!("{} ({})", device.name, device.api);
+    if precision != Precision::F32 {
+        words.push_str(&format!(", {precision}"));
+    }
+    if quantization != Quantization::Stored {
+        words.push_str(&format!(", {quantization}"));
+    }
+    words
 }

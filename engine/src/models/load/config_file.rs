@@ -4,7 +4,7 @@
 //! huggingface/transformers: src/transformers/configuration_utils.py (`attribute_map`) and each configuration's class.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::de::value::Error as Stop;
@@ -15,6 +15,8 @@ use serde_json::{Map, Value};
 use crate::error::{EngineError, Result, json_reason};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
+use crate::models::load::{gguf, place};
+use crate::weights::gguf::GgufFile;
 use crate::{Sentence, sentence};
 
 /// Values that transformers takes for absent options, by `model_type`; written by tests/golden/defaults.py.
@@ -43,6 +45,16 @@ const HARMLESS: &str = " _attn_implementation _attn_implementation_internal _com
     temperature tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p unk_token_id \
     use_bfloat16 use_cache use_mrope vocab_size ";
 
+/// Every option of a model's configuration, by name.
+///
+/// # Errors
+/// As [`ConfigFile::of_model`].
+pub(crate) fn model_options(model: &Path) -> Result<BTreeMap<String, Value>> {
+    let file = ConfigFile::of_model(&place::resolved(model))?;
+    let options = file.options().as_object();
+    Ok(options.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
 /// A configuration and which of its options were looked at.
 pub(crate) struct ConfigFile {
     options: Value,
@@ -63,6 +75,17 @@ impl ConfigFile {
             Ok(options @ Value::Object(_)) => Ok(Self { options, ..file }),
             Ok(_) => Err(file.malformed(sentence!("it is no object"))),
             Err(error) => Err(file.malformed(json_reason(&error))),
+        }
+    }
+
+    /// Reads what stands for it of a model: `config.json` in its folder, the metadata of its file in GGUF.
+    ///
+    /// # Errors
+    /// As [`ConfigFile::open`]; or a file in GGUF says less than a model needs.
+    pub(crate) fn of_model(place: &Path) -> Result<Self> {
+        match place.is_file() {
+            true => gguf::translate(&GgufFile::open(place)?).map(|(options, _)| Self::new(options, place)),
+            false => Self::open(&place.join("config.json")),
         }
     }
 

@@ -1,14 +1,15 @@
-//! A model folder in Hugging Face's form: which architecture it holds, its facts, and how it is loaded.
+//! A model folder in Hugging Face's form, or a file in GGUF: which architecture it holds, its facts, and how it is loaded.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
 
+use super::memory::Packing;
 use crate::config::Task;
 use crate::error::Result;
 use crate::models::load::catalog::{is_class_head, is_shared_table, is_weight};
-use crate::models::load::{ConfigFile, place};
+use crate::models::load::{ConfigFile, gguf, place};
 use crate::models::registry::{Architecture, Kind, ModelConfig, class_prefix};
 use crate::models::{
     BaseModel, DropoutRates, Loading, Model, ModelShape, ModelSummary, PretrainedHead, Site, Weights, cannot,
@@ -16,6 +17,7 @@ use crate::models::{
 use crate::nn::Precision;
 use crate::tokens::TargetStart;
 use crate::weights::WeightFiles;
+use crate::weights::gguf::GgufFile;
 use crate::{Sentence, sentence};
 
 /// A model folder whose configuration is understood; weights are mapped, not read.
@@ -34,22 +36,33 @@ pub struct ModelFolder {
 }
 
 impl ModelFolder {
-    /// Reads `config.json` and opens the weight files, of the folder or of the snapshot that a hub's cache keeps in it.
+    /// Reads `config.json` and opens the weight files, of the folder or of the snapshot that a hub's cache keeps in it; or
+    /// opens a file in GGUF, which says both.
     ///
     /// # Errors
     /// A file is missing or damaged, the weights are packed, or the architecture is one we do not compute.
     pub fn open(path: &Path) -> Result<Self> {
         let path = &*place::resolved(path);
+        if path.is_file() {
+            let opened = GgufFile::open(path)?;
+            let (options, views) = gguf::translate(&opened)?;
+            return Self::of(path, &ConfigFile::new(options, path), || WeightFiles::of_gguf(opened, views));
+        }
         let file = path.join("config.json");
         if !file.is_file() {
             return Err(place::not_a_model(path));
         }
-        let file = ConfigFile::open(&file)?;
-        let architecture = Architecture::of(&file)?;
-        let config = (architecture.open)(&file)?;
-        place::refuse_packed(path, file.options())?;
-        let files = WeightFiles::open(path).map_err(|error| place::without_weights(path, error))?;
+        Self::of(path, &ConfigFile::open(&file)?, || {
+            WeightFiles::open(path).map_err(|error| place::without_weights(path, error))
+        })
+    }
+
+    fn of(path: &Path, file: &ConfigFile, weights: impl FnOnce() -> Result<WeightFiles>) -> Result<Self> {
+        let architecture = Architecture::of(file)?;
+        let config = (architecture.open)(file)?;
         let options = file.options();
+        place::refuse_packed(path, options)?;
+        let files = weights()?;
         let tasks = match architecture.kind {
             Kind::Causal => causal_tasks(options, config.is_tied(), &files),
             Kind::Encoder => encoder_tasks(options, &files),
@@ -158,6 +171,7 @@ impl ModelFolder {
             dtype: self.files.dtype(),
             file_bytes: self.files.file_bytes(),
             largest_tensor_bytes: self.largest_tensor_bytes(),
+            packing: Packing::of(self),
             tasks: self.tasks.clone(),
             own_head: self.own_head.clone(),
             embedding_width: self.embedding_width(),

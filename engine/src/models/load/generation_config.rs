@@ -9,7 +9,7 @@ use crate::error::{EngineError, Result, json_reason};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::models::TargetTokens;
-use crate::models::load::place;
+use crate::models::load::{ConfigFile, place};
 use crate::{Sentence, sentence};
 
 /// Settings that decoding takes from the file; the rest is the user's choice.
@@ -59,12 +59,18 @@ impl OneOrMore {
 }
 
 impl GenerationConfig {
-    /// Reads the file of a model folder; what it does not say of the end of a text, `config.json` does.
+    /// Reads the file of a model folder; what it does not say of the end of a text, `config.json` does. A file in GGUF says
+    /// the ends alone.
     ///
     /// # Errors
     /// A file cannot be read or understood.
     pub fn read(folder: &Path) -> Result<Self> {
-        let folder = place::resolved(folder);
+        let folder = &*place::resolved(folder);
+        if folder.is_file() {
+            let file = ConfigFile::of_model(folder)?;
+            let Ends { eos_token_id } = serde_json::from_value(file.options().clone()).unwrap_or_default();
+            return Ok(Self { end_tokens: OneOrMore::all(eos_token_id), ..Self::default() });
+        }
         let model: Ends = read(&folder.join("config.json"), sentence!("config.json"))?.unwrap_or_default();
         let Some(file): Option<File> =
             read(&folder.join("generation_config.json"), sentence!("generation_config.json"))?

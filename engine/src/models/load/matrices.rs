@@ -8,6 +8,7 @@ use crate::nn::{FrozenMatrix, PackedWeight, Place};
 use crate::weights::BlockMatrix;
 
 /// A matrix on its way to a device.
+#[expect(clippy::large_enum_variant, reason = "it lives for a line, and is most often the large one")]
 pub(super) enum Read {
     Dense(Tensor<2>),
     Packed(PackedWeight),

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::error::{EngineError, Result};
-use crate::files::{self, Kind};
-use crate::sentence;
+use crate::files::{self, Kind, gguf};
+use crate::weights::WeightFiles;
+use crate::{Sentence, sentence};
 
 /// Depth of the search for models below a folder: a hub's cache keeps them in `models--name/snapshots/commit`.
 const MAX_DEPTH: usize = 4;
@@ -19,22 +20,44 @@ const MAX_ENTRIES: usize = 2000;
 const MAX_NAMED: usize = 5;
 
 /// The folder with the model's files: of a folder of a hub's cache (`models--org--name`) the snapshot that its main branch
-/// names, or the only one there is; any other folder is itself.
+/// names, or the only one there is; any other folder is itself. Of a model in GGUF it is the file, which is all of it: the
+/// one that was named, or the only one of a folder without other weights.
 pub(crate) fn resolved(folder: &Path) -> Cow<'_, Path> {
+    if let Some(file) = only_gguf(folder) {
+        return Cow::Owned(file);
+    }
     let snapshots = folder.join("snapshots");
     if folder.join("config.json").is_file() || !snapshots.is_dir() {
         return Cow::Borrowed(folder);
     }
+    let is_model = |snapshot: &Path| snapshot.join("config.json").is_file() || only_gguf(snapshot).is_some();
+    let model = |snapshot: PathBuf| Cow::Owned(only_gguf(&snapshot).unwrap_or(snapshot));
     let main = files::read_to_string(&folder.join("refs/main"), Kind::Settings).unwrap_or_default();
     let main = main.trim();
     let is_name = Path::new(main).file_name().is_some_and(|name| name == main);
-    if is_name && snapshots.join(main).join("config.json").is_file() {
-        return Cow::Owned(snapshots.join(main));
+    if is_name && is_model(&snapshots.join(main)) {
+        return model(snapshots.join(main));
     }
-    match below(&snapshots).filter(|snapshot| snapshot.join("config.json").is_file()).collect::<Vec<_>>().as_slice() {
-        [one] => Cow::Owned(one.clone()),
+    match below(&snapshots).filter(|snapshot| is_model(snapshot)).collect::<Vec<_>>().as_slice() {
+        [one] => model(one.clone()),
         _ => Cow::Borrowed(folder),
     }
+}
+
+/// The model in GGUF of a folder that has one and no other weights.
+fn only_gguf(folder: &Path) -> Option<PathBuf> {
+    match ggufs(folder).as_slice() {
+        [only] if !WeightFiles::are_in(folder) => Some(folder.join(only)),
+        _ => None,
+    }
+}
+
+/// Names of the models in GGUF of a folder.
+fn ggufs(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_ENTRIES);
+    let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    gguf::models(&names).into_iter().map(str::to_owned).collect()
 }
 
 /// The error for a folder without `config.json`.
@@ -58,8 +81,9 @@ pub(crate) fn not_a_model(folder: &Path) -> EngineError {
         };
         return EngineError::NotAModel { path, holds };
     }
-    if has_ending(folder, "gguf") {
-        return EngineError::NotAModel { path, holds: sentence!("it has a model in llama.cpp's form (GGUF)") };
+    let files = ggufs(folder);
+    if !files.is_empty() {
+        return EngineError::NotAModel { path, holds: several_ggufs(&files) };
     }
     EngineError::ModelFileMissing { what: sentence!("config.json"), path }
 }
@@ -67,9 +91,7 @@ pub(crate) fn not_a_model(folder: &Path) -> EngineError {
 /// The error for a folder with `config.json` and without weights.
 pub(crate) fn without_weights(folder: &Path, error: EngineError) -> EngineError {
     let holds = match &error {
-        EngineError::ModelFileMissing { .. } if has_ending(folder, "gguf") => {
-            sentence!("its weights are in llama.cpp's form (GGUF), which is not read here")
-        }
+        EngineError::ModelFileMissing { .. } if !ggufs(folder).is_empty() => several_ggufs(&ggufs(folder)),
         EngineError::ModelFileMissing { .. } if folder.join(".git").exists() => {
             sentence!("it is a git clone without weights: run git lfs pull in it")
         }
@@ -79,6 +101,12 @@ pub(crate) fn without_weights(folder: &Path, error: EngineError) -> EngineError 
         _ => return error,
     };
     EngineError::NotAModel { path: folder.to_owned(), holds }
+}
+
+/// A description of a folder with several models in GGUF.
+fn several_ggufs(files: &[String]) -> Sentence {
+    let named = files.iter().take(MAX_NAMED).cloned().collect::<Vec<String>>().join(", ");
+    sentence!("it has {n} models in GGUF, choose the file of one: {named}", n = files.len(), named)
 }
 
 /// Refuses weights that were packed into fewer bits, by the name of the method.
@@ -137,7 +165,7 @@ fn models_below(folder: &Path) -> Vec<PathBuf> {
         }
         for path in inside.into_iter().rev() {
             let place = resolved(&path);
-            if place.join("config.json").is_file() {
+            if place.is_file() || place.join("config.json").is_file() {
                 found.push(path.clone());
             } else if depth + 1 < MAX_DEPTH {
                 waiting.push((path, depth + 1));
@@ -203,6 +231,28 @@ mod tests {
         let missing = || EngineError::ModelFileMissing { what: sentence!("weights"), path: PathBuf::new() };
         let git = without_weights(&folder.path().join("a/b"), missing()).to_string();
         assert!(git.contains("git lfs pull"), "{git}");
+    }
+
+    #[test]
+    fn a_folder_with_one_file_in_gguf_is_that_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        write(folder.path(), "m-Q4_0.gguf", "");
+        write(folder.path(), "mmproj-m.gguf", "");
+        write(folder.path(), "config.json", "{}");
+        assert_eq!(resolved(folder.path()), at("m-Q4_0.gguf"));
+        assert_eq!(resolved(&at("m-Q4_0.gguf")), at("m-Q4_0.gguf"), "a file is itself");
+        write(folder.path(), "m-Q8_0.gguf", "");
+        assert_eq!(resolved(folder.path()), folder.path());
+        let said = not_a_model(folder.path()).to_string();
+        assert!(said.contains("2 models in GGUF") && said.contains("m-Q4_0.gguf, m-Q8_0.gguf"), "{said}");
+        fs::remove_file(at("m-Q8_0.gguf")).unwrap();
+        write(folder.path(), "model.safetensors", "");
+        assert_eq!(resolved(folder.path()), folder.path(), "other weights are there");
+        let cache = tempfile::tempdir().unwrap();
+        write(cache.path(), "models--a--b/snapshots/0123/m.gguf", "");
+        let snapshot = cache.path().join("models--a--b/snapshots/0123/m.gguf");
+        assert_eq!(resolved(&cache.path().join("models--a--b")), snapshot);
     }
 
     #[test]

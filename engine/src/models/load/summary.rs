@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::memory::Packing;
 use crate::Sentence;
 use crate::config::Task;
 use crate::models::{LinearName, PretrainedHead, WeightName};
@@ -42,6 +43,9 @@ pub struct ModelSummary {
     pub file_bytes: u64,
     /// Bytes of the largest tensor as f32.
     pub largest_tensor_bytes: u64,
+    /// Its numbers by how they can be kept.
+    #[serde(default)]
+    pub packing: Packing,
     /// Tasks that can be learned with it; first what it does by itself.
     #[serde(default)]
     pub tasks: Vec<Task>,

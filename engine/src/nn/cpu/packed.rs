@@ -34,10 +34,13 @@ const SHARE: usize = 32 * 1024;
 /// Up to so many bytes of blocks, times rows, the calling thread is done before others are awake.
 const ALONE: usize = 384 * 1024;
 
-/// Parts of a matrix whose rows are summed.
-const PARTS: usize = 8;
+/// Shares of a matrix whose rows are summed.
+const SHARES: usize = 8;
 
-/// A matrix, row by row in whole blocks.
+/// Numbers that a thread unpacks from start to end.
+const EMBEDDED: usize = 32 * 1024;
+
+/// A matrix, or a part of one, row by row in whole blocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PackedRows<'a> {
     block: BlockType,
@@ -77,16 +80,6 @@ impl<'a> PackedRows<'a> {
         Self { rows: range.len(), bytes: &self.bytes[range.start * bytes..range.end * bytes], ..self }
     }
 
-    /// Every number, `out [rows, columns]`.
-    pub(super) fn unpack(self, out: &mut [f32]) {
-        assert_eq!(out.len(), self.rows * self.columns, "a place for every number");
-        let share = (SHARE / self.row_bytes()).max(1);
-        out.par_chunks_mut(share * self.columns).enumerate().for_each(|(index, out)| {
-            let first = index * share;
-            unpack(out, self.rows(first..(first + share).min(self.rows)), 0..self.columns);
-        });
-    }
-
     /// Some columns, in f32 in the scratch.
     fn piece(self, columns: Range<usize>, scratch: &mut [f32]) -> Matrix<'_> {
         let scratch = &mut scratch[..self.rows * columns.len()];
@@ -95,51 +88,79 @@ impl<'a> PackedRows<'a> {
     }
 }
 
-/// `out = x · weightᵀ + bias`, all of it written.
+/// Rows and columns of parts one below the other.
+pub(super) fn shape_of(parts: &[PackedRows<'_>]) -> [usize; 2] {
+    let columns = parts.first().map_or(0, |part| part.columns);
+    assert!(parts.iter().all(|part| part.columns == columns), "parts of a matrix have one width");
+    [parts.iter().map(|part| part.rows).sum(), columns]
+}
+
+/// The parts of a matrix that some of its rows lie in: the rows of each part, and where they begin among those asked for.
+pub(super) fn parts_of<'a>(
+    parts: &'a [PackedRows<'a>],
+    rows: Range<usize>,
+) -> impl Iterator<Item = (PackedRows<'a>, usize)> {
+    let mut first = 0;
+    parts.iter().filter_map(move |part| {
+        let (start, end) = (rows.start.max(first), rows.end.min(first + part.rows));
+        let own = (start < end).then(|| (part.rows(start - first..end - first), start - rows.start));
+        first += part.rows;
+        own
+    })
+}
+
+/// `out = x · weightᵀ`, all of it written.
 ///
-/// `x [n, d_in]`, `weight [d_out, d_in]`, `bias [d_out]`, `out [n, d_out]`.
-pub(super) fn product_with_rows(out: &mut [f32], x: Matrix<'_>, weight: PackedRows<'_>, bias: Option<&[f32]>) {
+/// `x [n, d_in]`, `weight [d_out, d_in]` in parts one below the other, `out [n, d_out]`.
+pub(super) fn product_with_rows(out: &mut [f32], x: Matrix<'_>, weight: &[PackedRows<'_>]) {
     let [n, d_in] = x.shape();
-    let [d_out, columns] = weight.shape();
+    let [d_out, columns] = shape_of(weight);
     assert_eq!(d_in, columns, "the inner sizes agree");
-    if n == 0 || d_out == 0 {
+    if n == 0 {
         return;
     }
-    let out = MatrixMut::dense(out, n, d_out);
-    if n <= FEW {
-        // Whole groups of four rows, as `dots` takes them.
-        let alone = n * weight.bytes.len() <= ALONE;
-        let share = if alone { d_out } else { (SHARE / weight.row_bytes()).max(1).next_multiple_of(4) };
-        let part = |(rows, mut out): (Range<usize>, MatrixMut<'_>)| {
-            dots(&mut out, x, weight.rows(rows.clone()));
-            for row in 0..if bias.is_some() { n } else { 0 } {
-                let bias = bias.map_or(&[] as &[f32], |bias| &bias[rows.clone()]);
-                out.row_mut(row).iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
-            }
+    let alone = n * weight.iter().map(|part| part.bytes.len()).sum::<usize>() <= ALONE;
+    let mut rest = MatrixMut::dense(out, n, d_out);
+    let mut strips = Vec::new();
+    for part in weight {
+        // Where numbers are multiplied as they are unpacked, whole groups of four rows.
+        let height = match n {
+            ..=FEW if alone => part.rows.max(1),
+            ..=FEW => (SHARE / part.row_bytes()).max(1).next_multiple_of(4),
+            _ => strip(part.rows, 16),
         };
-        return each_strip(out, share, part);
+        for start in (0..part.rows).step_by(height) {
+            let end = part.rows.min(start + height);
+            let (strip, after) = rest.split_at_column(end - start);
+            strips.push((part.rows(start..end), strip));
+            rest = after;
+        }
     }
-    each_strip(out, strip(d_out, 16), |(rows, mut out)| {
-        let (height, weight) = (rows.len(), weight.rows(rows.clone()));
-        let mut scratch = Buffer::any(height * PIECE.min(d_in));
-        for row in 0..if bias.is_some() { n } else { 0 } {
-            out.row_mut(row).copy_from_slice(bias.map_or(&[], |bias| &bias[rows.clone()]));
-        }
-        for start in (0..d_in).step_by(PIECE) {
-            let columns = start..d_in.min(start + PIECE);
-            let piece = weight.piece(columns.clone(), &mut scratch);
-            let onto = if start == 0 && bias.is_none() { Onto::Fresh } else { Onto::Sum };
-            product_here(out.again(), onto, 1.0, x.columns(columns), piece.transposed());
-        }
-    });
+    match n {
+        ..=FEW if alone => strips.into_iter().for_each(|(weight, mut out)| dots(&mut out, x, weight)),
+        ..=FEW => strips.into_par_iter().for_each(|(weight, mut out)| dots(&mut out, x, weight)),
+        _ => strips.into_par_iter().for_each(|(weight, out)| product_with_strip(out, x, weight)),
+    }
+}
+
+/// As [`product_with_rows`], by the calling thread.
+fn product_with_strip(mut out: MatrixMut<'_>, x: Matrix<'_>, weight: PackedRows<'_>) {
+    let [height, d_in] = weight.shape();
+    let mut scratch = Buffer::any(height * PIECE.min(d_in));
+    for start in (0..d_in).step_by(PIECE) {
+        let columns = start..d_in.min(start + PIECE);
+        let piece = weight.piece(columns.clone(), &mut scratch);
+        let onto = if start == 0 { Onto::Fresh } else { Onto::Sum };
+        product_here(out.again(), onto, 1.0, x.columns(columns), piece.transposed());
+    }
 }
 
 /// `out = x · weight`, all of it written.
 ///
-/// `x [n, d_out]`, `weight [d_out, d_in]`, `out [n, d_in]`.
-pub(super) fn transposed_product(out: &mut [f32], x: Matrix<'_>, weight: PackedRows<'_>) {
+/// `x [n, d_out]`, `weight [d_out, d_in]` in parts one below the other, `out [n, d_in]`.
+pub(super) fn transposed_product(out: &mut [f32], x: Matrix<'_>, weight: &[PackedRows<'_>]) {
     let [n, d_out] = x.shape();
-    let [rows, d_in] = weight.shape();
+    let [rows, d_in] = shape_of(weight);
     assert_eq!(d_out, rows, "the inner sizes agree");
     if n == 0 || rows == 0 {
         return out.fill(0.0);
@@ -147,46 +168,74 @@ pub(super) fn transposed_product(out: &mut [f32], x: Matrix<'_>, weight: PackedR
     if n <= FEW_SUMS {
         return sum_of_rows(out, x, weight);
     }
-    let width = strip(d_in, weight.block().numbers());
-    each_strip(MatrixMut::dense(out, n, d_in), width, |(columns, mut out)| {
+    // Whole blocks of every part.
+    let width = strip(d_in, weight.iter().map(|part| part.block.numbers()).max().unwrap_or(1));
+    let (mut rest, mut strips) = (MatrixMut::dense(out, n, d_in), Vec::new());
+    for start in (0..d_in).step_by(width) {
+        let end = d_in.min(start + width);
+        let (strip, after) = rest.split_at_column(end - start);
+        strips.push((start..end, strip));
+        rest = after;
+    }
+    strips.into_par_iter().for_each(|(columns, mut out)| {
         let mut scratch = Buffer::any(PIECE.min(rows) * columns.len());
         for start in (0..rows).step_by(PIECE) {
-            let summed = start..rows.min(start + PIECE);
-            let piece = weight.rows(summed.clone()).piece(columns.clone(), &mut scratch);
-            let onto = if start == 0 { Onto::Fresh } else { Onto::Sum };
-            product_here(out.again(), onto, 1.0, x.columns(summed), piece);
+            for (part, first) in parts_of(weight, start..rows.min(start + PIECE)) {
+                let first = start + first;
+                let onto = if first == 0 { Onto::Fresh } else { Onto::Sum };
+                let x = x.columns(first..first + part.rows);
+                product_here(out.again(), onto, 1.0, x, part.piece(columns.clone(), &mut scratch));
+            }
         }
     });
 }
 
-/// As [`transposed_product`] for a few rows; each part of the matrix is summed apart.
-fn sum_of_rows(out: &mut [f32], x: Matrix<'_>, weight: PackedRows<'_>) {
-    let [n, rows] = x.shape();
-    let [_, d_in] = weight.shape();
-    let share = rows.div_ceil(PARTS);
+/// As [`transposed_product`] for a few rows; each share of the matrix is summed apart.
+fn sum_of_rows(out: &mut [f32], x: Matrix<'_>, weight: &[PackedRows<'_>]) {
+    let [rows, d_in] = shape_of(weight);
+    let [n, _] = x.shape();
+    let share = rows.div_ceil(SHARES);
     let starts: Vec<usize> = (0..rows).step_by(share).collect();
-    let parts: Vec<Vec<f32>> = starts
+    let sums: Vec<Vec<f32>> = starts
         .into_par_iter()
         .map(|start| {
-            let summed = start..rows.min(start + share);
-            let mut part = vec![0.0; n * d_in];
-            add_rows(&mut part, x.columns(summed.clone()), weight.rows(summed));
-            part
+            let mut sum = vec![0.0; n * d_in];
+            for (part, first) in parts_of(weight, start..rows.min(start + share)) {
+                let first = start + first;
+                add_rows(&mut sum, x.columns(first..first + part.rows), part);
+            }
+            sum
         })
         .collect();
     out.fill(0.0);
-    for part in parts {
-        out.iter_mut().zip(part).for_each(|(out, part)| *out += part);
+    for sum in sums {
+        out.iter_mut().zip(sum).for_each(|(out, sum)| *out += sum);
     }
 }
 
 /// Rows of the matrix in f32, `out [ids, columns]`.
-pub(super) fn embed(out: &mut [f32], weight: PackedRows<'_>, ids: &[usize]) {
-    let [_, columns] = weight.shape();
-    let share = (SHARE / weight.row_bytes()).max(1);
-    out.par_chunks_mut(share * columns).zip(ids.par_chunks(share)).for_each(|(out, ids)| {
+pub(super) fn embed(out: &mut [f32], weight: &[PackedRows<'_>], ids: &[usize]) {
+    let [rows, columns] = shape_of(weight);
+    let share = (EMBEDDED / columns.max(1)).max(1);
+    out.par_chunks_mut((share * columns).max(1)).zip(ids.par_chunks(share)).for_each(|(out, ids)| {
         for (out, &id) in out.chunks_exact_mut(columns).zip(ids) {
-            unpack(out, weight.rows(id..id + 1), 0..columns);
+            assert!(id < rows, "a token is one of the vocabulary");
+            for (row, _) in parts_of(weight, id..id + 1) {
+                unpack(out, row, 0..columns);
+            }
+        }
+    });
+}
+
+/// Every number, `out [rows, columns]`.
+pub(super) fn unpack_all(out: &mut [f32], weight: &[PackedRows<'_>]) {
+    let [rows, columns] = shape_of(weight);
+    assert_eq!(out.len(), rows * columns, "a place for every number");
+    let share = (EMBEDDED / columns.max(1)).max(1);
+    out.par_chunks_mut((share * columns).max(1)).enumerate().for_each(|(index, out)| {
+        let start = index * share;
+        for (part, first) in parts_of(weight, start..rows.min(start + share)) {
+            unpack(&mut out[first * columns..][..part.rows * columns], part, 0..columns);
         }
     });
 }
@@ -194,20 +243,4 @@ pub(super) fn embed(out: &mut [f32], weight: PackedRows<'_>, ids: &[usize]) {
 /// Columns of a result that a thread computes, a multiple of `unit`.
 fn strip(columns: usize, unit: usize) -> usize {
     columns.div_ceil(STRIPS).clamp(64, STRIP).next_multiple_of(unit)
-}
-
-/// Does the work for each strip of columns, on all threads; a single one right here.
-fn each_strip<'a>(out: MatrixMut<'a>, width: usize, work: impl Fn((Range<usize>, MatrixMut<'a>)) + Sync + Send) {
-    let [_, columns] = out.shape();
-    if columns <= width {
-        return work((0..columns, out));
-    }
-    let (mut strips, mut rest) = (Vec::with_capacity(columns.div_ceil(width)), out);
-    for start in (0..columns).step_by(width) {
-        let end = columns.min(start + width);
-        let (strip, after) = rest.split_at_column(end - start);
-        strips.push((start..end, strip));
-        rest = after;
-    }
-    strips.into_par_iter().for_each(work);
 }

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::cross_entropy::cross_entropy_at_labels;
 use super::matrix::Matrix;
-use super::packed::{PackedRows, embed, product_with_rows, transposed_product};
+use super::packed::{PackedRows, embed, product_with_rows, transposed_product, unpack_all};
 use super::row_source::RowSource;
 use super::simd::SimdWork;
 use crate::nn::packed::{BlockType, LANES, Layout, PackedShape, Portable, Simd, unpack, with_layout};
@@ -61,30 +61,44 @@ fn blocks(block: BlockType, count: usize) -> Vec<u8> {
 
 /// A matrix and its numbers.
 struct Packed {
-    shape: PackedShape,
-    bytes: Vec<u8>,
+    name: String,
+    /// One below the other, with their bytes.
+    parts: Vec<(PackedShape, Vec<u8>)>,
+    rows: usize,
+    columns: usize,
     values: Vec<f32>,
 }
 
 impl Packed {
-    fn new(block: BlockType, rows: usize, columns: usize) -> Self {
-        let bytes = blocks(block, rows * columns);
-        let mut values = vec![0.0; rows * columns];
-        block.unpack(&bytes, &mut values);
-        Self { shape: PackedShape { block, rows, columns }, bytes, values }
+    fn new(parts: &[(BlockType, usize)], columns: usize) -> Self {
+        let (mut packed, mut values) = (Vec::new(), Vec::new());
+        for &(block, rows) in parts {
+            let bytes = blocks(block, rows * columns);
+            let mut numbers = vec![0.0; rows * columns];
+            block.unpack(&bytes, &mut numbers);
+            values.extend(numbers);
+            packed.push((PackedShape { block, rows, columns }, bytes));
+        }
+        let rows = parts.iter().map(|&(_, rows)| rows).sum();
+        Self { name: format!("{parts:?} by {columns}"), parts: packed, rows, columns, values }
     }
 
-    fn rows(&self) -> PackedRows<'_> {
-        PackedRows::new(self.shape, &self.bytes)
+    fn rows(&self) -> Vec<PackedRows<'_>> {
+        self.parts.iter().map(|(shape, bytes)| PackedRows::new(*shape, bytes)).collect()
     }
 }
 
-/// Matrices of a few rows and of more than a strip; of one block to a row and of more than a piece.
-fn matrices(block: BlockType) -> Vec<Packed> {
-    let wide = block.numbers();
-    [(1, wide), (7, 3 * wide), (70, 256), (333, 256), (13, 1280)]
-        .map(|(rows, columns)| Packed::new(block, rows, columns))
-        .into()
+/// Matrices of a few rows and of more than a strip; of one block to a row and of more than a piece; of several kinds.
+fn matrices() -> Vec<Packed> {
+    let of_one = |block: BlockType| {
+        let wide = block.numbers();
+        [(1, wide), (7, 3 * wide), (70, 256), (333, 256), (13, 1280)]
+            .map(|(rows, columns)| Packed::new(&[(block, rows)], columns))
+    };
+    let mut all: Vec<Packed> = ALL.into_iter().flat_map(of_one).collect();
+    // The second begins within a group of four, and within a piece that is summed.
+    all.push(Packed::new(&[(BlockType::Q4K, 301), (BlockType::Q6K, 70), (BlockType::Q8_0, 300)], 512));
+    all
 }
 
 /// Sums of products in f64, `a [n, m]`, `b [m, k]`.
@@ -110,58 +124,45 @@ fn assert_close(what: &str, ours: &[f32], theirs: &[f64], tolerance: f64) {
 
 #[test]
 fn a_product_with_blocks_is_the_product_with_their_numbers() {
-    for block in ALL {
-        for packed in matrices(block) {
-            let PackedShape { rows, columns, .. } = packed.shape;
-            let bias = numbers(1, rows);
-            for n in ROWS {
-                let x = numbers(n as u64, n * columns);
-                let expected = product(&x, |i, j| packed.values[j * columns + i], [n, columns, rows]);
-                let what = format!("{block:?} {rows} x {columns}, {n} rows");
-                let mut out = vec![f32::NAN; n * rows];
-                product_with_rows(&mut out, Matrix::dense(&x, n, columns), packed.rows(), None);
-                assert_close(&what, &out, &expected, 1e-6);
-
-                let with_bias: Vec<f64> =
-                    expected.iter().enumerate().map(|(i, x)| x + f64::from(bias[i % rows])).collect();
-                out.fill(f32::NAN);
-                product_with_rows(&mut out, Matrix::dense(&x, n, columns), packed.rows(), Some(&bias));
-                assert_close(&format!("{what}, bias"), &out, &with_bias, 1e-6);
-            }
+    for packed in matrices() {
+        let Packed { rows, columns, ref values, .. } = packed;
+        for n in ROWS {
+            let x = numbers(n as u64, n * columns);
+            let expected = product(&x, |i, j| values[j * columns + i], [n, columns, rows]);
+            let mut out = vec![f32::NAN; n * rows];
+            product_with_rows(&mut out, Matrix::dense(&x, n, columns), &packed.rows());
+            assert_close(&format!("{}, {n} rows", packed.name), &out, &expected, 1e-6);
         }
     }
 }
 
 #[test]
 fn a_product_with_the_transpose_of_blocks_is_that_of_their_numbers() {
-    for block in ALL {
-        for packed in matrices(block) {
-            let PackedShape { rows, columns, .. } = packed.shape;
-            for n in ROWS {
-                let x = numbers(n as u64, n * rows);
-                let expected = product(&x, |i, j| packed.values[i * columns + j], [n, rows, columns]);
-                let mut out = vec![f32::NAN; n * columns];
-                transposed_product(&mut out, Matrix::dense(&x, n, rows), packed.rows());
-                assert_close(&format!("{block:?} {rows} x {columns}, {n} rows"), &out, &expected, 1e-6);
-            }
+    for packed in matrices() {
+        let Packed { rows, columns, ref values, .. } = packed;
+        for n in ROWS {
+            let x = numbers(n as u64, n * rows);
+            let expected = product(&x, |i, j| values[i * columns + j], [n, rows, columns]);
+            let mut out = vec![f32::NAN; n * columns];
+            transposed_product(&mut out, Matrix::dense(&x, n, rows), &packed.rows());
+            assert_close(&format!("{}, {n} rows", packed.name), &out, &expected, 1e-6);
         }
     }
 }
 
 #[test]
-fn rows_of_a_product_do_not_depend_on_the_number_of_threads() {
+fn products_do_not_depend_on_the_number_of_threads() {
     let products = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut all = Vec::new();
             for block in [BlockType::Q4_0, BlockType::Q6K] {
-                // More than one thread takes.
-                let packed = Packed::new(block, 1100, 768);
+                let packed = Packed::new(&[(block, 1100)], 768);
                 for n in [1, 4, 40] {
                     let (mut forward, mut back) = (vec![0.0; n * 1100], vec![0.0; n * 768]);
                     let (x, grad) = (numbers(1, n * 768), numbers(2, n * 1100));
-                    product_with_rows(&mut forward, Matrix::dense(&x, n, 768), packed.rows(), None);
-                    transposed_product(&mut back, Matrix::dense(&grad, n, 1100), packed.rows());
+                    product_with_rows(&mut forward, Matrix::dense(&x, n, 768), &packed.rows());
+                    transposed_product(&mut back, Matrix::dense(&grad, n, 1100), &packed.rows());
                     all.extend([forward, back]);
                 }
             }
@@ -175,40 +176,49 @@ fn rows_of_a_product_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn all_rows_and_chosen_ones_are_the_numbers_bit_for_bit() {
-    for block in ALL {
-        let packed = Packed::new(block, 333, 512);
-        let mut all = vec![f32::NAN; 333 * 512];
-        packed.rows().unpack(&mut all);
-        assert_eq!(bits(&all), bits(&packed.values), "{block:?}");
+    for packed in matrices() {
+        let Packed { rows, columns, ref values, .. } = packed;
+        let mut all = vec![f32::NAN; rows * columns];
+        unpack_all(&mut all, &packed.rows());
+        assert_eq!(bits(&all), bits(values), "{}", packed.name);
 
-        let ids: Vec<usize> = (0..200).map(|i| i * 7919 % 333).collect();
-        let mut chosen = vec![f32::NAN; 200 * 512];
-        embed(&mut chosen, packed.rows(), &ids);
-        for (row, &id) in chosen.chunks_exact(512).zip(&ids) {
-            assert_eq!(bits(row), bits(&packed.values[id * 512..][..512]), "{block:?}, row {id}");
+        let ids: Vec<usize> = (0..200).map(|i| i * 7919 % rows).collect();
+        let mut chosen = vec![f32::NAN; 200 * columns];
+        embed(&mut chosen, &packed.rows(), &ids);
+        for (row, &id) in chosen.chunks_exact(columns).zip(&ids) {
+            assert_eq!(bits(row), bits(&values[id * columns..][..columns]), "{}, row {id}", packed.name);
         }
     }
 }
 
 #[test]
+#[should_panic(expected = "a token is one of the vocabulary")]
+fn a_row_that_is_not_there_is_refused() {
+    embed(&mut [0.0; 32], &Packed::new(&[(BlockType::Q4_0, 3)], 32).rows(), &[3]);
+}
+
+#[test]
 fn the_loss_with_a_head_in_blocks_is_that_with_its_numbers() {
+    let mut heads: Vec<(Packed, usize)> = Vec::new();
     for block in ALL {
-        let packed = Packed::new(block, 3000, 256);
-        // A head of so many numbers is read in more than one part.
-        let large = Packed::new(block, 4300, 1024);
-        for (packed, n) in [(&packed, 1), (&packed, 30), (&large, 3)] {
-            let PackedShape { rows, columns, .. } = packed.shape;
-            assert!(rows <= packed.rows().most_rows() || columns == 1024, "the large one has several parts");
-            let hidden = numbers(n as u64, n * columns);
-            let targets: Vec<usize> = (0..n).map(|i| i * 997 % rows).collect();
-            let hidden = Matrix::dense(&hidden, n, columns);
-            let head = Matrix::dense(&packed.values, rows, columns);
-            let (loss, grad) = cross_entropy_at_labels(hidden, packed.rows(), &targets, true);
-            let (expected, of_numbers) = cross_entropy_at_labels(hidden, head, &targets, true);
-            assert_close(&format!("{block:?} loss"), &loss, &wide(&expected), 2e-6);
-            let (grad, of_numbers) = (grad.unwrap(), of_numbers.unwrap());
-            assert_close(&format!("{block:?} gradient"), &grad, &wide(&of_numbers), 2e-6);
-        }
+        heads.push((Packed::new(&[(block, 700)], 256), 1));
+        heads.push((Packed::new(&[(block, 700)], 256), 30));
+    }
+    // More numbers than are unpacked at a time, and two kinds.
+    let large = Packed::new(&[(BlockType::Q4_0, 2500), (BlockType::Q6K, 1800)], 1024);
+    assert!(large.rows().as_slice().most_rows() < large.rows);
+    heads.push((large, 3));
+    for (packed, n) in heads {
+        let Packed { rows, columns, ref values, .. } = packed;
+        let hidden = numbers(n as u64, n * columns);
+        let targets: Vec<usize> = (0..n).map(|i| (i * 997 + 3000) % rows).collect();
+        let hidden = Matrix::dense(&hidden, n, columns);
+        let (loss, grad) = cross_entropy_at_labels(hidden, packed.rows().as_slice(), &targets, true);
+        let head = Matrix::dense(values, rows, columns);
+        let (expected, of_numbers) = cross_entropy_at_labels(hidden, head, &targets, true);
+        assert_close(&format!("{}, loss", packed.name), &loss, &wide(&expected), 2e-6);
+        let (grad, of_numbers) = (grad.unwrap(), of_numbers.unwrap());
+        assert_close(&format!("{}, gradient", packed.name), &grad, &wide(&of_numbers), 2e-6);
     }
 }
 

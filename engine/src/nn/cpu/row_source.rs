@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::matrix::Matrix;
-use super::packed::PackedRows;
+use super::packed::{PackedRows, parts_of, shape_of, unpack_all};
 use super::stored::Stored;
 
 /// Numbers that are widened or unpacked at a time: they are read again while they are near.
@@ -40,23 +40,24 @@ impl<T: Stored> RowSource for Matrix<'_, T> {
     }
 }
 
-impl RowSource for PackedRows<'_> {
+/// Parts one below the other.
+impl RowSource for &[PackedRows<'_>] {
     fn shape(self) -> [usize; 2] {
-        PackedRows::shape(self)
+        shape_of(self)
     }
 
     fn most_rows(self) -> usize {
-        few_numbers(PackedRows::shape(self))
+        few_numbers(shape_of(self))
     }
 
     fn in_f32<'a>(self, rows: Range<usize>, scratch: &'a mut Vec<f32>) -> Matrix<'a>
     where
         Self: 'a,
     {
-        let [_, columns] = PackedRows::shape(self);
-        let n = rows.len();
+        let ([_, columns], n) = (shape_of(self), rows.len());
         scratch.resize(n * columns, 0.0);
-        self.rows(rows).unpack(scratch);
+        let asked: Vec<PackedRows<'_>> = parts_of(self, rows).map(|(part, _)| part).collect();
+        unpack_all(scratch, &asked);
         Matrix::dense(scratch, n, columns)
     }
 }

@@ -24,7 +24,7 @@ pub enum Quantization {
 }
 
 /// In what the matrices of a model are multiplied, and how they are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MatrixNumbers {
     /// What a product rounds its operands to.
     pub precision: Precision,
@@ -86,9 +86,10 @@ impl fmt::Display for Quantization {
 }
 
 impl FromStr for Quantization {
-    type Err = ();
+    type Err = String;
 
-    fn from_str(name: &str) -> std::result::Result<Self, ()> {
-        Self::ALL.into_iter().find(|one| one.name() == name).ok_or(())
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|one| one.name() == name);
+        found.ok_or_else(|| "stored, q8_0, q4_0 or nf4".to_owned())
     }
 }

@@ -70,6 +70,7 @@ impl AskedArgs {
             ("training.steps", self.steps.map(Value::from)),
             ("device", global.device.map(|device| device.to_string().into())),
             ("precision", global.precision.map(|precision| precision.name().into())),
+            ("quantization", global.quantization.map(|quantization| quantization.name().into())),
         ];
         let mut said = Value::Object(Map::new());
         for (key, value) in flags {

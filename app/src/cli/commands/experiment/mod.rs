@@ -77,9 +77,9 @@ pub(in crate::cli) fn run(args: ExperimentArgs, global: &Global) -> Result<(), C
         Some(Action::Table(table)) => table::run(&table, global),
         Some(Action::Resume { experiment, pace }) => {
             global.refuse_set()?;
-            if global.precision.is_some() {
+            if global.precision.is_some() || global.quantization.is_some() {
                 return Err(CliError::usage(
-                    "--precision means nothing here: the runs have theirs since the experiment began",
+                    "--precision and --quantization mean nothing here: the runs have theirs since the experiment began",
                     "Leave it out, or begin another experiment",
                 ));
             }

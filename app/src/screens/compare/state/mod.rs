@@ -14,7 +14,7 @@ use engine::data::{DataPreview, TokenRow};
 use engine::device::DeviceChoice;
 use engine::ensemble::{Majority, majority};
 use engine::generation::{Sampling, ServingTime};
-use engine::nn::Precision;
+use engine::nn::MatrixNumbers;
 use engine::protocol::{Event, GenerateRequest, Phase, Prompt, Report, TextScore};
 
 pub use self::column::{Asked, Column, ColumnId, ColumnSetup, Mix, Sample};
@@ -166,7 +166,12 @@ impl Comparison {
     }
 
     /// Empties the columns, which are asked something else from now on, and says what to ask the engine for.
-    pub fn request(&mut self, model: PathBuf, device: DeviceChoice, questions: Vec<Asked>) -> GenerateRequest {
+    pub fn request(
+        &mut self,
+        model: PathBuf,
+        (device, numbers): (DeviceChoice, MatrixNumbers),
+        questions: Vec<Asked>,
+    ) -> GenerateRequest {
         let shared = questions.iter().find(|asked| !asked.is_own).or(questions.first());
         let sampling = shared.map_or_else(Sampling::default, |asked| asked.sampling.clone());
         let (mut streams, mut places) = (Vec::new(), Vec::new());
@@ -178,8 +183,7 @@ impl Comparison {
             column.asked = Some(asked);
         }
         (self.streams, self.written) = (places, Request::default());
-        // What every device computes in, and nothing is rounded that was not in training.
-        GenerateRequest { model, device, precision: Precision::F32, streams, sampling, top: TOP }
+        GenerateRequest { model, device, numbers, streams, sampling, top: TOP }
     }
 
     /// Rows to choose a prompt from.
@@ -357,8 +361,11 @@ mod tests {
     fn each_stream_finds_its_column_and_its_sample_even_when_columns_have_moved() {
         let mut comparison = Comparison::default();
         let a = comparison.add(run("a"), None);
-        let request =
-            comparison.request("/m".into(), DeviceChoice::Cpu, vec![question(1, false, 2), question(5, true, 2)]);
+        let request = comparison.request(
+            "/m".into(),
+            (DeviceChoice::Cpu, MatrixNumbers::default()),
+            vec![question(1, false, 2), question(5, true, 2)],
+        );
         let seeds: Vec<_> = request.streams.iter().map(|s| s.sampling.as_ref().map(|own| own.seed)).collect();
         assert_eq!((seeds, request.sampling.seed), (vec![None, Some(2), Some(5), Some(6)], 1));
         comparison.generation.start(JobId(1));

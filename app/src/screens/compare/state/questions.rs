@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use engine::config::{RunConfig, Task};
-use engine::nn::Precision;
+use engine::nn::{MatrixNumbers, Precision, Quantization};
 use engine::protocol::{Ask, GenerateRequest, Mixture, Prompt, RowSetRequest, ScoreRequest, Stream};
 
 use super::set::{SetColumn, SetForm};
@@ -55,7 +55,8 @@ impl State {
         let Some(model) = self.compared_model() else { return };
         self.stop_generating();
         let questions = self.questions(form);
-        let request = self.comparison.request(model, self.settings.device, questions);
+        let place = (self.settings.device, self.compared_numbers());
+        let request = self.comparison.request(model, place, questions);
         self.comparison.generation.start(self.outbox.ask(Ask::Generate(Box::new(request))));
     }
 
@@ -70,8 +71,8 @@ impl State {
         };
         let texts: Option<Vec<_>> = comparison.streams.iter().map(of_stream).collect();
         let (Some(texts), Some(model)) = (texts, self.compared_model()) else { return };
-        let (device, precision) = (self.settings.device, Precision::F32);
-        let request = ScoreRequest { model, device, precision, texts, top: TOP };
+        let (device, numbers) = (self.settings.device, self.compared_numbers());
+        let request = ScoreRequest { model, device, numbers, texts, top: TOP };
         self.comparison.written.start(self.outbox.ask(Ask::ScoreText(Box::new(request))));
     }
 
@@ -88,8 +89,8 @@ impl State {
         self.comparison.same_text.request.stop(&mut self.outbox);
         let columns = self.bare_questions(form);
         let texts = columns.iter().map(|(_, asked)| (asked.stream(0), text.continuation())).collect();
-        let (device, precision) = (self.settings.device, Precision::F32);
-        let request = ScoreRequest { model, device, precision, texts, top: TOP };
+        let (device, numbers) = (self.settings.device, self.compared_numbers());
+        let request = ScoreRequest { model, device, numbers, texts, top: TOP };
         self.comparison.same_text.request.start(self.outbox.ask(Ask::ScoreText(Box::new(request))));
         self.comparison.same_text.of = Some((text, columns));
     }
@@ -102,7 +103,7 @@ impl State {
         let request = GenerateRequest {
             model,
             device: self.settings.device,
-            precision: Precision::F32,
+            numbers: self.compared_numbers(),
             streams: columns.iter().map(|(_, asked)| asked.stream(0)).collect(),
             sampling: form.sampling.clone(),
             top: 0,
@@ -130,7 +131,7 @@ impl State {
         let request = RowSetRequest {
             model,
             device: self.settings.device,
-            precision: Precision::F32,
+            numbers: self.compared_numbers(),
             columns: questions.iter().map(stream).collect(),
             data,
             task,
@@ -192,6 +193,13 @@ impl State {
             Some(run) => self.runs.configs.get(run).map(Box::as_ref),
             None => self.env.starter.as_deref(),
         }
+    }
+
+    /// In what the compared model's matrices are kept and multiplied: in f32, as every device computes and nothing is
+    /// rounded that was not in training, and in the blocks that the first of the runs was trained on.
+    fn compared_numbers(&self) -> MatrixNumbers {
+        let quantization = self.compared().map_or_else(Quantization::default, |config| config.quantization);
+        MatrixNumbers { precision: Precision::F32, quantization }
     }
 
     /// Whether there is a prompt and a model to ask.

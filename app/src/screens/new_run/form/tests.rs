@@ -39,6 +39,7 @@ fn gpt2() -> ModelSummary {
         dtype: "F32".into(),
         file_bytes: 500_000_000,
         largest_tensor_bytes: 154_389_504,
+        packing: engine::models::Packing::default(),
         tasks: Vec::new(),
         own_head: None,
         embedding_width: 768,
