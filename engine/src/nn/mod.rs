@@ -7,7 +7,7 @@
 //! 1. the public functions of this module, over `Tensor`s of any device, tracked or not;
 //! 2. `ops`: where a call enters burn's backends, and where autodiff learns the backward of each operation;
 //! 3. `kernels`: forward and backward on plain tensors: `composed` from burn's own operations (GPUs, with fusion),
-//!    or written by hand (`cpu`).
+//!    or written by hand (`cpu`; `gpu` for matrices that are kept packed).
 //!
 //! Weights are constants unless they are tracked, as in full fine-tuning: then the composed operation runs under burn's
 //! own autodiff, which gives the gradients of the weights too. What is never trained (angles, masks) must not be tracked.

@@ -23,8 +23,7 @@ use super::packed::PackedShape;
 
 pub(super) use products::{cross_entropy_at_labels, product, rows_at, transposed_product};
 
-/// What kernels of ours compute of a packed matrix, below burn's fusion, which knows only what comes out and runs it in
-/// its turn.
+/// Kernels of ours over a packed matrix, below burn's fusion, which knows only what comes out and runs it in its turn.
 #[backend_extension(Cube, Fusion)]
 pub(super) trait PackedKernels: Backend {
     /// Some rows in numbers of a precision, `[rows, columns]`.

@@ -14,7 +14,7 @@ use crate::nn::packed::{BlockType, PackedShape};
 /// Rows and columns of the tile of the result that a workgroup computes.
 const TILE: usize = 64;
 
-/// How much of the axis that is summed over is in shared memory at once. Every row of blocks has a multiple of it.
+/// Length of the axis that is summed over in shared memory at once. Every row of blocks has a multiple of it.
 const DEPTH: usize = 16;
 
 /// From one place of that axis to the next in shared memory: one more, so that neighbors are in banks of their own.

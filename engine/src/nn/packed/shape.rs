@@ -5,7 +5,7 @@ use super::BlockType;
 /// A matrix whose rows are whole blocks of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PackedShape {
-    /// How its rows are kept.
+    /// The kind of its blocks.
     pub block: BlockType,
     /// Rows: what a linear layer puts out, or a vocabulary.
     pub rows: usize,
