@@ -9,7 +9,7 @@ use engine::prelude::*;
 fn main() -> Result<(), EngineError> {
     let run = std::env::args().nth(1).unwrap_or("first-run".to_owned());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter");
-    let loaded = LoadedModel::load(&folder, (DeviceChoice::Cpu, Precision::F32.into()), None, &mut |_| Ok(()))?;
+    let loaded = LoadedModel::load(&folder, (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(()))?;
     let adapter = loaded.adapter(&Path::new(&run).join("adapter"))?;
     let conditioning = loaded.conditioning(&adapter)?;
     let n_virtual = conditioning.prefix_columns(Site::Decoder).n;

@@ -19,7 +19,7 @@ fn main() -> Result<(), Failure> {
     let ask = Ask::Generate(Box::new(GenerateRequest {
         model: Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter"),
         device: DeviceChoice::Cpu,
-        precision: Precision::F32,
+        numbers: Precision::F32.into(),
         streams: vec![stream(None), stream(Some(Path::new(&run).join("adapter")))],
         sampling: Sampling { max_new_tokens: 30, ..Sampling::default() },
         top: 0,

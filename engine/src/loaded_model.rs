@@ -43,10 +43,11 @@ impl LoadedModel {
     /// The folder or the device is not as it must be.
     pub fn load(
         folder: &Path,
-        (choice, numbers): (DeviceChoice, MatrixNumbers),
+        (choice, numbers): (DeviceChoice, impl Into<MatrixNumbers>),
         trials: Option<&Trials>,
         progress: &mut Loading<'_>,
     ) -> Result<Self> {
+        let numbers = numbers.into();
         let files = Arc::new(ModelFolder::open(folder)?);
         let summary = files.summary();
         let tokenizer = Tokenizer::from_folder(folder)?.fitting(summary.vocab_size)?;

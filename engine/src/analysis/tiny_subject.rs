@@ -15,7 +15,7 @@ use crate::tokens::SOFT;
 /// Three rows of different lengths behind the adapter of a golden case, of a model that writes.
 pub(super) fn subject(case: &str) -> Subject {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases").join(case);
-    let place = (DeviceChoice::Cpu, Precision::F32.into());
+    let place = (DeviceChoice::Cpu, Precision::F32);
     let model = LoadedModel::load(&folder.join("model"), place, None, &mut |_| Ok(())).unwrap();
     let adapter = model.adapter(&folder.join("adapter")).unwrap();
     let soft: Vec<u32> = (0..adapter.n_soft() as u32).map(|slot| SOFT + slot).collect();

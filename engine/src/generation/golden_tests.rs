@@ -66,7 +66,7 @@ fn every_decoding_setting_writes_what_transformers_writes() {
     for search in &searches {
         let model = models.entry(search.case.clone()).or_insert_with(|| {
             let folder = golden().join("cases").join(&search.case).join("model");
-            LoadedModel::load(&folder, (DeviceChoice::Cpu, Precision::F32.into()), None, &mut |_| Ok(())).unwrap()
+            LoadedModel::load(&folder, (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(())).unwrap()
         });
         assert_eq!(written(model, search), search.tokens, "{} {:?} {:?}", search.case, search.prompt, search.settings);
     }

@@ -100,7 +100,7 @@ impl FrozenMatrix {
             Storage::Packed { rows, is_transposed: true } => (rows, Side::Transposed),
             Storage::Packed { rows, is_transposed: false } => (rows, Side::Plain),
         };
-        let product = rows.product(&x, side, self.precision);
+        let product = rows.product(x, side, self.precision);
         match bias {
             Some(bias) => product + bias.clone().reshape([1, 1, -1]),
             None => product,

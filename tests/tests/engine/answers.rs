@@ -28,7 +28,7 @@ fn data() -> DataConfig {
 
 #[test]
 fn windows_and_their_labels_are_transformers() {
-    let place = (DeviceChoice::Cpu, Precision::F32.into());
+    let place = (DeviceChoice::Cpu, Precision::F32);
     let model = LoadedModel::load(&folder().join("model"), place, None, &mut |_| Ok(())).unwrap();
     assert_eq!(model.summary.tasks[0], Task::QuestionAnswering, "what it was saved for");
     let (start, asked) = (model.model.target_start(), TaskRecord::of(Task::QuestionAnswering));

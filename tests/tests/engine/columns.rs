@@ -22,7 +22,7 @@ fn text(text: &str) -> Prompt {
 }
 
 fn scored(talk: &Talk, model: &Path, texts: Vec<(Stream, Continuation)>, top: usize) -> Vec<TextScore> {
-    let request = ScoreRequest { model: model.to_owned(), device: CPU.0, precision: CPU.1, texts, top };
+    let request = ScoreRequest { model: model.to_owned(), device: CPU.0, numbers: CPU.1.into(), texts, top };
     let found = talk.run(Ask::ScoreText(Box::new(request))).into_iter().find_map(|report| match report {
         Report::TextScored { scores } => Some(scores),
         _ => None,
@@ -82,7 +82,7 @@ fn a_text_that_cannot_be_scored_is_refused_with_a_sentence() {
     .chain([(Continuation::Text { text: far, end: true }, "position")])
     {
         let texts = vec![(Stream::of_base(text("a")), continuation)];
-        let request = ScoreRequest { model: tiny_model(), device: CPU.0, precision: CPU.1, texts, top: 0 };
+        let request = ScoreRequest { model: tiny_model(), device: CPU.0, numbers: CPU.1.into(), texts, top: 0 };
         talk.send(Ask::ScoreText(Box::new(request)));
         let heard = talk.until_end();
         let Some(Report::Failed(failure)) = heard.last() else { panic!("{word}: {heard:?}") };
@@ -169,7 +169,7 @@ fn set(data: DataConfig) -> RowSetRequest {
     RowSetRequest {
         model: tiny_model(),
         device: CPU.0,
-        precision: CPU.1,
+        numbers: CPU.1.into(),
         columns,
         data,
         task: None,

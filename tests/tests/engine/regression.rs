@@ -194,7 +194,7 @@ fn a_vote_on_numbers_is_refused() {
     let request = EnsembleRequest {
         model: config.model.clone(),
         device: config.device,
-        precision: config.precision,
+        numbers: config.numbers(),
         adapters: vec![adapter.clone(), adapter],
         data: config.data.clone(),
         max_new_tokens: 1,

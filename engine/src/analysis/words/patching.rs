@@ -328,7 +328,7 @@ mod tests {
     /// A subject without an adapter.
     fn bare(case: &str) -> Subject {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases").join(case).join("model");
-        let place = (DeviceChoice::Cpu, Precision::F32.into());
+        let place = (DeviceChoice::Cpu, Precision::F32);
         Subject {
             model: Rc::new(LoadedModel::load(&folder, place, None, &mut |_| Ok(())).unwrap()),
             adapter: AdapterState::default(),

@@ -6,44 +6,42 @@ use burn::backend::ops::FloatTensorOps;
 
 use super::buffer::Buffer;
 use crate::nn::kernels::Kernels;
-use crate::nn::packed::{PackedBackend, PackedShape, Side};
+use crate::nn::packed::{PackedBackend, PackedPart, PackedParts, Side};
 use crate::nn::precision::Precision;
 
 impl PackedBackend for Flex {
-    fn unpack(words: FlexTensor, matrix: PackedShape) -> FlexTensor {
-        let mut out = Buffer::any(matrix.rows * matrix.columns);
-        matrix.block.unpack(bytes_of(&words, matrix), &mut out);
-        out.into_tensor([matrix.rows, matrix.columns])
+    fn unpack(matrix: PackedParts<Self>) -> FlexTensor {
+        let [rows, columns] = matrix.dims();
+        let mut out = Buffer::any(rows * columns);
+        for part in matrix.iter() {
+            let numbers = &mut out[part.first * columns..][..part.shape.rows * columns];
+            part.shape.block.unpack(bytes_of(part), numbers);
+        }
+        out.into_tensor([rows, columns])
     }
 
-    fn packed_matmul(
-        x: FlexTensor,
-        words: FlexTensor,
-        matrix: PackedShape,
-        side: Side,
-        precision: Precision,
-    ) -> FlexTensor {
-        let values = Self::unpack(words, matrix);
+    fn packed_matmul(x: FlexTensor, matrix: PackedParts<Self>, side: Side, precision: Precision) -> FlexTensor {
+        let values = Self::unpack(matrix);
         let values = if side == Side::Transposed { Self::float_transpose(values) } else { values };
         Self::linear_forward(x, values, None, precision)
     }
 
-    fn rows_at(words: FlexTensor, ids: FlexTensor, matrix: PackedShape) -> FlexTensor {
-        Self::float_select(Self::unpack(words, matrix), 0, ids)
+    fn rows_at(matrix: PackedParts<Self>, ids: FlexTensor) -> FlexTensor {
+        Self::float_select(Self::unpack(matrix), 0, ids)
     }
 
     fn label_nll(
         hidden: FlexTensor,
-        words: FlexTensor,
+        head: PackedParts<Self>,
         targets: FlexTensor,
-        (matrix, precision): (PackedShape, Precision),
+        precision: Precision,
         with_grad: bool,
     ) -> (FlexTensor, Option<FlexTensor>) {
-        Self::cross_entropy_at_labels(hidden, Self::unpack(words, matrix), targets, precision, with_grad)
+        Self::cross_entropy_at_labels(hidden, Self::unpack(head), targets, precision, with_grad)
     }
 }
 
 /// The blocks.
-fn bytes_of(words: &FlexTensor, matrix: PackedShape) -> &[u8] {
-    &bytemuck::cast_slice(words.storage::<u32>())[..matrix.bytes()]
+fn bytes_of(part: &PackedPart<Flex>) -> &[u8] {
+    &bytemuck::cast_slice(part.words.storage::<u32>())[..part.shape.bytes()]
 }

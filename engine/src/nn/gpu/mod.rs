@@ -36,9 +36,15 @@ pub(super) trait PackedKernels: Backend {
         precision: Precision,
     ) -> FloatTensor<Self>;
 
-    /// The rows that `ids [n]` name, in f32, `[n, columns]`.
+    /// The rows that `ids [n]` name where the first one's number is `first`, in f32, `[n, columns]`: zeros for those that
+    /// are not of this matrix.
     #[fusion(dtype = DType::F32, shape = Shape::new([ids.num_elements(), matrix.columns]))]
-    fn unpacked_rows_at(words: IntTensor<Self>, matrix: PackedShape, ids: IntTensor<Self>) -> FloatTensor<Self>;
+    fn unpacked_rows_at(
+        words: IntTensor<Self>,
+        matrix: PackedShape,
+        first: usize,
+        ids: IntTensor<Self>,
+    ) -> FloatTensor<Self>;
 
     /// `x [n, columns] · matrixᵀ` for a few rows, `[n, rows]`.
     #[fusion(dtype = DType::F32, shape = Shape::new([x[0], matrix.rows]))]
@@ -67,8 +73,13 @@ impl PackedKernels for CubeBackend {
         unpack::unpack_rows(words, matrix, rows, precision)
     }
 
-    fn unpacked_rows_at(words: IntTensor<Self>, matrix: PackedShape, ids: IntTensor<Self>) -> FloatTensor<Self> {
-        unpack::unpack_rows_at(words, matrix, Self::int_cast(ids, IntDType::I32))
+    fn unpacked_rows_at(
+        words: IntTensor<Self>,
+        matrix: PackedShape,
+        first: usize,
+        ids: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        unpack::unpack_rows_at(words, matrix, first, Self::int_cast(ids, IntDType::I32))
     }
 
     fn few_rows_product(x: FloatTensor<Self>, words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {

@@ -11,7 +11,7 @@ use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 use half::{bf16, f16};
 
-use super::quad::{quad_at, row_bytes};
+use super::quad::{Quad, quad_at, row_bytes};
 use crate::nn::Precision;
 use crate::nn::packed::{BlockType, PackedShape};
 
@@ -38,15 +38,27 @@ pub(super) fn unpack_rows(
     out
 }
 
-/// The rows of these numbers, `ids` in i32, and no other.
-pub(super) fn unpack_rows_at(words: CubeTensor, matrix: PackedShape, ids: CubeTensor) -> CubeTensor {
+/// The rows of these numbers, `ids` in i32, and no other is read. Numbers are counted from `first` on; zeros for those that
+/// are no row.
+pub(super) fn unpack_rows_at(words: CubeTensor, matrix: PackedShape, first: usize, ids: CubeTensor) -> CubeTensor {
     let ids = into_contiguous(ids);
     let n = ids.meta.num_elements();
     let out = empty_rows(&words, n, matrix, DType::F32);
     let client = out.client.clone();
     let cubes = calculate_cube_count_elemwise(&client, n * matrix.columns / 4, UNITS);
     let (words, ids, numbers) = (words.into_buffer_arg(), ids.into_buffer_arg(), out.clone().into_buffer_arg());
-    rows_at_kernel::launch(&client, cubes, UNITS, words, ids, numbers, matrix.columns, matrix.block);
+    rows_at_kernel::launch(
+        &client,
+        cubes,
+        UNITS,
+        words,
+        ids,
+        numbers,
+        first,
+        matrix.rows,
+        matrix.columns,
+        matrix.block,
+    );
     out
 }
 
@@ -70,12 +82,24 @@ fn rows_kernel<F: Float>(words: &[u32], numbers: &mut [F], first: usize, columns
 }
 
 #[cube(launch)]
-fn rows_at_kernel(words: &[u32], ids: &[i32], numbers: &mut [f32], columns: usize, #[comptime] block: BlockType) {
+fn rows_at_kernel(
+    words: &[u32],
+    ids: &[i32],
+    numbers: &mut [f32],
+    first: usize,
+    rows: usize,
+    columns: usize,
+    #[comptime] block: BlockType,
+) {
     let quads = columns / 4;
     let at = ABSOLUTE_POS * 4;
     if at < numbers.len() {
-        let row = usize::cast_from(ids[ABSOLUTE_POS / quads]);
-        let quad = quad_at(words, row * row_bytes(columns, block), ABSOLUTE_POS % quads, block);
+        let mut quad = Quad::new(f32::new(0.0));
+        // One below 0 is far above every row.
+        let id = usize::cast_from(ids[ABSOLUTE_POS / quads]);
+        if id >= first && id < first + rows {
+            quad = quad_at(words, (id - first) * row_bytes(columns, block), ABSOLUTE_POS % quads, block);
+        }
         #[unroll]
         for i in 0..4 {
             numbers[at + i] = quad.extract(i);

@@ -5,7 +5,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Cube, TensorMetadata};
 use burn::tensor::Shape;
 
-use super::shape::PackedShape;
+use super::parts::{PackedPart, PackedParts};
 use crate::nn::gpu;
 use crate::nn::kernels::Kernels;
 use crate::nn::precision::Precision;
@@ -29,66 +29,68 @@ impl Side {
     }
 }
 
-/// The kernels of one backend. `words` are the bytes of the blocks as a row of little-endian words.
+/// The kernels of one backend.
 pub(in crate::nn) trait PackedBackend: Kernels {
     /// Every number in f32, `[rows, columns]`.
-    fn unpack(words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self>;
+    fn unpack(matrix: PackedParts<Self>) -> FloatTensor<Self>;
 
     /// `x [batch, seq, d]` times the matrix or its transpose.
     fn packed_matmul(
         x: FloatTensor<Self>,
-        words: IntTensor<Self>,
-        matrix: PackedShape,
+        matrix: PackedParts<Self>,
         side: Side,
         precision: Precision,
     ) -> FloatTensor<Self>;
 
     /// Its rows `ids [n]` in f32, `[n, columns]`.
-    fn rows_at(words: IntTensor<Self>, ids: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self>;
+    fn rows_at(matrix: PackedParts<Self>, ids: IntTensor<Self>) -> FloatTensor<Self>;
 
     /// The loss of each row of `hidden [n, columns]` at its target, `[n]`, with the matrix as head; with `with_grad` its
     /// gradient by `hidden`.
     fn label_nll(
         hidden: FloatTensor<Self>,
-        words: IntTensor<Self>,
+        head: PackedParts<Self>,
         targets: IntTensor<Self>,
-        numbers: (PackedShape, Precision),
+        precision: Precision,
         with_grad: bool,
     ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>);
 }
 
 impl PackedBackend for Cube {
-    fn unpack(words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
-        <Self as gpu::PackedKernels>::unpacked_rows(words, matrix, 0..matrix.rows, Precision::F32)
+    fn unpack(matrix: PackedParts<Self>) -> FloatTensor<Self> {
+        let part = |PackedPart { words, shape, .. }: &PackedPart<Self>| {
+            <Self as gpu::PackedKernels>::unpacked_rows(words.clone(), *shape, 0..shape.rows, Precision::F32)
+        };
+        Self::float_cat(matrix.iter().map(part).collect(), 0)
     }
 
     fn packed_matmul(
         x: FloatTensor<Self>,
-        words: IntTensor<Self>,
-        matrix: PackedShape,
+        matrix: PackedParts<Self>,
         side: Side,
         precision: Precision,
     ) -> FloatTensor<Self> {
         let [batch, seq, d] = x.shape().dims();
         let x = Self::float_reshape(x, Shape::new([batch * seq, d]));
+        let [rows, columns] = matrix.dims();
         let (out, width) = match side {
-            Side::Transposed => (gpu::product::<Self>(x, words, matrix, precision), matrix.rows),
-            Side::Plain => (gpu::transposed_product::<Self>(x, words, matrix, precision), matrix.columns),
+            Side::Transposed => (gpu::product::<Self>(x, &matrix, precision), rows),
+            Side::Plain => (gpu::transposed_product::<Self>(x, &matrix, precision), columns),
         };
         Self::float_reshape(out, Shape::new([batch, seq, width]))
     }
 
-    fn rows_at(words: IntTensor<Self>, ids: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
-        gpu::rows_at::<Self>(words, matrix, ids)
+    fn rows_at(matrix: PackedParts<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+        gpu::rows_at::<Self>(&matrix, ids)
     }
 
     fn label_nll(
         hidden: FloatTensor<Self>,
-        words: IntTensor<Self>,
+        head: PackedParts<Self>,
         targets: IntTensor<Self>,
-        (matrix, precision): (PackedShape, Precision),
+        precision: Precision,
         with_grad: bool,
     ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
-        gpu::cross_entropy_at_labels::<Self>(hidden, words, matrix, targets, precision, with_grad)
+        gpu::cross_entropy_at_labels::<Self>(hidden, head, targets, precision, with_grad)
     }
 }

@@ -6,89 +6,68 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::backend::Side;
 use super::ops::PackedOps;
+use super::parts::PackedParts;
 use super::shape::PackedShape;
 use super::weight::PackedWeight;
-use crate::nn::ops::FrozenOps;
 use crate::nn::precision::Precision;
 
-/// Rows in blocks on a device, `[rows, columns]`; each part in blocks of its own type.
+/// Bytes of a part at most: what the weakest device binds at once.
+const PART: u64 = 128 << 20;
+
+/// Rows in blocks on a device, `[rows, columns]`, in parts of whole rows, each in blocks of its own kind.
 #[derive(Clone, Debug)]
 pub(in crate::nn) struct PackedMatrix {
-    parts: Vec<Part>,
-    columns: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Part {
-    /// The bytes as little-endian words, the last one filled up.
-    words: Tensor<1, Int>,
-    shape: PackedShape,
+    /// The bytes as little-endian words, the last one filled up; at least one.
+    parts: Vec<(Tensor<1, Int>, PackedShape)>,
 }
 
 impl PackedMatrix {
     /// Matrices of the same width one below the other on a device.
-    pub(in crate::nn) fn new(parts: Vec<PackedWeight>, device: &Device) -> Self {
-        let columns = parts.first().map_or(0, |part| part.dims()[1]);
-        let on_device = |part: PackedWeight| {
-            let [rows, width] = part.dims();
-            assert_eq!(width, columns, "parts of a matrix have one width");
-            Part { words: words(part.bytes(), device), shape: PackedShape { block: part.block(), rows, columns } }
-        };
-        Self { parts: PackedWeight::stacked(parts).into_iter().map(on_device).collect(), columns }
+    ///
+    /// # Panics
+    /// Without a matrix, or with matrices of different widths.
+    pub(in crate::nn) fn new(matrices: Vec<PackedWeight>, device: &Device) -> Self {
+        let mut parts = Vec::new();
+        for matrix in PackedWeight::stacked(matrices) {
+            let ([rows, columns], block) = (matrix.dims(), matrix.block());
+            let rows = PackedShape { block, rows, columns }.rows_within(PART);
+            let row = matrix.bytes().len() / matrix.dims()[0].max(1);
+            for part in matrix.bytes().chunks((rows * row).max(1)) {
+                parts.push((words(part, device), PackedShape { block, rows: part.len() / row, columns }));
+            }
+        }
+        let widths: Vec<usize> = parts.iter().map(|(_, shape)| shape.columns).collect();
+        assert!(!widths.is_empty() && widths.windows(2).all(|pair| pair[0] == pair[1]), "matrices of one width");
+        Self { parts }
     }
 
     pub(in crate::nn) fn dims(&self) -> [usize; 2] {
-        [self.parts.iter().map(|part| part.shape.rows).sum(), self.columns]
+        [self.parts.iter().map(|(_, shape)| shape.rows).sum(), self.parts[0].1.columns]
     }
 
     pub(in crate::nn) fn device(&self) -> Device {
-        self.parts[0].words.device()
+        self.parts[0].0.device()
     }
 
     /// Bytes of the blocks.
     pub(in crate::nn) fn bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.shape.bytes()).sum()
+        self.parts.iter().map(|(_, shape)| shape.bytes()).sum()
     }
 
     /// `x · mᵀ` or `x · m`, for `x [batch, seq, d]`.
-    pub(in crate::nn) fn product(&self, x: &Tensor<3>, side: Side, precision: Precision) -> Tensor<3> {
-        let [batch, seq, _] = x.dims();
-        let of_part = |part: &Part, x: Tensor<3>| {
-            let (x, words) = (x.into_dispatch(), part.words.clone().into_dispatch());
-            Tensor::from_dispatch(Dispatch::packed_product(x, words, part.shape, side, precision))
-        };
-        if let [part] = self.parts.as_slice() {
-            return of_part(part, x.clone());
-        }
-        match side {
-            Side::Transposed => Tensor::cat(self.parts.iter().map(|part| of_part(part, x.clone())).collect(), 2),
-            Side::Plain => {
-                let mut sum = Tensor::zeros([batch, seq, self.columns], &x.device());
-                let mut first = 0;
-                for part in &self.parts {
-                    let end = first + part.shape.rows;
-                    sum = sum + of_part(part, x.clone().slice([0..batch, 0..seq, first..end]));
-                    first = end;
-                }
-                sum
-            }
-        }
+    pub(in crate::nn) fn product(&self, x: Tensor<3>, side: Side, precision: Precision) -> Tensor<3> {
+        Tensor::from_dispatch(Dispatch::packed_product(x.into_dispatch(), self.on_dispatch(), side, precision))
     }
 
     /// Some of its rows in f32, `[batch, seq, columns]`.
     pub(in crate::nn) fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        let [batch, seq] = ids.dims();
-        let rows = match self.parts.as_slice() {
-            [part] => {
-                let (words, ids) = (part.words.clone().into_dispatch(), ids.flatten::<1>(0, 1).into_dispatch());
-                Tensor::<2>::from_dispatch(Dispatch::packed_select(words, ids, part.shape))
-            }
-            _ => self.unpacked().select(0, ids.flatten::<1>(0, 1)),
-        };
-        rows.reshape([batch, seq, self.columns])
+        let ([batch, seq], [_, columns]) = (ids.dims(), self.dims());
+        let ids = ids.flatten::<1>(0, 1).into_dispatch();
+        let rows = Tensor::<2>::from_dispatch(Dispatch::packed_select(self.on_dispatch(), ids));
+        rows.reshape([batch, seq, columns])
     }
 
-    /// The loss of each row of `hidden [n, columns]` at its target, with the matrix as head.
+    /// The loss of each row of `hidden [n, columns]` at its target, `[n]`, with the matrix as head.
     pub(in crate::nn) fn cross_entropy(
         &self,
         hidden: Tensor<2>,
@@ -96,26 +75,16 @@ impl PackedMatrix {
         precision: Precision,
     ) -> Tensor<1> {
         let (hidden, targets) = (hidden.into_dispatch(), targets.into_dispatch());
-        match self.parts.as_slice() {
-            [part] => {
-                let words = part.words.clone().into_dispatch();
-                Tensor::from_dispatch(Dispatch::packed_cross_entropy(hidden, words, targets, part.shape, precision))
-            }
-            _ => {
-                let head = self.unpacked().into_dispatch();
-                Tensor::from_dispatch(Dispatch::frozen_cross_entropy(hidden, head, targets, precision))
-            }
-        }
+        Tensor::from_dispatch(Dispatch::packed_cross_entropy(hidden, self.on_dispatch(), targets, precision))
     }
 
     /// Every number in f32.
     pub(in crate::nn) fn unpacked(&self) -> Tensor<2> {
-        let of_part =
-            |part: &Part| Tensor::from_dispatch(Dispatch::unpacked(part.words.clone().into_dispatch(), part.shape));
-        match self.parts.as_slice() {
-            [part] => of_part(part),
-            parts => Tensor::cat(parts.iter().map(of_part).collect(), 0),
-        }
+        Tensor::from_dispatch(Dispatch::unpacked(self.on_dispatch()))
+    }
+
+    fn on_dispatch(&self) -> PackedParts<Dispatch> {
+        PackedParts::new(self.parts.iter().map(|(words, shape)| (words.clone().into_dispatch(), *shape)))
     }
 }
 

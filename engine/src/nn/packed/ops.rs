@@ -7,7 +7,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, Backend, Cube, Flex, backend_extension};
 
 use super::backend::{PackedBackend, Side};
-use super::shape::PackedShape;
+use super::parts::{PackedPart, PackedParts};
 use crate::nn::ops::LabelNllBackward;
 use crate::nn::precision::Precision;
 
@@ -16,21 +16,19 @@ use crate::nn::precision::Precision;
 pub(super) trait PackedOps: Backend {
     fn packed_product(
         x: FloatTensor<Self>,
-        words: IntTensor<Self>,
-        matrix: PackedShape,
+        #[extension_type] matrix: PackedParts<Self>,
         side: Side,
         precision: Precision,
     ) -> FloatTensor<Self>;
 
-    fn packed_select(words: IntTensor<Self>, ids: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self>;
+    fn packed_select(#[extension_type] matrix: PackedParts<Self>, ids: IntTensor<Self>) -> FloatTensor<Self>;
 
-    fn unpacked(words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self>;
+    fn unpacked(#[extension_type] matrix: PackedParts<Self>) -> FloatTensor<Self>;
 
     fn packed_cross_entropy(
         hidden: FloatTensor<Self>,
-        words: IntTensor<Self>,
+        #[extension_type] head: PackedParts<Self>,
         targets: IntTensor<Self>,
-        matrix: PackedShape,
         precision: Precision,
     ) -> FloatTensor<Self>;
 }
@@ -41,30 +39,28 @@ macro_rules! forward_only {
         impl PackedOps for $backend {
             fn packed_product(
                 x: FloatTensor<Self>,
-                words: IntTensor<Self>,
-                matrix: PackedShape,
+                matrix: PackedParts<Self>,
                 side: Side,
                 precision: Precision,
             ) -> FloatTensor<Self> {
-                <Self as PackedBackend>::packed_matmul(x, words, matrix, side, precision)
+                <Self as PackedBackend>::packed_matmul(x, matrix, side, precision)
             }
 
-            fn packed_select(words: IntTensor<Self>, ids: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
-                <Self as PackedBackend>::rows_at(words, ids, matrix)
+            fn packed_select(matrix: PackedParts<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+                <Self as PackedBackend>::rows_at(matrix, ids)
             }
 
-            fn unpacked(words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
-                <Self as PackedBackend>::unpack(words, matrix)
+            fn unpacked(matrix: PackedParts<Self>) -> FloatTensor<Self> {
+                <Self as PackedBackend>::unpack(matrix)
             }
 
             fn packed_cross_entropy(
                 hidden: FloatTensor<Self>,
-                words: IntTensor<Self>,
+                head: PackedParts<Self>,
                 targets: IntTensor<Self>,
-                matrix: PackedShape,
                 precision: Precision,
             ) -> FloatTensor<Self> {
-                <Self as PackedBackend>::label_nll(hidden, words, targets, (matrix, precision), false).0
+                <Self as PackedBackend>::label_nll(hidden, head, targets, precision, false).0
             }
         }
     };
@@ -76,49 +72,52 @@ forward_only!(Cube);
 struct ProductBackward;
 
 impl<B: PackedBackend> Backward<B, 1> for ProductBackward {
-    type State = (IntTensor<B>, PackedShape, Side, Precision); // words
+    type State = (PackedParts<B>, Side, Precision);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (words, matrix, side, precision) = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            B::packed_matmul(grad, words, matrix, side.other(), precision)
-        });
+        let (matrix, side, precision) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::packed_matmul(grad, matrix, side.other(), precision));
+    }
+}
+
+impl<B: Backend, C: CheckpointStrategy> PackedParts<Autodiff<B, C>> {
+    /// The same: what has no gradient is not wrapped.
+    fn inner(self) -> PackedParts<B> {
+        PackedParts::new(self.iter().map(|PackedPart { words, shape, .. }| (words.clone(), *shape)))
     }
 }
 
 impl<B: PackedBackend, C: CheckpointStrategy> PackedOps for Autodiff<B, C> {
     fn packed_product(
         x: FloatTensor<Self>,
-        words: IntTensor<Self>,
-        matrix: PackedShape,
+        matrix: PackedParts<Self>,
         side: Side,
         precision: Precision,
     ) -> FloatTensor<Self> {
-        let (x, node) = x.into_parts();
-        let out = B::packed_matmul(x, words.clone(), matrix, side, precision);
+        let ((x, node), matrix) = (x.into_parts(), matrix.inner());
+        let out = B::packed_matmul(x, matrix.clone(), side, precision);
         match ProductBackward.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((words, matrix, side, precision), out),
+            OpsKind::Tracked(prep) => prep.finish((matrix, side, precision), out),
             OpsKind::UnTracked(prep) => prep.finish(out),
         }
     }
 
-    fn packed_select(words: IntTensor<Self>, ids: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
-        Self::from_inner(B::rows_at(words, ids, matrix))
+    fn packed_select(matrix: PackedParts<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+        Self::from_inner(B::rows_at(matrix.inner(), ids))
     }
 
-    fn unpacked(words: IntTensor<Self>, matrix: PackedShape) -> FloatTensor<Self> {
-        Self::from_inner(B::unpack(words, matrix))
+    fn unpacked(matrix: PackedParts<Self>) -> FloatTensor<Self> {
+        Self::from_inner(B::unpack(matrix.inner()))
     }
 
     fn packed_cross_entropy(
         hidden: FloatTensor<Self>,
-        words: IntTensor<Self>,
+        head: PackedParts<Self>,
         targets: IntTensor<Self>,
-        matrix: PackedShape,
         precision: Precision,
     ) -> FloatTensor<Self> {
-        let (hidden, node) = hidden.into_parts();
-        let nll = |with_grad| B::label_nll(hidden, words, targets, (matrix, precision), with_grad);
+        let ((hidden, node), head) = (hidden.into_parts(), head.inner());
+        let nll = |with_grad| B::label_nll(hidden, head, targets, precision, with_grad);
         match LabelNllBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (nll, grad) = nll(true);

@@ -8,6 +8,7 @@ mod composed;
 mod losses;
 mod narrow;
 mod packed;
+mod packed_gpu;
 mod rows;
 mod stored;
 
