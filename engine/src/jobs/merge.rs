@@ -1,9 +1,10 @@
 //! An adapter taken into the weights of its base model, several adapters taken together, and one with some of its slots.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::adapters::ops::merge;
 use crate::adapters::{AdapterState, Combination, combine, formats};
+use crate::data::Tokenizer;
 use crate::device;
 use crate::error::{EngineError, Result};
 use crate::jobs::exchange::adapter_folder;
@@ -56,7 +57,13 @@ pub(super) fn merged(adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn J
         let adapter = adapter.placed(&base)?;
         out.unread(&adapter);
         let (inside, before) = merge::apart(&adapter)?;
-        merge::merge(&base, &inside, &to)?;
+        // A model in one file has its tokenizer within.
+        let is_one_file = base.folder().path.is_file();
+        let beside = |folder: &Path| match is_one_file {
+            true => Tokenizer::from_folder(&model)?.write(folder),
+            false => Ok(()),
+        };
+        merge::merge(&base, &inside, &to, beside)?;
         if let Some(mut before) = before {
             let folder = to.join("adapter");
             before.base_model = Some(to.display().to_string());

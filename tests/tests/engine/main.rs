@@ -12,6 +12,7 @@ mod evaluate;
 mod experiment;
 mod foreign;
 mod geometry;
+mod gguf;
 mod gguf_tokenizers;
 mod hashes;
 mod heads;

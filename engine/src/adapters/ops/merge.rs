@@ -14,6 +14,7 @@ use crate::adapters::state::{AdapterState, PrefixPlacement};
 use crate::config::Task;
 use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::{self, Kind, write_json};
+use crate::models::load::model_options;
 use crate::models::{BaseModel, WeightName, class_prefix, tied_head};
 use crate::{Sentence, sentence};
 
@@ -43,11 +44,17 @@ pub fn apart(adapter: &AdapterState) -> Result<(AdapterState, Option<AdapterStat
 
 /// Writes a checkpoint folder, whole or not at all, in the bits in which the base model's files have each weight.
 /// Matrices of low rank are added as `W + scale · B A`, weights that were trained stand in place of the model's own, the
-/// head of a task goes with them.
+/// head of a task goes with them. What was in blocks of few bits is written in f32. `beside` writes what else a folder needs
+/// where the model is one file.
 ///
 /// # Errors
 /// The adapter has keys and values or embeddings, which no weight can hold, or several heads; `to` exists; a file cannot be written.
-pub fn merge(base: &BaseModel, adapter: &AdapterState, to: &Path) -> Result<()> {
+pub fn merge(
+    base: &BaseModel,
+    adapter: &AdapterState,
+    to: &Path,
+    beside: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
     if !adapter.sites().is_empty() || adapter.prompt().is_some() || adapter.text().is_some() {
         let reason = sentence!("a prefix, a soft prompt or words stand before the text and are no part of any weight");
         return Err(EngineError::AdapterMismatch { reason });
@@ -67,6 +74,7 @@ pub fn merge(base: &BaseModel, adapter: &AdapterState, to: &Path) -> Result<()> 
         .prefix(".draft-")
         .tempdir_in(parent)
         .map_err(EngineError::io(IoAction::Create, parent))?;
+    beside(draft.path())?;
     copy_beside(base, adapter, changed.head.is_some(), draft.path())?;
     let path = draft.path().join("model.safetensors");
     let mut tensors: Vec<(String, Stored<'_>)> = Vec::new();
@@ -216,10 +224,8 @@ fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
     }
 }
 
-/// Configuration and tokenizer; the configuration learns what the head is for, the names of the classes, and that a head is not
-/// tied any more.
-fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &Path) -> Result<()> {
-    let folder = &base.folder().path;
+/// The files of a folder that belong to a checkpoint, without its weights.
+fn copy_files(folder: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder).map_err(EngineError::io(IoAction::Read, folder))? {
         let path = entry.map_err(EngineError::io(IoAction::Read, folder))?.path();
         let name = path.file_name().unwrap_or_default().to_owned();
@@ -228,6 +234,21 @@ fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &P
         if path.is_file() && BESIDE.contains(&kind) && !is_index {
             std::fs::copy(&path, to.join(&name)).map_err(EngineError::io(IoAction::Copy, &path))?;
         }
+    }
+    Ok(())
+}
+
+/// Configuration and tokenizer; the configuration learns what the head is for, the names of the classes, and that a head is not
+/// tied any more.
+fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &Path) -> Result<()> {
+    let folder = &base.folder().path;
+    if folder.is_file() {
+        let mut options = model_options(folder)?;
+        // Words of the file's own are no options.
+        options.retain(|name, _| !name.contains('.'));
+        write_json(&to.join("config.json"), &options)?;
+    } else {
+        copy_files(folder, to)?;
     }
     if adapter.head().is_empty() && !is_untied {
         return Ok(());

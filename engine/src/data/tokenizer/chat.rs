@@ -61,6 +61,11 @@ pub struct ChatTemplate {
 }
 
 impl ChatTemplate {
+    /// As the model has it.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The template of a folder: `chat_template.jinja`, or the one in `tokenizer_config.json`, of several the default.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ mod special;
 mod tokenizer_class;
 mod vocab_files;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,7 +31,9 @@ use self::roles::{USUAL_BEGINS, USUAL_ENDS, USUAL_MASKS, USUAL_PADS, notes, reso
 use self::special::{ROLES, Settings};
 use super::token_text::{byte_level_bytes, fallback_byte, visible};
 use crate::error::{EngineError, Result};
+use crate::files::{write_json, write_whole};
 use crate::models::load::place;
+use crate::weights::gguf::read_metadata;
 use crate::weights::hex;
 use crate::{Sentence, sentence};
 
@@ -64,13 +66,17 @@ struct Inner {
 impl Tokenizer {
     /// Reads `tokenizer.json`, or else `vocab.json` with `merges.txt`, `vocab.txt`, or SentencePiece's model file, as the
     /// tokenizer class that the files beside it name; from those also the special and the added tokens and the chat
-    /// template. Without a begin token the end token begins a text too, as in GPT-2; without a padding token it pads.
+    /// template. A file in GGUF has all of it within. Without a begin token the end token begins a text too, as in GPT-2;
+    /// without a padding token it pads.
     ///
     /// # Errors
     /// [`EngineError::ModelFileMissing`] when there is no vocabulary, [`EngineError::Malformed`] when a file is broken,
     /// [`EngineError::Tokenizer`] when no end token can be found, or the class is one whose older files are not read.
     pub fn from_folder(folder: &Path) -> Result<Self> {
         let folder = &*place::resolved(folder);
+        if folder.is_file() {
+            return Self::from_gguf(&read_metadata(folder)?, folder);
+        }
         let mut settings = Settings::from_folder(folder)?;
         let tokenizer = files::open(folder, &mut settings)?;
         let chat = ChatTemplate::from_folder(folder, &settings)?;
@@ -240,6 +246,21 @@ impl Tokenizer {
             digest.update(id.to_le_bytes());
         }
         Ok(hex(&digest.finalize()))
+    }
+
+    /// Writes it as Hugging Face keeps it: `tokenizer.json`, and `tokenizer_config.json` with its special tokens and the chat
+    /// template.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let whole = guarded(|| self.0.tokenizer.to_string(true))?;
+        write_whole(&folder.join("tokenizer.json"), whole.as_bytes())?;
+        let roles = ROLES.iter().zip(self.0.roles);
+        let named = roles.filter_map(|(role, id)| Some((format!("{role}_token"), self.0.text_of(id?))));
+        let chat = self.0.chat.iter().map(|chat| ("chat_template".to_owned(), chat.source().to_owned()));
+        let config: BTreeMap<String, String> = named.chain(chat).collect();
+        write_json(&folder.join("tokenizer_config.json"), &config)
     }
 
     /// The form in which the model wants a conversation written, if it has one.

@@ -64,7 +64,7 @@ const DEEPSEEK3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r
 
 /// All that are known. Where llama.cpp writes a pattern in other words, because its own patterns know fewer, the model's
 /// stands here.
-const KNOWN: [PreTokenizer; 23] = [
+const KNOWN: [PreTokenizer; 24] = [
     PreTokenizer {
         names: &["gpt-2", "phi-2", "gigachat", "a.x-4.0", "mellum", "exaone4", "jais", "trillion", "granite-docling"],
         ..PLAIN
@@ -85,7 +85,9 @@ const KNOWN: [PreTokenizer; 23] = [
         begins: true,
         ..PLAIN
     },
-    PreTokenizer { names: &["dbrx", "smaug-bpe", "chatglm-bpe", "glm4"], cuts: &[At(LLAMA3)], ..PLAIN },
+    PreTokenizer { names: &["dbrx", "smaug-bpe"], cuts: &[At(LLAMA3)], ..PLAIN },
+    // GLM-4, and nothing else: what stands before its texts goes by these names.
+    PreTokenizer { names: &["chatglm-bpe", "glm4"], cuts: &[At(LLAMA3)], ..PLAIN },
     PreTokenizer { names: &["minicpm5"], cuts: &[At(r"\p{N}{1,3}"), At(MINICPM5)], ignores_merges: true, ..PLAIN },
     PreTokenizer {
         names: &["qwen2", "deepseek-r1-qwen", "f2llmv2", "stablelm2"],

@@ -48,14 +48,11 @@ pub(super) fn open(fields: Fields<'_>, architecture: &str) -> Result<Opened> {
     let unknown = config.get("unk_token").cloned();
     let merges = match merges(fields, &vocabulary)? {
         Some(merges) => merges,
-        // Gemma's scores do not follow its merges; its ids do.
-        None => {
-            piece_merges(&vocabulary.texts, best_first(if is_gemma { &[] } else { &vocabulary.scores }, &vocabulary))
-                .map_err(|reason| fields.wrong(reason))?
-        }
+        None => piece_merges(&vocabulary.texts, best_first(&vocabulary, is_gemma).into_iter())
+            .map_err(|reason| fields.wrong(reason))?,
     };
     let takes_spaces = |text: &str| architecture == "phi3" && !KEEP_SPACES.contains(&text);
-    let mut file = json!({
+    let file = json!({
         "version": "1.0", "truncation": null, "padding": null, "normalizer": normalizer(adds_space),
         "pre_tokenizer": null, "post_processor": chatglm(&vocabulary, architecture), "decoder": decoder(adds_space),
         "added_tokens": vocabulary.added(takes_spaces),
@@ -65,23 +62,24 @@ pub(super) fn open(fields: Fields<'_>, architecture: &str) -> Result<Opened> {
             "vocab": vocabulary.ids(), "merges": merges,
         },
     });
-    let is_framed = !file["post_processor"].is_null();
     let mut tokenizer = from_bytes(file.to_string().as_bytes(), fields.path)?;
-    file.take();
     let settings = Settings::of(Value::Object(config));
-    if !is_framed {
+    if file["post_processor"].is_null() {
         heed_switches(&mut tokenizer, &settings)?;
     }
     Ok(Opened { tokenizer, settings, note: None })
 }
 
-/// Ids by falling score, of equal ones in their order.
-fn best_first(scores: &[f32], vocabulary: &Vocabulary<'_>) -> impl Iterator<Item = usize> {
+/// Ids in the order of their merges: by falling score, and of equal ones runs of spaces last, which is where LLaMA has them;
+/// some converters write the same score for every token. Gemma's scores do not follow its merges, its ids do.
+fn best_first(vocabulary: &Vocabulary<'_>, is_gemma: bool) -> Vec<usize> {
     let mut ids: Vec<usize> = (0..vocabulary.texts.len()).collect();
-    if !scores.is_empty() {
-        ids.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    if !is_gemma {
+        let is_run = |id: usize| vocabulary.texts[id].chars().all(|c| c == '▁');
+        let score = |id: usize| vocabulary.scores.get(id).copied().unwrap_or_default();
+        ids.sort_by(|a, b| score(*b).total_cmp(&score(*a)).then_with(|| is_run(*a).cmp(&is_run(*b))));
     }
-    ids.into_iter()
+    ids
 }
 
 /// Tokens of spaces alone, which the converter writes as spaces, in the marks that stand for them.
