@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::numbers::{SHARE, gathered, is_finite, is_float, numbers_of, to_f32};
 use super::pickle::PickleError;
+use super::scaled_rows::{RowScales, unpacked};
 use super::{safetensors as safe, torch};
 use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::file_kind::{FileKind, refuse_other};
@@ -40,7 +41,9 @@ const MAX_SHARDS: usize = 2000;
 /// The weight files of one model folder, open and checked, nothing read yet.
 pub struct WeightFiles {
     files: Vec<(PathBuf, Mmap)>,
-    entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, Entry>,
+    /// Of matrices whose rows are whole numbers with a scale each; their entries have the shape that they stand for.
+    pub(super) scales: BTreeMap<String, RowScales>,
 }
 
 /// Where a tensor lies, checked to be inside of its file.
@@ -73,7 +76,7 @@ impl WeightFiles {
             } else {
                 continue;
             };
-            let mut weights = Self { files: Vec::new(), entries: BTreeMap::new() };
+            let mut weights = Self::empty();
             for path in paths {
                 weights.add(path, format)?;
             }
@@ -88,11 +91,20 @@ impl WeightFiles {
     /// # Errors
     /// As [`WeightFiles::open`].
     pub fn open_file(path: &Path) -> Result<Self> {
-        let mut weights = Self { files: Vec::new(), entries: BTreeMap::new() };
+        let mut weights = Self::empty();
         // After its length the header of safetensors begins with a brace, as neither a zip nor a pickle does there.
         let is_safe = map_file(path)?.get(8) == Some(&b'{');
         weights.add(path.to_owned(), if is_safe { Format::Safetensors } else { Format::Torch })?;
         Ok(weights)
+    }
+
+    /// The file that a tensor lies in.
+    pub(super) fn path_of(&self, entry: &Entry) -> PathBuf {
+        self.files[entry.file].0.clone()
+    }
+
+    fn empty() -> Self {
+        Self { files: Vec::new(), entries: BTreeMap::new(), scales: BTreeMap::new() }
     }
 
     /// One tensor as it is stored, as f32 with its shape; `None` if there is none of this name.
@@ -150,9 +162,10 @@ impl WeightFiles {
 
     /// Storage format of the largest weight, such as `F16`.
     pub fn dtype(&self) -> String {
-        let weights = self.entries.values().filter(|entry| is_float(entry.dtype));
-        let largest = weights.max_by_key(|entry| entry.bytes.len());
-        largest.map_or_else(String::new, |entry| format!("{:?}", entry.dtype))
+        let weights =
+            self.entries.iter().filter(|(name, entry)| is_float(entry.dtype) || self.scales.contains_key(*name));
+        let Some((name, entry)) = weights.max_by_key(|(_, entry)| entry.bytes.len()) else { return String::new() };
+        self.scales.get(name).map_or_else(|| format!("{:?}", entry.dtype), |scales| format!("I{}", scales.bits))
     }
 
     /// Bytes of all files.
@@ -174,7 +187,12 @@ impl WeightFiles {
     /// As [`WeightFiles::tensor`].
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let entry = self.entry(name, shape)?;
-        let values = to_f32(name, entry.dtype, &self.bytes(entry))?;
+        let values = match self.scales.get(name) {
+            Some(RowScales { entry: scales, bits }) => {
+                unpacked(&self.bytes(entry), &to_f32(name, scales.dtype, &self.bytes(scales))?, *bits)
+            }
+            None => to_f32(name, entry.dtype, &self.bytes(entry))?,
+        };
         release(&self.files[entry.file].1, &entry.bytes);
         if !values.par_iter().with_min_len(SHARE).all(|x| x.is_finite()) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
@@ -234,6 +252,9 @@ impl WeightFiles {
             hash.update(name.as_bytes());
             hash.update(format!("{:?}{:?}", entry.dtype, entry.shape).as_bytes());
             hash.update(self.bytes(entry));
+            if let Some(scales) = self.scales.get(name) {
+                hash.update(self.bytes(&scales.entry));
+            }
             release(&self.files[entry.file].1, &entry.bytes);
         }
         hex(&hash.finalize())

@@ -49,6 +49,12 @@ impl Tokenizer {
         &self.0.begins
     }
 
+    /// The tokens that stand behind every prompt, before what is written: `[gMASK]` and `<sop>` of the first ChatGLM, none
+    /// elsewhere.
+    pub fn closes_prompts(&self) -> &[u32] {
+        &self.0.closes
+    }
+
     /// The token that a whole text is classified by (`[CLS]`).
     pub fn cls(&self) -> Option<u32> {
         self.role("cls")

@@ -58,6 +58,15 @@ impl Settings {
         (class, model("model_type"))
     }
 
+    /// Takes a value of `tokenizer_config.json` for another one, where it is set.
+    pub(super) fn name_as(&mut self, key: &str, other: &str) {
+        if let Some(config) = &mut self.by_text[0]
+            && let Some(value) = config.get(key).filter(|value| !value.is_null()).cloned()
+        {
+            config[other] = value;
+        }
+    }
+
     /// A switch of `tokenizer_config.json`; `None` when it is not set.
     pub(super) fn switch(&self, key: &str) -> Option<bool> {
         self.setting(key)?.as_bool()

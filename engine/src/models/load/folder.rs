@@ -49,6 +49,10 @@ impl ModelFolder {
         let config = (architecture.open)(&file)?;
         place::refuse_packed(path, file.options())?;
         let files = WeightFiles::open(path).map_err(|error| place::without_weights(path, error))?;
+        let files = match config.row_bits() {
+            Some(bits) => files.with_scaled_rows(bits)?,
+            None => files,
+        };
         let options = file.options();
         let tasks = match architecture.kind {
             Kind::Causal => causal_tasks(options, config.is_tied(), &files),
