@@ -245,6 +245,7 @@ def to_published(folder, spec, model):
     for layer in range(config["num_hidden_layers"]):  # a table that its checkpoints keep
         weights[f"transformer.layers.{layer}.attention.rotary_emb.inv_freq"] = torch.ones(2).half()
     save_file(weights, path, metadata={"format": "pt"})
+    closing(folder)
     with open(config_path, "w") as f:
         json.dump({
             "model_type": "chatglm", "architectures": ["ChatGLMModel"], "bos_token_id": SOP, "eos_token_id": EOP, "mask_token_id": MASK,
@@ -253,6 +254,24 @@ def to_published(folder, spec, model):
             "max_sequence_length": config["max_position_embeddings"], "num_attention_heads": config["num_attention_heads"],
             "num_layers": config["num_hidden_layers"], "quantization_bit": spec.get("rows", 0), "torch_dtype": config["dtype"],
             "use_cache": True, "vocab_size": config["vocab_size"]}, f, indent=1)
+
+
+def closing(folder):
+    """Three bytes that no row has become the tokens that part a text, which stand behind every prompt."""
+    path, names = os.path.join(folder, "tokenizer.json"), {MASK: "[MASK]", GMASK: "[gMASK]", SOP: "<sop>"}
+    with open(path) as f:
+        tok = json.load(f)
+    tok["model"]["vocab"] = {names.get(id, text): id for text, id in tok["model"]["vocab"].items()}
+    tok["added_tokens"] += [{"id": id, "content": text, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+                             "special": True} for id, text in names.items()]
+    part = lambda text: {"SpecialToken": {"id": text, "type_id": 0}}
+    single = [{"Sequence": {"id": "A", "type_id": 0}}, part("[gMASK]"), part("<sop>")]
+    ids = {"[gMASK]": GMASK, "<sop>": SOP, "</s>": EOP}
+    tok["post_processor"] = {
+        "type": "TemplateProcessing", "single": single, "pair": [*single, {"Sequence": {"id": "B", "type_id": 0}}, part("</s>")],
+        "special_tokens": {text: {"id": text, "ids": [id], "tokens": [text]} for text, id in ids.items()}}
+    with open(path, "w") as f:
+        json.dump(tok, f, ensure_ascii=False, indent=1)
 
 
 def from_published(folder, build, spec, seed):

@@ -117,6 +117,11 @@ pub(crate) trait ModelConfig: Send + Sync {
         TargetStart::default()
     }
 
+    /// The token that stands between a prompt and what is written behind it, where the model cannot write without.
+    fn answer_start(&self) -> Option<u32> {
+        None
+    }
+
     /// Bits of a number in matrices whose rows are whole numbers with a scale each, where the files may have such.
     fn row_bits(&self) -> Option<usize> {
         None

@@ -24,7 +24,8 @@ pub fn write_torch(path: &Path, tensors: &Floats) -> Result<()> {
 fn archive(tensors: &Floats) -> std::result::Result<Vec<u8>, rawzip::Error> {
     let mut archive = ZipArchiveWriter::new(Vec::new());
     let mut put = |name: &str, content: &[u8]| -> std::result::Result<(), rawzip::Error> {
-        let file = archive.new_file(&format!("archive/{name}")).compression_method(CompressionMethod::STORE);
+        let name = format!("archive/{name}");
+        let file = archive.new_file(name.as_str()).compression_method(CompressionMethod::STORE);
         let (mut entry, config) = file.start()?;
         let mut writer = config.wrap(&mut entry);
         writer.write_all(content)?;

@@ -177,6 +177,10 @@ impl ModelConfig for ChatGlmConfig {
         }
     }
 
+    fn answer_start(&self) -> Option<u32> {
+        Some(self.bos_token_id)
+    }
+
     fn row_bits(&self) -> Option<usize> {
         self.quantization_bit.filter(|bits| *bits > 0)
     }

@@ -110,6 +110,11 @@ impl ModelFolder {
         self.architecture.sites(self.config.as_ref())
     }
 
+    /// The token that stands between a prompt and what is written behind it, where the model cannot write without.
+    pub fn answer_start(&self) -> Option<u32> {
+        self.config.answer_start()
+    }
+
     /// The tokens before a target; none where there is no source.
     pub fn target_start(&self) -> TargetStart {
         self.config.target_start()
