@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use engine::adapters::{AdapterState, formats};
 use engine::config::{DataConfig, MethodConfig, RunConfig, Task, TaskRecord};
-use engine::data::{Dataset, Prompts, Tokenizer, plain_prompt};
+use engine::data::{Dataset, Message, Prompts, Tokenizer, plain_prompt};
 use engine::generation::Sampling;
 use engine::models::ModelFolder;
 use engine::protocol::{Ask, Prompt, Report, Stream};
@@ -53,6 +53,24 @@ fn a_prompt_ends_in_the_blank_and_the_start_once_and_the_answer_is_all_that_is_l
         assert_eq!(example.tokens[example.n_prompt..], answer);
         assert_eq!(tokenizer.eos(), tokenizer.token_id("<eop>").unwrap(), "what ends an answer, not a text");
     }
+}
+
+#[test]
+fn a_conversation_is_written_in_rounds_and_a_question_alone_as_it_is() {
+    let tokenizer = ice("chatglm-6b");
+    let chat = tokenizer.chat_template().unwrap();
+    let turns = [Message::user("who"), Message::assistant("me"), Message::user("why")];
+    let written = |turns: &[Message]| chat.render(turns, true).unwrap();
+    assert_eq!(written(&turns[..1]), "who");
+    assert_eq!(written(&turns), "[Round 0]\n问：who\n答：me\n[Round 1]\n问：why\n答：");
+    let turn = chat.turn().unwrap();
+    assert_eq!((turn.before.as_str(), turn.after.as_str()), ("", ""), "the end token alone ends an answer");
+    let system = Message { role: "system".to_owned(), content: "be brief".to_owned() };
+    assert!(chat.render(&[system, Message::user("who")], true).unwrap_err().to_string().contains("no system turn"));
+    let config = DataConfig { chat: true, ..DataConfig::new("x") };
+    let prompts = Prompts::new(&config, Task::Causal, &tokenizer).unwrap();
+    let prompt = prompts.for_source("who", &BTreeMap::new(), &tokenizer).unwrap();
+    assert_eq!(prompt, [&tokenizer.encode("who").unwrap()[..], tokenizer.closes_prompts()].concat());
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn from_older_files(
         settings.defaults = Class::IceText.defaults();
         // Its older files name the end of a text, and apart from it that of an answer.
         settings.name_as("eop_token", "eos_token");
+        settings.default_to("chat_template", ice_text::CHAT);
         return Ok((ice_text::from_model(&bytes, &path, settings)?, Some(Class::IceText)));
     }
     for name in SENTENCE_MODELS {

@@ -25,6 +25,20 @@ use crate::{Sentence, sentence};
 
 /// The name of its file.
 pub(super) const FILE: &str = "ice_text.model";
+/// The conversation as its code writes it (modeling_chatglm.py, `chat`): a question alone as it is, others with their answers.
+pub(super) const CHAT: &str = "{%- set ns = namespace(round=0) -%}
+    {%- for message in messages -%}
+        {%- if message.role == 'system' -%}
+            {{ raise_exception('it knows no system turn') }}
+        {%- elif messages|length == 1 -%}
+            {{ message.content }}
+        {%- elif message.role == 'user' -%}
+            {{ '[Round ' ~ ns.round ~ ']\\n问：' ~ message.content ~ '\\n答：' }}
+        {%- else -%}
+            {{ message.content ~ '\\n' }}
+            {%- set ns.round = ns.round + 1 -%}
+        {%- endif -%}
+    {%- endfor -%}";
 /// Stands for a space.
 const SPACE: &str = "▁";
 /// Stands for a line break.
@@ -147,7 +161,7 @@ fn run(n: usize) -> String {
 }
 
 /// What stands for a piece of white space: of spaces the longest runs first.
-fn white_space() -> impl DoubleEndedIterator<Item = (String, String)> {
+fn white_space() -> impl Iterator<Item = (String, String)> {
     let marks = [("\n", BREAK), ("\t", TAB)].map(|(text, mark)| (text.to_owned(), mark.to_owned()));
     marks.into_iter().chain((2..=LONGEST_RUN).rev().map(|n| (" ".repeat(n), run(n))))
 }
