@@ -246,6 +246,7 @@ def to_published(folder, spec, model):
         weights[f"transformer.layers.{layer}.attention.rotary_emb.inv_freq"] = torch.ones(2).half()
     save_file(weights, path, metadata={"format": "pt"})
     closing(folder)
+    os.remove(os.path.join(folder, "generation_config.json"))  # its begin token is not the one that config.json names
     with open(config_path, "w") as f:
         json.dump({
             "model_type": "chatglm", "architectures": ["ChatGLMModel"], "bos_token_id": SOP, "eos_token_id": EOP, "mask_token_id": MASK,

@@ -88,15 +88,17 @@ fn a_prefix_learns_goes_out_for_chatglm_and_comes_back_saying_the_same() {
     let home = tempfile::tempdir().unwrap();
     let talk = Talk::new();
     let run = home.path().join("run");
-    let config = RunConfig { model: model(), ..tiny_run(home.path()) };
+    let mut config = RunConfig { model: model(), ..tiny_run(home.path()) };
     assert!(matches!(config.method, MethodConfig::Prefix(_)));
+    (config.training.steps, config.training.learning_rate, config.training.eval_every) = (40, 0.05, 20);
     talk.run(Ask::Train { folder: run.clone(), config: Box::new(config), resume: false, until: None });
     let step = |record: Record| match record {
         Record::Step(step) => Some(step.loss),
         _ => None,
     };
     let losses: Vec<f64> = curve(&run).into_iter().filter_map(step).collect();
-    assert!(losses.last().unwrap() < losses.first().unwrap(), "{losses:?}");
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    assert!(mean(&losses[35..]) + 1.0 < mean(&losses[..5]), "{losses:?}");
     let (out, back) = (home.path().join("ptuning/pytorch_model.bin"), home.path().join("back"));
     let said = talk.run(Ask::Export { adapter: run.clone(), to: out.clone() });
     assert!(!said.iter().any(|report| matches!(report, Report::Notice { .. })), "{said:?}");
