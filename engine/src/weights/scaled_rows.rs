@@ -35,7 +35,9 @@ impl WeightFiles {
         let names: Vec<String> = self.entries.keys().cloned().collect();
         for name in names {
             let of_scales = format!("{name}{SCALE}");
-            let (weight, scales) = (&self.entries[&name], self.entries.get(&of_scales));
+            // Scales that were found are gone.
+            let Some(weight) = self.entries.get(&name) else { continue };
+            let scales = self.entries.get(&of_scales);
             let shape = unpacked_shape(weight, scales, bits).map_err(|reason| EngineError::Malformed {
                 what: sentence!("the weight file"),
                 path: self.path_of(weight),
