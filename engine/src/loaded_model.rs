@@ -50,7 +50,8 @@ impl LoadedModel {
         let numbers = numbers.into();
         let files = Arc::new(ModelFolder::open(folder)?);
         let summary = files.summary();
-        let tokenizer = Tokenizer::from_folder(folder)?.fitting(summary.vocab_size)?;
+        let tokenizer =
+            Tokenizer::from_folder(folder)?.fitting(summary.vocab_size)?.closing_with(files.answer_start())?;
         let (device_info, device) = device::open(choice, summary.largest_tensor_bytes, trials)?;
         device::check_precision(&device_info, &device, numbers.precision, trials)?;
         // Hashing and loading read the same mapped pages; side by side they take the time of one.

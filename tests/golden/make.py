@@ -20,6 +20,7 @@ import warnings
 import zlib
 
 import ablations
+import chatglm
 import peft
 import torch
 import transformers as tr
@@ -380,6 +381,8 @@ PAIRS = {"t5": (tr.T5Config, tr.T5ForConditionalGeneration), "mt5": (tr.MT5Confi
          "bart": (tr.BartConfig, tr.BartForConditionalGeneration), "mbart": (tr.MBartConfig, tr.MBartForConditionalGeneration),
          "pegasus": (tr.PegasusConfig, tr.PegasusForConditionalGeneration)}
 FAMILIES.update(PAIRS)
+FAMILIES.update(chatglm.FAMILY)
+CASES.update(chatglm.CASES)
 
 
 def place(name):
@@ -439,7 +442,7 @@ def build(family, spec, seed):
             else:
                 p.copy_(noise * p.shape[0 if family == "gpt2" else 1] ** -0.5)  # by the number of inputs
             p.copy_(p.to(getattr(torch, spec.get("disk", "float32"))))  # rounded as on the disk; buffers are not
-        return model
+        return chatglm.through_rows(model, spec)
 
 
 def inputs(spec, config, seed):
@@ -760,11 +763,11 @@ def from_chatglm(folder, spec, seed):
 
 def make(name, folder):
     """Try seeds in order until no choice of generation is a close call."""
-    spec = CASES[name]
+    spec, family = CASES[name], name.split("-")[0]
     for seed in range(1, 60):
         seed = 1000 * place(name) + seed
-        model = build(name.split("-")[0], spec, seed)
-        given = inputs(spec, model.config, seed)
+        model = build(family, spec, seed)
+        given = (chatglm.inputs if name in chatglm.CASES else inputs)(spec, model.config, seed)
         wrapped = wrap(copy.deepcopy(model), spec["method"], spec, seed)
         note = {}
         params = {f"param/{n}": p.detach().clone() for n, p in kept(wrapped, spec["method"]).items()}
@@ -778,8 +781,11 @@ def make(name, folder):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     save_model(model, spec, os.path.join(folder, "model"))
-    if name.startswith("chatglm"):
+    if family == "chatglm":
         to_chatglm(os.path.join(folder, "model"))
+    if name in chatglm.CASES:
+        chatglm.to_published(os.path.join(folder, "model"), spec, model)
+        note["sources"] = chatglm.SOURCES
     if spec["method"] != "full":
         wrapped = wrapped.float()
         wrapped.peft_config["default"].base_model_name_or_path = "model"
@@ -795,7 +801,7 @@ def make(name, folder):
         save_file({"ids": ids, "prompt_embeddings": flat}, os.path.join(folder, "prefill.safetensors"))
     inputs_of = "each row alone" if windowed(model.config) else "right" if reads_a_source(model) else "left"
     note.update({"generation_inputs": inputs_of, "logits_start": single["out/right/logits"].shape[1] - given["in/right/labels"].shape[1]})
-    family = "chatglm" if name.startswith("chatglm") else model.config.model_type
+    family = {"chatglm": "chatglm", "chatglm6b": "chatglm-6b"}.get(family, model.config.model_type)
     case = {
         "architecture": family, "attn_implementation": model.config._attn_implementation, "generation_options": {**GENERATION, **spec.get("beams", {})}, "logits_columns": COLUMNS,
         "method": spec["method"], "model_type": family, "name": name, "noise_f32_vs_f64": noise(single, double, given), "notes": note,
@@ -818,6 +824,8 @@ def check(folder):
         auto = tr.AutoModelForSeq2SeqLM if case["task"] == "seq2seq" else tr.AutoModelForCausalLM
         if case["architecture"] == "chatglm":
             model = from_chatglm(copied, CASES[case["name"]], case["seed"])
+        elif case["architecture"] == "chatglm-6b":
+            model = chatglm.from_published(copied, build, CASES[case["name"]], case["seed"])
         else:
             model = auto.from_pretrained(copied, dtype=torch.float32, attn_implementation=case["attn_implementation"]).eval()
     width = stored.get("param/prompt_encoder.default.transform.0.weight")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write tiny vocabularies in the older forms, and what transformers' tokenizers make of nasty texts with them.
 
-    tokenizer_files.py      write tokenizers/ beside this file
+    tokenizer_files.py [NAME …]     write tokenizers/ beside this file, or some of its folders
 
 Each folder holds the files of a model folder that concern its tokenizer, and expected.json: for each text its tokens
 without and with what stands around it, with the text before it as a pair, and as words where it has some.
@@ -11,6 +11,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import tempfile
 
 import sentencepiece
@@ -98,6 +99,73 @@ def expected_of_chatglm(folder):
     return {"class": "ChatGLMTokenizer", "roles": roles, "size": n + 9, "texts": results}
 
 
+# What ChatGLM-6B's code puts behind the pieces of text, and its later files have in them: https://huggingface.co/THUDM/chatglm-6b,
+# tokenization_chatglm.py.
+ICE_SPECIAL = ["[MASK]", "[gMASK]", "[sMASK]", "<unused_0>", "<sop>", "<eop>", "<ENC>", "<dBLOCK>"]
+ICE_SPACES = ["<|tab|>", *(f"<|blank_{n}|>" for n in range(2, 81))]
+ICE_TEXTS = ["a\n\tb    c", "x" + 81 * " " + "y", 165 * " " + "z", "<n>a<|blank_3|>b<|tab|>", "<image_5> <image 5>", "\n", " \n a \n ", "if x:\n\treturn  y"]
+
+
+def ice(folder, scratch, **options):
+    sentence_piece(os.path.join(folder, "ice_text"), vocab_size=150, model_type="unigram", unk_id=0, bos_id=1, eos_id=2, pad_id=3,
+                   user_defined_symbols="<n>", character_coverage=0.98, normalization_rule_tsv=rules(scratch), **options)
+
+
+def ice_later(folder, scratch):
+    ice(folder, scratch, remove_extra_whitespaces=False)
+    path = os.path.join(folder, "ice_text.model")
+    model = with_ice_pieces(path)
+    with open(path, "wb") as file:
+        file.write(model.SerializeToString())
+
+
+def with_ice_pieces(path):
+    """The model of a file with what its later form has too."""
+    model, piece = sentencepiece_model_pb2.ModelProto(), sentencepiece_model_pb2.ModelProto.SentencePiece
+    with open(path, "rb") as file:
+        model.ParseFromString(file.read())
+    if any(known.piece == "[gMASK]" for known in model.pieces):
+        return model
+    kinds = [(ICE_SPECIAL, piece.CONTROL), (ICE_SPACES, piece.USER_DEFINED), ([f"<0x{b:02X}>" for b in range(256)], piece.BYTE)]
+    for texts, kind in kinds:
+        model.pieces.extend(piece(piece=text, score=0.0, type=kind) for text in texts)
+    model.trainer_spec.byte_fallback = True
+    return model
+
+
+def expected_of_ice(folder):
+    """Of the first ChatGLM, as its own code does it: white space by its marks, ids behind those of images, [gMASK] and <sop>
+    behind a text, and the end behind a pair."""
+    with open(os.path.join(folder, "tokenizer_config.json")) as file:
+        first = json.load(file).get("num_image_tokens", 20000)
+    model = with_ice_pieces(os.path.join(folder, "ice_text.model"))
+    sp = sentencepiece.SentencePieceProcessor(model_proto=model.SerializeToString())
+    marks = [("\n", "<n>"), ("\t", "<|tab|>"), *((n * " ", f"<|blank_{n}|>") for n in range(80, 1, -1))]
+
+    def encoded(text):
+        for white, mark in marks:
+            text = text.replace(white, mark)
+        return [first + id for id in sp.encode(text)]
+
+    def decoded(ids):
+        text = sp.decode([id - first for id in ids])
+        for white, mark in marks:
+            text = text.replace(mark, white)
+        return text
+
+    special = {text: first + sp.piece_to_id(text) for text in ["[MASK]", "[gMASK]", "<sop>", "<eop>", "<unk>", "<pad>"]}
+    results, before, behind = [], "the prefix", [special["[gMASK]"], special["<sop>"]]
+    for text in TEXTS + ICE_TEXTS:
+        if any(token in text for token in ("<s>", "</s>", "<unk>", "<pad>", "[MASK]")):
+            continue
+        ids = encoded(text)
+        pair = encoded(before) + behind + ids + [special["<eop>"]]
+        results.append({"text": text, "ids": ids, "around": ids + behind, "pair": pair, "pair_types": [0] * len(pair), "decoded": decoded(ids)})
+        before = text
+    roles = {"cls": None, "sep": None, "mask": special["[MASK]"], "unk": special["<unk>"], "pad": special["<pad>"]}
+    return {"class": "ChatGLMTokenizer", "roles": roles, "size": first + sp.vocab_size(), "texts": results}
+
+
 def albert(folder, scratch):
     sentence_piece(os.path.join(folder, "spiece"), vocab_size=120, model_type="unigram", pad_id=0, unk_id=1, bos_id=-1, eos_id=-1,
                    control_symbols="[CLS],[SEP],[MASK]", character_coverage=0.98, normalization_rule_tsv=rules(scratch))
@@ -153,6 +221,11 @@ FOLDERS = {  # files, model type, tokenizer_config.json
                                               "additional_special_tokens": [*MBART_LANGUAGES]}),
     "mbart50": (xlm_roberta, "mbart", {"tokenizer_class": "MBart50Tokenizer", "src_lang": "zh_CN", "tgt_lang": "de_DE"}),
     "chatglm": (chatglm, "chatglm", {"tokenizer_class": "ChatGLMTokenizer"}),
+    "chatglm-6b": (ice_later, "chatglm", {"tokenizer_class": "ChatGLMTokenizer", "num_image_tokens": 0, "bos_token": "<sop>", "eos_token": "<eop>",
+                                          "end_token": "</s>", "gmask_token": "[gMASK]", "mask_token": "[MASK]", "pad_token": "<pad>",
+                                          "unk_token": "<unk>", "remove_space": False, "do_lower_case": False}),
+    "chatglm-6b-first": (ice, "chatglm", {"tokenizer_class": "ChatGLMTokenizer", "bos_token": "<sop>", "eop_token": "<eop>", "eos_token": "</s>",
+                                          "gmask_token": "[gMASK]", "mask_token": "[MASK]", "pad_token": "<pad>", "unk_token": "<unk>"}),
     "gpt2": (lambda f, s: byte_level(f, ["<|endoftext|>"]), "gpt2", {}),
     "opt": (lambda f, s: byte_level(f, ROBERTA), "opt", {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True, "bos_token": "</s>",
                                                           "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}),
@@ -191,9 +264,11 @@ def expected(folder, words):
 
 
 def main():
-    shutil.rmtree(HERE, ignore_errors=True)
     for name, (make, model_type, config) in FOLDERS.items():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         folder = os.path.join(HERE, name)
+        shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         with tempfile.TemporaryDirectory() as scratch:
             make(folder, scratch)
@@ -204,7 +279,7 @@ def main():
             with open(os.path.join(folder, "vocab.json")) as file:
                 assert len(json.load(file)) == 340
         # transformers cuts words of byte-level vocabularies only with a space before each.
-        result = (expected_of_chatglm(folder) if name == "chatglm"
+        result = (expected_of_chatglm(folder) if name == "chatglm" else expected_of_ice(folder) if name.startswith("chatglm-6b")
                   else expected(folder, name not in ("gpt2", "opt", "roberta", "qwen2")))
         with open(os.path.join(folder, "expected.json"), "w") as out:
             json.dump(result, out, ensure_ascii=True)

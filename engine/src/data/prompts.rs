@@ -1,5 +1,5 @@
 //! Prompts and targets of rows before they are tokens: rendered by the run's templates, written as a turn of a
-//! conversation if the run asks for that, begun as the tokenizer begins every text.
+//! conversation if the run asks for that, begun as the tokenizer begins every text and closed as it closes prompts.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ const PLAIN_PROMPT: &str = "{{ source }}";
 pub struct Prompts {
     pub(super) templates: Templates,
     begin: Vec<u32>,
+    close: Vec<u32>,
     chat: Option<(ChatTemplate, Turn)>,
     append_end_token: bool,
     /// A prompt is a source, framed as the tokenizer frames a text.
@@ -61,17 +62,19 @@ impl Prompts {
                 )));
             }
         };
-        // A chat template writes the begin token itself where the model wants one.
-        let follows =
-            config.begin_token == BeginToken::Tokenizer && chat.is_none() && !is_source && task != Task::MultipleChoice;
-        let begin = if follows { tokenizer.begins_texts().to_vec() } else { Vec::new() };
-        let mut config = config.clone();
         let is_apart = is_source || task == Task::MultipleChoice;
-        if (!begin.is_empty() || chat.is_some() || is_apart) && config.prompt_template == DEFAULT_PROMPT_TEMPLATE {
+        let follows = config.begin_token == BeginToken::Tokenizer && !is_apart;
+        // A chat template writes the begin token itself where the model wants one.
+        let begin = if follows && chat.is_none() { tokenizer.begins_texts().to_vec() } else { Vec::new() };
+        let close = if follows { tokenizer.closes_prompts().to_vec() } else { Vec::new() };
+        let mut config = config.clone();
+        if (!begin.is_empty() || !close.is_empty() || chat.is_some() || is_apart)
+            && config.prompt_template == DEFAULT_PROMPT_TEMPLATE
+        {
             config.prompt_template = PLAIN_PROMPT.to_owned();
         }
         let append_end_token = config.append_end_token;
-        Ok(Self { templates: Templates::new(&config)?, begin, chat, append_end_token, is_source })
+        Ok(Self { templates: Templates::new(&config)?, begin, close, chat, append_end_token, is_source })
     }
 
     /// Whether a prompt is a source that is read by itself.
@@ -125,7 +128,7 @@ impl Prompts {
     /// the template puts at the beginning.
     pub(super) fn tokens(&self, prompt: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
         let tokens = if self.templates.has_soft() { soft::encode(prompt, tokenizer) } else { tokenizer.encode(prompt) };
-        Ok(begun(tokens?, &self.begin))
+        Ok(closed(begun(tokens?, &self.begin), &self.close))
     }
 
     /// A prompt with the special tokens that the model expects around a text.
@@ -147,13 +150,14 @@ impl Prompts {
     }
 }
 
-/// The tokens of a text that is the whole prompt, begun as the tokenizer begins every text, at least one. Soft tokens may be
+/// The tokens of a text that is the whole prompt, begun and closed as the tokenizer does it, at least one. Soft tokens may be
 /// written out in it as `<|soft|>`.
 ///
 /// # Errors
 /// [`EngineError::Tokenizer`] when the vocabulary cannot express the text.
 pub fn plain_prompt(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-    Ok(beginning(begun(soft::encode(text, tokenizer)?, tokenizer.begins_texts()), tokenizer))
+    let tokens = begun(soft::encode(text, tokenizer)?, tokenizer.begins_texts());
+    Ok(beginning(closed(tokens, tokenizer.closes_prompts()), tokenizer))
 }
 
 /// A prompt with a token of the vocabulary: the begin token, behind soft ones, where it had none.
@@ -168,6 +172,14 @@ pub(super) fn beginning(mut tokens: Vec<u32>, tokenizer: &Tokenizer) -> Vec<u32>
 fn begun(mut tokens: Vec<u32>, begin: &[u32]) -> Vec<u32> {
     if !tokens.starts_with(begin) {
         tokens.splice(0..0, begin.iter().copied());
+    }
+    tokens
+}
+
+/// Puts the tokens that close prompts behind one, unless it has them already.
+fn closed(mut tokens: Vec<u32>, close: &[u32]) -> Vec<u32> {
+    if !tokens.ends_with(close) {
+        tokens.extend_from_slice(close);
     }
     tokens
 }

@@ -1,8 +1,7 @@
 //! Keys and values of the tokens seen so far, for a batch of streams of different lengths.
 //!
 //! Rows end together: what a shorter row lacks is padding on its left, before its prefix, and masked. So all rows
-//! append at the same column, and a row's position is the number of its real keys, prefix included, as in PEFT's
-//! `generate`, unless its prefix takes no positions.
+//! append at the same column.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -69,9 +68,14 @@ impl KvCache {
         Self { hidden, ..self }
     }
 
-    /// Real keys of each row: the position of its next token, where the prefix takes positions.
+    /// Real keys of each row.
     pub fn lengths(&self) -> &[usize] {
         &self.lengths
+    }
+
+    /// Tokens that each row took in since the cache was made.
+    pub fn added(&self) -> usize {
+        self.filled - self.begun
     }
 
     /// Keys and values so far, views of the filled part, `[batch, n_kv_heads, filled, d_head]`. They must be dropped

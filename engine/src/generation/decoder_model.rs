@@ -8,6 +8,7 @@ use crate::models::{
     CausalModel, Conditioning, Encoded, ForwardPass, GenerationConfig, Model, ModelShape, Seq2SeqModel, Site, Stack,
     read_source,
 };
+use crate::nn::positions::Place;
 use crate::nn::{FrozenMatrix, LayerKv, head_logits};
 use crate::{Sentence, sentence};
 
@@ -80,6 +81,8 @@ pub(super) struct PromptOutput {
     pub(super) text: Vec<LayerKv>,
     /// Keys and values of cross-attention, prefix and source.
     pub(super) cross: Option<Vec<LayerKv>>,
+    /// Where the first new token stands.
+    pub(super) next: Place,
 }
 
 impl DecoderModel<'_> {
@@ -99,24 +102,26 @@ impl DecoderModel<'_> {
         start: Option<u32>,
     ) -> Result<PromptOutput> {
         let device = self.device();
-        let (hidden, text, cross) = match self {
+        let stack = self.stack();
+        let (hidden, text, cross, next) = match self {
             Self::Causal(model) => {
-                let pass = ForwardPass::of_prompt(self.stack(), prompt, n_free, conditioning, &device)?;
+                let pass = ForwardPass::of_prompt(stack, prompt, n_free, conditioning, &device)?;
                 let mut pass = pass.keeping_kv();
-                (model.hidden(&mut pass), pass.take_kv(), None)
+                (model.hidden(&mut pass), pass.take_kv(), None, stack.behind(prompt, n_free, conditioning))
             }
             Self::Seq2Seq(model) => {
                 let start = start_of(model, start)?;
                 let source = ForwardPass::of_prompt(model.stack(Site::Encoder), prompt, 0, conditioning, &device)?;
                 let encoded = read_source(model, source, conditioning);
-                let target = ForwardPass::of_prompt(self.stack(), &[start], 0, conditioning, &device)?;
+                let target = ForwardPass::of_prompt(stack, &[start], 0, conditioning, &device)?;
                 let mut target = target.behind_source(&encoded).keeping_kv();
-                (model.hidden(&mut target), target.take_kv(), Some(encoded.cross))
+                let next = stack.behind(&[start], 0, conditioning);
+                (model.hidden(&mut target), target.take_kv(), Some(encoded.cross), next)
             }
         };
         let [_, seq, width] = hidden.dims();
         let last = hidden.slice([0..1, seq - 1..seq, 0..width]).reshape([1, width]);
-        Ok(PromptOutput { logits: to_host(head_logits(last, self.head()))?, text, cross })
+        Ok(PromptOutput { logits: to_host(head_logits(last, self.head()))?, text, cross, next })
     }
 
     /// Hidden states that the tokens of a known text behind a prompt are told from, `[text, head width]`.
@@ -153,13 +158,13 @@ impl DecoderModel<'_> {
     pub(super) fn advance(
         self,
         tokens: Vec<i64>,
-        positions: Vec<i64>,
+        places: Vec<Place>,
         cache: &mut KvCache,
         cross: Option<&KvCache>,
     ) -> Result<Vec<f32>> {
         let (device, past) = (self.device(), cache.past());
         let seen = (past.as_slice(), cache.attention_mask(1, &device));
-        let mut pass = ForwardPass::of_next(self.stack(), (tokens, positions), seen, &device).keeping_kv();
+        let mut pass = ForwardPass::of_next(self.stack(), (tokens, places), seen, &device).keeping_kv();
         let (hidden, kv) = match (self, cross) {
             (Self::Causal(model), _) => (model.hidden(&mut pass), pass.take_kv()),
             (Self::Seq2Seq(model), Some(cross)) => {

@@ -37,8 +37,9 @@ pub(super) fn devices() -> Box<dyn Job> {
 pub(super) fn model(folder: PathBuf) -> Box<dyn Job> {
     one_shot(move |_| {
         // A folder without a tokenizer is of no use: say so when it is chosen, not when the run starts.
-        let model = ModelFolder::open(&folder)?.summary();
-        Tokenizer::from_folder(&folder)?.fitting(model.vocab_size)?;
+        let files = ModelFolder::open(&folder)?;
+        let model = files.summary();
+        Tokenizer::from_folder(&folder)?.fitting(model.vocab_size)?.closing_with(files.answer_start())?;
         Ok(Report::Model(Box::new(model)))
     })
 }

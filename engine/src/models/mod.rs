@@ -206,7 +206,7 @@ impl Model {
         let architecture = self.shape().architecture;
         let reason = sentence!(
             "{architecture} has no infix: it is for causal models in which neither ALiBi nor a sliding window counts the \
-             columns between two tokens",
+             columns between two tokens, and which read no context in both directions",
             architecture
         );
         if takes { Ok(()) } else { Err(EngineError::Setting { field: "method.infix", reason }) }

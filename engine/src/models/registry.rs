@@ -4,7 +4,9 @@
 
 use crate::config::{Site, Task};
 use crate::error::{EngineError, Result};
-use crate::models::architectures::{bart, bert_family, bloom, glm, gpt_neo, gpt_neox, gpt2, llama, opt, stablelm, t5};
+use crate::models::architectures::{
+    bart, bert_family, bloom, chatglm, glm, gpt_neo, gpt_neox, gpt2, llama, opt, stablelm, t5,
+};
 use crate::models::load::ConfigFile;
 use crate::models::{HeadKind, Loading, Model, ModelShape, Weights};
 use crate::tokens::TargetStart;
@@ -20,6 +22,7 @@ pub(crate) static ARCHITECTURES: &[&Architecture] = &[
     &stablelm::ARCHITECTURE,
     &glm::ARCHITECTURE,
     &glm::CHATGLM_ARCHITECTURE,
+    &chatglm::ARCHITECTURE,
     &bert_family::albert::ARCHITECTURE,
     &bert_family::bert::ARCHITECTURE,
     &bert_family::distilbert::ARCHITECTURE,
@@ -51,9 +54,15 @@ pub(crate) struct Architecture {
     pub(crate) text_head: Option<HeadKind>,
     /// Whether its code in transformers takes keys and values: PEFT's way to give it a prefix.
     pub(crate) takes_past: bool,
+    /// The `model_type` that its files share with another architecture, and whether a file is one of its own; then its own name
+    /// stands in none.
+    pub(crate) variant: Option<(&'static str, Tells)>,
     /// Reads and checks its `config.json`.
     pub(crate) open: fn(&ConfigFile) -> Result<Box<dyn ModelConfig>>,
 }
+
+/// Tells whether a configuration is one of an architecture's own.
+type Tells = fn(&ConfigFile) -> bool;
 
 /// The way a model reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +117,16 @@ pub(crate) trait ModelConfig: Send + Sync {
         TargetStart::default()
     }
 
+    /// The token that stands between a prompt and what is written behind it, where the model cannot write without.
+    fn answer_start(&self) -> Option<u32> {
+        None
+    }
+
+    /// Bits of a number in matrices whose rows are whole numbers with a scale each, where the files may have such.
+    fn row_bits(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether a stored tensor is a weight of the model, and no table that is computed.
     fn is_weight(&self, _stored: &str) -> bool {
         true
@@ -135,6 +154,7 @@ impl Architecture {
             is_conv1d: false,
             text_head: Some(HeadKind::Score),
             takes_past: true,
+            variant: None,
             open,
         }
     }
@@ -171,7 +191,11 @@ impl Architecture {
     /// The file names none, or one that is not computed here.
     pub(crate) fn of(file: &ConfigFile) -> Result<&'static Self> {
         let found = file.model_type()?;
-        Self::find(found).ok_or_else(|| EngineError::UnknownArchitecture { found: found.to_owned(), known: known() })
+        let is_its_own = |entry: &&Self| entry.variant.is_some_and(|(name, is_one)| name == found && is_one(file));
+        let variant = ARCHITECTURES.iter().copied().find(is_its_own);
+        variant
+            .or_else(|| Self::find(found))
+            .ok_or_else(|| EngineError::UnknownArchitecture { found: found.to_owned(), known: known() })
     }
 
     /// The layers of a head that names classes; `None` for a task without.

@@ -10,7 +10,7 @@ pub struct AttentionMask {
     all: Option<Tensor<2>>,
     /// Layer by layer, where layers differ.
     by_layer: Vec<Option<Tensor<2>>>,
-    /// Hides an infix from the tokens before it.
+    /// Hides an infix from the tokens before it, or what is written behind a context from what comes before.
     bias: Option<Tensor<4>>,
 }
 
@@ -65,6 +65,23 @@ impl AttentionMask {
         Self { bias: Some(bias), ..self }
     }
 
+    /// The same of texts in two parts behind slots: in each row the columns before `context` are seen by every token, each
+    /// column from there on by itself and those behind it.
+    pub fn with_context(self, n_slots: usize, context: &[usize], seq: usize, device: &Device) -> Self {
+        if context.iter().all(|&context| context >= seq) {
+            return self;
+        }
+        let kv = n_slots + seq;
+        let mut bias = vec![0.0_f32; context.len() * seq * kv];
+        for (row, &context) in bias.chunks_exact_mut(seq * kv).zip(context) {
+            for (at, query) in row.chunks_exact_mut(kv).enumerate() {
+                query[n_slots + context.max(at + 1).min(seq)..].fill(MASK_VALUE);
+            }
+        }
+        let bias = Tensor::from_data(TensorData::new(bias, [context.len(), 1, seq, kv]), device);
+        Self { bias: Some(bias), ..self }
+    }
+
     /// The mask of a layer: 1 for a key that may be seen, 0 for one that may not, `[batch, kv]`; `None` if all may be.
     pub fn of_layer(&self, layer: usize) -> Option<&Tensor<2>> {
         self.by_layer.get(layer).unwrap_or(&self.all).as_ref()
@@ -75,7 +92,8 @@ impl AttentionMask {
         self.all.as_ref()
     }
 
-    /// Bias that hides an infix from the tokens before it, `[batch, 1, seq, kv]`, for the scores of every layer.
+    /// Bias that hides an infix from the tokens before it, or what is written from what comes before, `[batch, 1, seq, kv]`,
+    /// for the scores of every layer.
     pub fn bias(&self) -> Option<&Tensor<4>> {
         self.bias.as_ref()
     }
@@ -113,6 +131,17 @@ mod tests {
         let (first, second) = hidden.split_at(12);
         assert_eq!(first, [[true, false, false, false], [true, false, false, false], [false; 4]].concat());
         assert_eq!(second, [false; 12]);
+    }
+
+    #[test]
+    fn a_context_is_seen_whole_and_what_is_written_behind_it_only_from_behind() {
+        let device = crate::device::cpu();
+        let mask = AttentionMask::default().with_context(1, &[2, 4], 4, &device);
+        let seen: Vec<u8> = numbers(mask.bias()).unwrap().into_iter().map(|x| u8::from(x > -1e29)).collect();
+        let (first, second) = seen.split_at(20);
+        assert_eq!(first, [[1, 1, 1, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 1]].concat());
+        assert_eq!(second, [1; 20]);
+        assert!(AttentionMask::default().with_context(1, &[4, 4], 4, &device).bias().is_none());
     }
 
     #[test]

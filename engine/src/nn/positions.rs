@@ -44,6 +44,26 @@ pub enum PositionOffset<'a> {
     From(usize, &'a [usize]),
 }
 
+/// The place of one token of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its position.
+    pub position: usize,
+    /// The position in what is written behind a context; none in a context, and where a model has no such thing.
+    pub block: Option<usize>,
+}
+
+impl Place {
+    /// The place of the token that stands `n` tokens behind.
+    #[must_use]
+    pub fn after(self, n: usize) -> Self {
+        match self.block {
+            None => Self { position: self.position + n, ..self },
+            Some(block) => Self { block: Some(block + n), ..self },
+        }
+    }
+}
+
 impl PositionOffset<'_> {
     fn at(self, row: usize, column: usize) -> usize {
         match self {

@@ -19,6 +19,8 @@ pub(super) struct RotaryShape {
     pub(super) d_head: usize,
     /// Whether a pair is two neighbors instead of two numbers half a rotary width apart.
     pub(super) neighbors: bool,
+    /// Numbers at the beginning of each head that stay.
+    pub(super) first: usize,
 }
 
 /// Frequencies by which pairs of numbers turn, and the heads that do.
@@ -42,12 +44,20 @@ impl Rotary {
         assert!(2 * frequencies.len() <= d_head, "no more than a whole head is turned");
         let n = frequencies.len();
         let frequencies = Tensor::from_data(TensorData::new(frequencies, [n]), device);
-        Self { frequencies, shape: RotaryShape { n_heads, d_head, neighbors: false } }
+        Self { frequencies, shape: RotaryShape { n_heads, d_head, neighbors: false, first: 0 } }
     }
 
     /// Turns number `2i` with number `2i + 1`, as GLM does.
     pub fn of_neighbors(mut self) -> Self {
         self.shape.neighbors = true;
+        self
+    }
+
+    /// Turns the numbers of each head from `first` on instead of its first ones.
+    pub fn from_number(mut self, first: usize) -> Self {
+        let [half] = self.frequencies.dims();
+        assert!(first + 2 * half <= self.shape.d_head, "no more than a whole head is turned");
+        self.shape.first = first;
         self
     }
 

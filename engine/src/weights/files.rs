@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::entry::{Entry, Form};
 use super::numbers::{SHARE, is_finite, numbers_of};
 use super::pickle::PickleError;
+use super::scaled_rows::RowScales;
 use super::{safetensors as safe, torch};
 use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::file_kind::{FileKind, refuse_other};
@@ -41,7 +42,9 @@ const MAX_SHARDS: usize = 2000;
 /// The weight files of one model folder, open and checked, nothing read yet.
 pub struct WeightFiles {
     files: Vec<(PathBuf, Mmap)>,
-    entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, Entry>,
+    /// Of matrices whose rows are whole numbers with a scale each; their entries have the shape that they stand for.
+    pub(super) scales: BTreeMap<String, RowScales>,
 }
 
 /// A matrix that the files keep in blocks.
@@ -69,7 +72,7 @@ impl WeightFiles {
             } else {
                 continue;
             };
-            let mut weights = Self { files: Vec::new(), entries: BTreeMap::new() };
+            let mut weights = Self::empty();
             for path in paths {
                 weights.add(path, format)?;
             }
@@ -81,7 +84,7 @@ impl WeightFiles {
 
     /// Files whose tensors were found already.
     pub(super) fn of(files: Vec<(PathBuf, Mmap)>, entries: BTreeMap<String, Entry>) -> Self {
-        Self { files, entries }
+        Self { files, entries, scales: BTreeMap::new() }
     }
 
     /// Whether a folder has weight files that [`WeightFiles::open`] would open.
@@ -94,11 +97,20 @@ impl WeightFiles {
     /// # Errors
     /// As [`WeightFiles::open`].
     pub fn open_file(path: &Path) -> Result<Self> {
-        let mut weights = Self { files: Vec::new(), entries: BTreeMap::new() };
+        let mut weights = Self::empty();
         // After its length the header of safetensors begins with a brace, as neither a zip nor a pickle does there.
         let is_safe = map_file(path)?.get(8) == Some(&b'{');
         weights.add(path.to_owned(), if is_safe { Format::Safetensors } else { Format::Torch })?;
         Ok(weights)
+    }
+
+    /// The file that a tensor lies in.
+    pub(super) fn path_of(&self, entry: &Entry) -> PathBuf {
+        self.files[entry.file].0.clone()
+    }
+
+    fn empty() -> Self {
+        Self { files: Vec::new(), entries: BTreeMap::new(), scales: BTreeMap::new() }
     }
 
     /// One tensor as it is stored, as f32 with its shape; `None` if there is none of this name.
@@ -163,9 +175,10 @@ impl WeightFiles {
 
     /// Storage format of the largest weight, such as `F16`.
     pub fn dtype(&self) -> String {
-        let weights = self.entries.values().filter(|entry| entry.form.is_float());
-        let largest = weights.max_by_key(|entry| entry.bytes.len());
-        largest.map_or_else(String::new, |entry| entry.form.name())
+        let weights =
+            self.entries.iter().filter(|(name, entry)| entry.form.is_float() || self.scales.contains_key(*name));
+        let Some((name, entry)) = weights.max_by_key(|(_, entry)| entry.bytes.len()) else { return String::new() };
+        self.scales.get(name).map_or_else(|| entry.form.name(), |scales| format!("I{}", scales.bits))
     }
 
     /// Bytes of a tensor that is in blocks; `None` for others.
@@ -193,7 +206,10 @@ impl WeightFiles {
     /// As [`WeightFiles::tensor`].
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let entry = self.entry(name, shape)?;
-        let values = self.numbers(name, entry)?;
+        let values = match self.scaled(name, entry)? {
+            Some(values) => values,
+            None => self.numbers(name, entry)?,
+        };
         release(&self.files[entry.file].1, &entry.bytes);
         Ok(values)
     }
@@ -204,7 +220,10 @@ impl WeightFiles {
     /// It is missing, has another shape, or scales that are not finite.
     pub(crate) fn blocks(&self, name: &str, shape: [usize; 2]) -> Result<Option<BlockMatrix>> {
         let entry = self.entry(name, &shape)?;
-        let Form::Blocks(block) = entry.form else { return Ok(None) };
+        let Form::Blocks(block) = entry.form else {
+            let lines = self.scaled_blocks(name, entry)?;
+            return Ok(lines.map(|lines| BlockMatrix { lines, is_transposed: false }));
+        };
         let bytes = self.bytes(entry);
         if !block.is_finite(&bytes) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
@@ -217,7 +236,7 @@ impl WeightFiles {
     }
 
     /// The numbers of a tensor, all of them finite.
-    fn numbers(&self, name: &str, entry: &Entry) -> Result<Vec<f32>> {
+    pub(super) fn numbers(&self, name: &str, entry: &Entry) -> Result<Vec<f32>> {
         let values = entry.numbers_of(name, &self.files[entry.file].1)?;
         if !values.par_iter().with_min_len(SHARE).all(|x| x.is_finite()) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
@@ -277,13 +296,16 @@ impl WeightFiles {
             hash.update(name.as_bytes());
             hash.update(format!("{}{:?}", entry.form.name(), entry.shape).as_bytes());
             hash.update(self.bytes(entry));
+            if let Some(scales) = self.scales.get(name) {
+                hash.update(self.bytes(&scales.entry));
+            }
             release(&self.files[entry.file].1, &entry.bytes);
         }
         hex(&hash.finalize())
     }
 
     /// The numbers of a tensor as they are written, in the order in which they are read.
-    fn bytes(&self, entry: &Entry) -> Cow<'_, [u8]> {
+    pub(super) fn bytes(&self, entry: &Entry) -> Cow<'_, [u8]> {
         entry.bytes_of(&self.files[entry.file].1)
     }
 }

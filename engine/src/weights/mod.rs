@@ -8,7 +8,9 @@ mod npy;
 mod numbers;
 mod pickle;
 mod safetensors;
+mod scaled_rows;
 mod torch;
+mod torch_writer;
 
 pub use self::files::WeightFiles;
 pub(crate) use self::files::{BlockMatrix, hex};
@@ -17,3 +19,4 @@ pub(crate) use self::npy::{is_npy, read_npy};
 pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
 
 pub use self::safetensors::{Floats, read_floats, read_metadata, write_floats};
+pub use self::torch_writer::write_torch;

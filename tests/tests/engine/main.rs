@@ -5,6 +5,7 @@ mod adapters;
 mod answers;
 mod bad_input;
 mod candidates;
+mod chatglm;
 mod columns;
 mod data;
 mod encoders;

@@ -77,6 +77,7 @@ fn golden_cases_of_each_family_that_writes_hold_on_vulkan() {
         "gptneo-prefix-2x32",
         "mistral-prefix-2x32-window",
         "glm-prefix-2x32",
+        "chatglm6b-prefix-2x32",
     ]);
 }
 

@@ -53,7 +53,7 @@ pub(in crate::cli) struct OpenArgs {
     model: Option<PathBuf>,
 }
 
-/// Write a run's adapter in PEFT's format, as one file, or the model with the adapter in its weights.
+/// Write a run's adapter in PEFT's format, as one file, for ChatGLM, or the model with the adapter in its weights.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ExportArgs {
     /// Take the adapter (LoRA, trained weights) into the model's weights: a plain checkpoint
@@ -61,7 +61,8 @@ pub(in crate::cli) struct ExportArgs {
     merge: bool,
     #[command(flatten)]
     target: TargetArgs,
-    /// Folder to write, for PEFT; or one file whose name ends in .prefix, with all that belongs to it
+    /// Folder to write, for PEFT; one file whose name ends in .prefix, with all that belongs to it; or one that ends in .bin
+    /// (pytorch_model.bin), which ChatGLM's P-tuning loads
     #[arg(long, value_name = "PATH", value_parser = path())]
     to: PathBuf,
     /// A text file that goes into the .prefix file: what it was trained on, what it is good for, its licence

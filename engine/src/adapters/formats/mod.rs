@@ -1,6 +1,7 @@
 //! The forms in which adapters are kept: PEFT's folder, the workbench's own, and those of other programs. Here alone all of
 //! them are known.
 
+mod chatglm;
 pub mod import;
 pub mod lookalike;
 pub mod peft;
@@ -130,12 +131,16 @@ fn write_alone(adapter: &AdapterState, folder: &Path, config: Option<&MethodConf
     }
 }
 
-/// Writes the folder for PEFT, if PEFT has a place for every site; otherwise as [`write()`]. What does not come out exactly, or
+/// Writes the folder for PEFT, if PEFT has a place for every site; otherwise as [`write()`]. A name that ends in `.bin` is that
+/// of a file for ChatGLM. What does not come out exactly, or
 /// for a model of this architecture not at all, is said in a sentence.
 ///
 /// # Errors
 /// The folder cannot be written to.
 pub fn export(adapter: &AdapterState, folder: &Path, architecture: Option<&str>) -> Result<Option<Sentence>> {
+    if chatglm::is_for(folder) {
+        return chatglm::write(adapter, folder, architecture);
+    }
     let inexact = export_for_peft(adapter, folder)?;
     let prefix = architecture.filter(|_| !adapter.sites().is_empty());
     let unusable = prefix.and_then(placement::unusable_in_peft);

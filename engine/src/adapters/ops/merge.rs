@@ -63,6 +63,14 @@ pub fn merge(
         let reason = sentence!("it has a head for each of several datasets, and a checkpoint has one");
         return Err(EngineError::AdapterMismatch { reason });
     }
+    if let Some(bits) = base.folder().files().row_bits() {
+        let reason = sentence!(
+            "the model's matrices are whole numbers of {bits} bits, which hold no small change: merge it into the model in \
+             16 bits",
+            bits
+        );
+        return Err(EngineError::AdapterMismatch { reason });
+    }
     if to.exists() {
         let reason = sentence!("{to} is there already", to);
         return Err(EngineError::Setting { field: "to", reason });

@@ -43,8 +43,9 @@ pub(in crate::data) fn chunked(
     if config.text_unit != TextUnit::Chunk {
         return Ok(table);
     }
-    // What begins a text, what a template writes before it, and what ends it.
-    let around = tokenizer.begins_texts().len().max(1) + 1 + usize::from(config.append_end_token);
+    // What begins a text, what a template writes before it or stands between it and that, and what ends it.
+    let frame = tokenizer.begins_texts().len() + tokenizer.closes_prompts().len();
+    let around = frame.max(1) + 1 + usize::from(config.append_end_token);
     let limit = max_tokens.saturating_sub(around).max(1);
     let mut lines: Vec<String> = table.rows.iter().map(|row| format!("{}\n", row.text(0))).collect();
     for &gap in gaps {

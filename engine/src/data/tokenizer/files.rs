@@ -11,7 +11,7 @@ use super::guarded::guarded;
 use super::post_processor::{Part, around};
 use super::special::{Settings, read_json};
 use super::tokenizer_class::Class;
-use super::{sentence_piece, vocab_files};
+use super::{ice_text, sentence_piece, vocab_files};
 use crate::error::{EngineError, Result, json_reason};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
@@ -70,6 +70,14 @@ fn from_older_files(
         let class = class_or(Class::Bert);
         let file = vocab_files::word_piece(&lines, class, settings)?;
         return Ok((from_bytes(file.to_string().as_bytes(), &path)?, Some(class)));
+    }
+    let path = folder.join(ice_text::FILE);
+    if let Some(bytes) = read(&path)?.filter(|_| matches!(named, None | Some(Class::ChatGlm))) {
+        settings.defaults = Class::IceText.defaults();
+        // Its older files name the end of a text, and apart from it that of an answer.
+        settings.name_as("eop_token", "eos_token");
+        settings.default_to("chat_template", ice_text::CHAT);
+        return Ok((ice_text::from_model(&bytes, &path, settings)?, Some(Class::IceText)));
     }
     for name in SENTENCE_MODELS {
         let path = folder.join(name);

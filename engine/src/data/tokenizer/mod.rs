@@ -7,6 +7,7 @@ mod files;
 mod gguf;
 mod growth;
 mod guarded;
+mod ice_text;
 mod piece_merges;
 mod post_processor;
 mod roles;
@@ -55,6 +56,8 @@ struct Inner {
     roles: [Option<u32>; ROLES.len()],
     /// The begin token, where the tokenizer puts it before every text.
     begins: Vec<u32>,
+    /// The tokens behind every text that something is written behind.
+    closes: Vec<u32>,
     /// The languages of a source and of a target, where they are others and stand beside a text.
     languages: Option<[u32; 2]>,
     bos_text: String,
@@ -104,6 +107,7 @@ impl Tokenizer {
             pad: own_pad.unwrap_or(eos),
             roles,
             begins: Vec::new(),
+            closes: Vec::new(),
             languages: None,
             bos_text: String::new(),
             eos_text: String::new(),
@@ -121,10 +125,15 @@ impl Tokenizer {
         let probe = inner.encode("a")?;
         inner.adds_space = probe.first().and_then(|&id| inner.token(id)).is_some_and(|t| t.starts_with('▁'));
         let around = guarded(|| inner.tokenizer.encode_fast("a", true))?;
-        let before = around.get_ids().windows(probe.len().max(1)).position(|ids| ids == probe).unwrap_or(0);
-        let before = &around.get_ids()[..before];
+        let begin = around.get_ids().windows(probe.len().max(1)).position(|ids| ids == probe).unwrap_or(0);
+        let (before, rest) = around.get_ids().split_at(begin);
         if before == [inner.bos] || before.len() > 1 {
             inner.begins = before.to_vec();
+        }
+        // What ends in the token that begins a text asks for one.
+        let after = rest.get(probe.len()..).unwrap_or_default();
+        if own_bos.is_some() && after.len() > 1 && after.last() == own_bos.as_ref() {
+            inner.closes = after.to_vec();
         }
         Ok(Self(Arc::new(inner)))
     }
@@ -242,7 +251,7 @@ impl Tokenizer {
     pub fn digest(&self) -> Result<String> {
         let whole = guarded(|| self.0.tokenizer.to_string(false))?;
         let mut digest = Sha256::new_with_prefix(whole);
-        for id in [self.0.bos, self.0.eos, self.0.pad].iter().chain(&self.0.begins) {
+        for id in [self.0.bos, self.0.eos, self.0.pad].iter().chain(&self.0.begins).chain(&self.0.closes) {
             digest.update(id.to_le_bytes());
         }
         Ok(hex(&digest.finalize()))

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Tokenizer;
 use super::guarded::guarded;
 use super::special::{Named, ROLES};
+use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
 /// Ends a text in GPT-2's vocabulary.
@@ -47,6 +48,27 @@ impl Tokenizer {
     /// The tokens that stand before every text: the begin token (LLaMA, OPT), several (GLM), or none (GPT-2).
     pub fn begins_texts(&self) -> &[u32] {
         &self.0.begins
+    }
+
+    /// The tokens that stand behind every prompt, before what is written: `[gMASK]` and `<sop>` of the first ChatGLM, none
+    /// elsewhere.
+    pub fn closes_prompts(&self) -> &[u32] {
+        &self.0.closes
+    }
+
+    /// The tokenizer as a model can use it that writes behind this token alone.
+    ///
+    /// # Errors
+    /// [`EngineError::Tokenizer`] when it does not close a prompt with it: the model would read what it is to write.
+    pub fn closing_with(self, start: Option<u32>) -> Result<Self> {
+        match start.filter(|start| self.closes_prompts().last() != Some(start)) {
+            None => Ok(self),
+            Some(id) => Err(EngineError::Tokenizer(sentence!(
+                "it does not end a prompt in token {id} ({text:?}), behind which alone the model writes",
+                id,
+                text = self.token_text(id)
+            ))),
+        }
     }
 
     /// The token that a whole text is classified by (`[CLS]`).

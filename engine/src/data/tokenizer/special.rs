@@ -63,6 +63,23 @@ impl Settings {
         (class, model("model_type"))
     }
 
+    /// Sets a value of `tokenizer_config.json` that it leaves out.
+    pub(super) fn default_to(&mut self, key: &str, value: &str) {
+        let config = self.by_text[0].get_or_insert_with(|| Value::Object(serde_json::Map::new()));
+        if let Some(config) = config.as_object_mut() {
+            config.entry(key).or_insert_with(|| value.into());
+        }
+    }
+
+    /// Takes a value of `tokenizer_config.json` for another one, where it is set.
+    pub(super) fn name_as(&mut self, key: &str, other: &str) {
+        if let Some(config) = &mut self.by_text[0]
+            && let Some(value) = config.get(key).filter(|value| !value.is_null()).cloned()
+        {
+            config[other] = value;
+        }
+    }
+
     /// A switch of `tokenizer_config.json`; `None` when it is not set.
     pub(super) fn switch(&self, key: &str) -> Option<bool> {
         self.setting(key)?.as_bool()

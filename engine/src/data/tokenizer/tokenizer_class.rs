@@ -13,6 +13,8 @@ pub(super) enum Class {
     Camembert,
     ChatGlm,
     Gpt2,
+    /// The first ChatGLM, which has its name in common with the later ones and is told by its file.
+    IceText,
     Llama,
     Mbart,
     Mbart50,
@@ -93,6 +95,9 @@ impl Class {
             Self::Gpt2 => &[("bos", "<|endoftext|>"), ("eos", "<|endoftext|>"), ("unk", "<|endoftext|>")],
             Self::Qwen2 => &[("eos", "<|endoftext|>"), ("unk", "<|endoftext|>"), ("pad", "<|endoftext|>")],
             Self::ChatGlm => &[("eos", "</s>"), ("unk", "<unk>"), ("pad", "<unk>")],
+            Self::IceText => {
+                &[("bos", "<sop>"), ("eos", "<eop>"), ("unk", "<unk>"), ("pad", "<pad>"), ("mask", "[MASK]")]
+            }
             Self::Llama => &[("bos", "<s>"), ("eos", "</s>"), ("unk", "<unk>")],
             Self::T5 => &[("eos", "</s>"), ("unk", "<unk>"), ("pad", "<pad>")],
             Self::Pegasus => &[("eos", "</s>"), ("unk", "<unk>"), ("pad", "<pad>"), ("mask", "<mask_2>")],

@@ -104,17 +104,12 @@ impl Decoder {
     ) -> Result<()> {
         let tokens = batch.streams.iter().flat_map(|&index| self.streams[index].last_tokens());
         let tokens = tokens.map(i64::from).collect();
-        let lengths = batch.cache.lengths();
-        let of = |index: usize| (self.streams[index].n_free, self.streams[index].beside);
-        let free = batch.streams.iter().flat_map(|&index| std::iter::repeat_n(of(index), batch.n_rows));
-        // An idle row has run out of positions perhaps; what it computes is not used.
-        let position =
-            |length: usize, free: usize, beside: usize| (length - beside + free).min(self.n_positions - 1) as i64;
-        let positions = lengths.iter().zip(free).map(|(&length, (free, beside))| position(length, free, beside));
-        let positions = positions.collect();
+        let added = batch.cache.added();
+        let place = |index: usize| self.streams[index].next.after(added);
+        let places = batch.streams.iter().flat_map(|&index| std::iter::repeat_n(place(index), batch.n_rows)).collect();
         let model = in_place_of(model, batch.model.as_deref())?;
         let (begun, first) = (Instant::now(), news.len());
-        let logits = model.advance(tokens, positions, &mut batch.cache, batch.cross.as_ref())?; // [streams * n_rows, vocab_size]
+        let logits = model.advance(tokens, places, &mut batch.cache, batch.cross.as_ref())?; // [streams * n_rows, vocab_size]
         for (row, &index) in logits.chunks_exact(logits.len() / batch.streams.len()).zip(&batch.streams) {
             if self.streams[index].end.is_none() {
                 news.push(self.choose(index, row.to_vec())?);

@@ -61,6 +61,7 @@ impl Decoder {
             let model = in_place_of(model, stream.model.as_deref())?;
             let begun = Instant::now();
             let read = model.read(&stream.prompt, stream.n_free, &conditioning, start)?;
+            stream.next = read.next;
             if !stream.has_slots {
                 stream.base_logits = Some(read.logits.clone());
             }

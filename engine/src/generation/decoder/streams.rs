@@ -9,7 +9,8 @@ use crate::generation::decoder_model::SourceOptions;
 use crate::generation::rules::Rules;
 use crate::generation::sampling::TokenSampler;
 use crate::models::{Conditioning, Model, ModelShape, Site};
-use crate::nn::{LayerKv, past_length};
+use crate::nn::LayerKv;
+use crate::nn::positions::Place;
 use crate::tokens::SOFT;
 use crate::{Sentence, sentence};
 
@@ -67,8 +68,8 @@ pub(super) struct StreamState {
     /// Positions taken when the first new token is chosen: the decoder's slots, if they take any, and the prompt or the
     /// start token.
     pub(super) n_before: usize,
-    /// The decoder's slots that take no position.
-    pub(super) beside: usize,
+    /// Where its first new token stands; told when the prompt is read.
+    pub(super) next: Place,
     /// Tokens that the penalties count: the prompt or the start token, and the new ones; padding does not count, as in
     /// transformers.
     pub(super) seen: Vec<u32>,
@@ -115,7 +116,6 @@ impl StreamState {
         check_prefixes(&stream.conditioning, shape, shared.options.source.as_ref())?;
         let conditioning = stream.conditioning.prompt_at_strength(stream.strength);
         let n_virtual = conditioning.n_before(Site::Decoder) + conditioning.n_infix();
-        let beside = past_length(conditioning.decoder.as_deref()) - n_virtual;
         let has_slots = stream.model.is_some() || conditioning.has_prompt();
         let overflow = |n_virtual, tokens, n_positions| EngineError::ContextOverflow { n_virtual, tokens, n_positions };
         let begins = match &shared.options.source {
@@ -154,7 +154,7 @@ impl StreamState {
             conditioning,
             has_slots,
             n_before,
-            beside,
+            next: Place::default(),
             tokens: Vec::new(),
             sampler: TokenSampler::new(&options.sampling),
             search: has_beams.then(|| BeamSearch::new(options, room.min(most))),

@@ -4,6 +4,7 @@
 pub mod bart;
 pub(crate) mod bert_family;
 pub mod bloom;
+pub mod chatglm;
 pub mod glm;
 pub mod gpt2;
 pub mod gpt_neo;

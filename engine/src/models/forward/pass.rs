@@ -12,8 +12,8 @@ use super::tokens::Tokens;
 use crate::config::Site;
 use crate::error::Result;
 use crate::models::{Conditioning, Encoded, ModelShape};
-use crate::nn::positions::{PositionIds, PositionOffset, positions, real_tokens};
-use crate::nn::{AttentionMask, LayerKv};
+use crate::nn::positions::{Place, PositionIds, PositionOffset, positions, real_tokens};
+use crate::nn::{AttentionMask, ContextRows, ContextTokens, LayerKv};
 use crate::tokens::SOFT;
 
 /// A stack of blocks, as far as a pass through it must know it.
@@ -25,6 +25,8 @@ pub struct Stack {
     pub(crate) n_positions: usize,
     /// The counting of positions in rows that are read at once.
     pub(crate) position_ids: PositionIds,
+    /// The tokens that part a text into a context and what is written behind it, where the model reads it so.
+    pub(crate) context: Option<ContextTokens>,
 }
 
 /// Rows of token ids padded to one length, on the host.
@@ -50,6 +52,8 @@ pub struct ForwardPass<'a> {
     pub tokens: Tokens,
     /// Position of each token, `[batch, seq]`.
     pub positions: Tensor<2, Int>,
+    /// Its position in what is written behind a context, `[batch, seq]`, where the model has one.
+    pub block_positions: Option<Tensor<2, Int>>,
     /// The text of a pair that each token belongs to, `[batch, seq]`; none: all to the first.
     pub types: Option<Tensor<2, Int>>,
     /// The mask of the keys that each layer sees, of the past and of the text.
@@ -70,12 +74,25 @@ pub struct ForwardPass<'a> {
 impl Stack {
     /// The only stack of a model.
     pub(crate) fn only(site: Site, shape: &ModelShape, position_ids: PositionIds) -> Self {
-        Self { name: StackName::Blocks, site, n_positions: shape.n_positions, position_ids }
+        Self { name: StackName::Blocks, site, n_positions: shape.n_positions, position_ids, context: None }
     }
 
-    /// Positions that a prefix takes before the text. Sources start at 0 whether there is one or not, as in the paper's code.
+    /// The place of the token behind a text that [`ForwardPass::of_prompt`] reads.
+    pub fn behind(&self, tokens: &[u32], n_free: usize, conditioning: &Conditioning) -> Place {
+        match self.context {
+            Some(context) => context.parts(tokens).place(tokens.len()),
+            None => {
+                let before = self.n_before(conditioning) + self.n_infix(conditioning);
+                Place { position: before + tokens.len() + n_free, block: None }
+            }
+        }
+    }
+
+    /// Positions that a prefix takes before the text. Sources start at 0 whether there is one or not, as in the paper's code,
+    /// and so do texts with a context, whose positions GLM's own code counts from the tokens alone.
     fn n_before(&self, conditioning: &Conditioning) -> usize {
-        if self.name == StackName::Encoder { 0 } else { conditioning.n_before(self.site) }
+        let takes_none = self.name == StackName::Encoder || self.context.is_some();
+        if takes_none { 0 } else { conditioning.n_before(self.site) }
     }
 
     fn n_infix(&self, conditioning: &Conditioning) -> usize {
@@ -101,7 +118,14 @@ impl<'a> ForwardPass<'a> {
     ) -> Result<Self> {
         let &PaddedRows { shape, tokens, mask, types, ref infix_from, .. } = rows;
         let soft_prompt = stack.soft_prompt(conditioning);
+        let context = stack.context.map(|context| context.rows(tokens, mask, shape, device));
         let tokens = Tokens::new(tokens.iter().map(|&id| id.into()), shape, soft_prompt, device)?;
+        let types = types.map(|types| Tensor::from_data(TensorData::new(types.to_vec(), shape), device));
+        let dropout = conditioning.dropout;
+        if let Some(rows) = context {
+            let pass = Self::of_context(stack, tokens, rows, conditioning, real_tokens(mask, shape, device));
+            return Ok(Self { types, dropout, ..pass });
+        }
         let taken = match stack.n_infix(conditioning) {
             0 => PositionOffset::Before(stack.n_before(conditioning)),
             n_infix => PositionOffset::From(n_infix, infix_from),
@@ -110,9 +134,8 @@ impl<'a> ForwardPass<'a> {
         // Padding stands behind a target's end, where no token of it looks.
         let is_target = stack.name == StackName::Decoder;
         let real = if is_target { None } else { real_tokens(mask, shape, device) };
-        let types = types.map(|types| Tensor::from_data(TensorData::new(types.to_vec(), shape), device));
         let pass = Self::new(stack, tokens, positions).behind(stack, conditioning, real, infix_from);
-        Ok(Self { types, dropout: conditioning.dropout, ..pass })
+        Ok(Self { types, dropout, ..pass })
     }
 
     /// A text that stands alone and is gone on with, a source, or the start of a target, behind what an adapter gives.
@@ -143,6 +166,13 @@ impl<'a> ForwardPass<'a> {
         device: &Device,
     ) -> Result<Self> {
         let seq = tokens.len();
+        if let Some(context) = stack.context {
+            let ids: Vec<i32> = tokens.iter().map(|token| token.cast_signed()).collect();
+            let rows = context.rows(&ids, &vec![1.0; seq], [1, seq], device);
+            let ids = tokens.iter().map(|&token| token.into());
+            let tokens = Tokens::new(ids, [1, seq], stack.soft_prompt(conditioning), device)?;
+            return Ok(Self::of_context(stack, tokens, rows, conditioning, None));
+        }
         let n_leading = tokens.iter().take_while(|&&token| token >= SOFT).count();
         let (n_before, n_infix) = (stack.n_before(conditioning), stack.n_infix(conditioning));
         let position = |at: usize| {
@@ -158,28 +188,49 @@ impl<'a> ForwardPass<'a> {
     /// One more token of each row, behind what a cache holds.
     pub fn of_next(
         stack: Stack,
-        (tokens, positions): (Vec<i64>, Vec<i64>),
+        (tokens, places): (Vec<i64>, Vec<Place>),
         (past, mask): (&'a [LayerKv], AttentionMask),
         device: &Device,
     ) -> Self {
         let shape = [tokens.len(), 1];
         let tokens = Tokens::plain(on_device(tokens, shape, device));
-        let positions = on_device(positions, shape, device);
-        Self { past: Some(past), mask, ..Self::new(stack, tokens, positions) }
+        // A row that has ended may be past the last position; what it computes is not used.
+        let position = |place: &Place| place.position.min(stack.n_positions - 1) as i64;
+        let positions = on_device(places.iter().map(position).collect(), shape, device);
+        let block = |place: &Place| place.block.unwrap_or(0) as i64;
+        let block_positions = stack.context.map(|_| on_device(places.iter().map(block).collect(), shape, device));
+        Self { past: Some(past), mask, block_positions, ..Self::new(stack, tokens, positions) }
     }
 
-    /// Texts without padding and without anything before them.
+    /// Texts without padding and without anything before them; where a model reads contexts, each is one.
     pub fn of_texts(stack: Stack, tokens: Tensor<2, Int>) -> Self {
         let [batch, seq] = tokens.dims();
         let (mask, taken) = (vec![1.0; batch * seq], PositionOffset::Before(0));
         let positions = positions(&mask, [batch, seq], taken, stack.n_positions, stack.position_ids, &tokens.device());
-        Self::new(stack, Tokens::plain(tokens), positions)
+        let block_positions = stack.context.map(|_| positions.zeros_like());
+        Self { block_positions, ..Self::new(stack, Tokens::plain(tokens), positions) }
+    }
+
+    /// Texts with a context, behind what an adapter gives.
+    fn of_context(
+        stack: Stack,
+        tokens: Tokens,
+        ContextRows { positions, blocks, columns }: ContextRows,
+        conditioning: &'a Conditioning,
+        real: Option<Tensor<2>>,
+    ) -> Self {
+        let ([_, seq], device) = (tokens.dims(), positions.device());
+        let pass = Self::new(stack, tokens, positions).behind(stack, conditioning, real, &[]);
+        let n_slots = conditioning.prefix_columns(stack.site).n;
+        let mask = pass.mask.clone().with_context(n_slots, &columns, seq, &device);
+        Self { block_positions: Some(blocks), mask, ..pass }
     }
 
     fn new(stack: Stack, tokens: Tokens, positions: Tensor<2, Int>) -> Self {
         Self {
             tokens,
             positions,
+            block_positions: None,
             types: None,
             mask: AttentionMask::default(),
             past: None,

@@ -62,7 +62,10 @@ impl ModelFolder {
         let config = (architecture.open)(file)?;
         let options = file.options();
         place::refuse_packed(path, options)?;
-        let files = weights()?;
+        let files = match config.row_bits() {
+            Some(bits) => weights()?.with_scaled_rows(bits)?,
+            None => weights()?,
+        };
         let tasks = match architecture.kind {
             Kind::Causal => causal_tasks(options, config.is_tied(), &files),
             Kind::Encoder => encoder_tasks(options, &files),
@@ -117,6 +120,11 @@ impl ModelFolder {
     /// The sizes of each site that a prefix can have.
     pub fn sites(&self) -> Vec<(Site, ModelShape)> {
         self.architecture.sites(self.config.as_ref())
+    }
+
+    /// The token that stands between a prompt and what is written behind it, where the model cannot write without.
+    pub fn answer_start(&self) -> Option<u32> {
+        self.config.answer_start()
     }
 
     /// The tokens before a target; none where there is no source.

@@ -135,7 +135,7 @@ pub(super) fn rotate<B: Backend>(
 ) -> FloatTensor<B> {
     let [batch, seq, width] = x.shape().dims();
     let [_, _, half] = cos.shape().dims();
-    let RotaryShape { n_heads, d_head, neighbors } = shape;
+    let RotaryShape { n_heads, d_head, neighbors, first } = shape;
     let last = |x: &FloatTensor<B>, from: usize, to: usize| {
         B::float_slice(x.clone(), &[Slice::full(), Slice::full(), Slice::full(), Slice::from(from..to)])
     };
@@ -145,16 +145,16 @@ pub(super) fn rotate<B: Backend>(
         B::float_reshape(cos, Shape::new([batch, seq, 1, half])),
         B::float_reshape(sin, Shape::new([batch, seq, 1, half])),
     );
-    let turning = if neighbors { swapped::<B>(last(&heads, 0, 2 * half), [half, 2]) } else { heads.clone() };
+    let turning = last(&heads, first, first + 2 * half);
+    let turning = if neighbors { swapped::<B>(turning, [half, 2]) } else { turning };
     let (a, b) = (last(&turning, 0, half), last(&turning, half, 2 * half));
     let turned = vec![
         B::float_sub(B::float_mul(a.clone(), cos.clone()), B::float_mul(b.clone(), sin.clone())),
         B::float_add(B::float_mul(b, cos), B::float_mul(a, sin)),
     ];
-    let mut parts = if neighbors { vec![swapped::<B>(B::float_cat(turned, 3), [2, half])] } else { turned };
-    if 2 * half < d_head {
-        parts.push(last(&heads, 2 * half, d_head));
-    }
+    let turned = if neighbors { vec![swapped::<B>(B::float_cat(turned, 3), [2, half])] } else { turned };
+    let stay = |from: usize, to: usize| (from < to).then(|| last(&heads, from, to));
+    let parts = stay(0, first).into_iter().chain(turned).chain(stay(first + 2 * half, d_head)).collect();
     let turned = B::float_reshape(B::float_cat(parts, 3), Shape::new([batch, seq, n_heads * d_head]));
     if n_heads * d_head == width {
         return turned;

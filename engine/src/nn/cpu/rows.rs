@@ -59,6 +59,7 @@ vectorized! {
     pub(super) fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], shape: &RotaryShape) {
         let half = cos.len();
         for head in row[..shape.n_heads * shape.d_head].chunks_exact_mut(shape.d_head) {
+            let head = &mut head[shape.first..];
             if shape.neighbors {
                 for ((pair, &cos), &sin) in head[..2 * half].chunks_exact_mut(2).zip(cos).zip(sin) {
                     (pair[0], pair[1]) = (pair[0] * cos - pair[1] * sin, pair[1] * cos + pair[0] * sin);

@@ -50,8 +50,9 @@ fn row_kernels_agree() {
     );
     let (cos, sin) = (flex(&mut numbers, [2, 9, 4]), flex(&mut numbers, [2, 9, 4]));
     let heads = [(3, 12, false), (4, 9, false), (4, 8, false), (3, 12, true), (4, 9, true)];
-    for (n_heads, d_head, neighbors) in heads {
-        let shape = RotaryShape { n_heads, d_head, neighbors };
+    for ((n_heads, d_head, neighbors), first) in heads.into_iter().flat_map(|heads| [(heads, 0), (heads, heads.1 - 8)])
+    {
+        let shape = RotaryShape { n_heads, d_head, neighbors, first };
         same(
             "rotation",
             &Flex::rotate(x.clone(), cos.clone(), sin.clone(), shape.clone()),

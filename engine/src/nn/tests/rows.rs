@@ -131,6 +131,7 @@ fn rotary() -> (Rotary, Angles) {
 fn rotation_equals_its_definition() {
     let (rotary, angles) = rotary();
     check_rotation(&rotary, &angles, |pair| (pair, pair + 3));
+    check_rotation(&rotary.clone().from_number(2), &angles, |pair| (2 + pair, 2 + pair + 3));
     check_rotation(&rotary.of_neighbors(), &angles, |pair| (2 * pair, 2 * pair + 1));
 }
 

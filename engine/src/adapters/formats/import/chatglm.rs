@@ -3,18 +3,20 @@
 
 use super::{Stored, network, only, own_task, unshifted};
 use crate::adapters::AdapterState;
+use crate::adapters::formats::chatglm::EMBEDDING;
 use crate::config::TaskRecord;
 use crate::error::Result;
 use crate::models::{ModelShape, Site};
 
-const ROOT: &str = "transformer.prefix_encoder.";
+/// The network behind the embedding, where there is one.
+const NETWORK: &str = "transformer.prefix_encoder.trans";
 
 pub(super) fn is_one(stored: &Stored) -> bool {
-    stored.contains(&format!("{ROOT}embedding.weight"))
+    stored.contains(EMBEDDING)
 }
 
 pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<AdapterState> {
     let place = only(like)?;
-    let prefix = network::prefix(stored, place, &format!("{ROOT}embedding.weight"), &format!("{ROOT}trans"))?;
+    let prefix = network::prefix(stored, place, EMBEDDING, NETWORK)?;
     Ok(unshifted(AdapterState::new(TaskRecord::of(own_task(like)), [prefix])))
 }
