@@ -26,6 +26,7 @@ LLAMA = {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads"
 SMALL = {**LLAMA, "hidden_size": 64, "intermediate_size": 96}
 LARGE = {**LLAMA, "hidden_size": 256, "intermediate_size": 32}
 ROPE = {"rope_type": "default", "rope_theta": 10000.0}
+HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 40}
 LORA = {"r": 2, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj", "down_proj"]}
 
 # name: what make.py is told of a case, `type` of the blocks, `rest` of matrices whose rows are no whole blocks of it
@@ -74,6 +75,25 @@ CASES = {
     "gguf-stablelm-prefix": {"family": "stablelm", "method": "prefix", "virtual": 3, "config": {
         "num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2,
         "intermediate_size": 40, "use_qkv_bias": True, "rope_parameters": {**ROPE, "partial_rotary_factor": 0.25}}},
+    "gguf-gemma-prefix": {"family": "gemma", "method": "prefix", "virtual": 3, "config": {
+        "num_hidden_layers": 1, "hidden_size": 32, **HEADS}},
+    # What scores are divided by is in no file: it is the width of a head in all but the largest Gemma.
+    "gguf-gemma2-prefix": {"family": "gemma2", "method": "prefix", "virtual": 3, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, **HEADS, "query_pre_attn_scalar": 8, "sliding_window": 6,
+        "attn_logit_softcapping": 1.5, "final_logit_softcapping": 4.0}},
+    "gguf-gemma3-lora": {"family": "gemma3", "method": "lora", "lora": LORA, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, **HEADS, "query_pre_attn_scalar": 8, "sliding_window": 6,
+        "layer_types": ["sliding_attention", "full_attention"], "rope_parameters": {
+            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 5000.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}}},
+    "gguf-phi2-prefix": {"family": "phi", "method": "prefix", "virtual": 3, "config": {
+        "num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 4,
+        "intermediate_size": 40, "rope_parameters": {**ROPE, "partial_rotary_factor": 0.5}}},
+    "gguf-phi3-prefix": {"family": "phi3", "method": "prefix", "virtual": 3, "lengths": [21, 9, 15], "config": {
+        "num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 40,
+        "original_max_position_embeddings": 14, "rope_parameters": {
+            "rope_type": "longrope", "rope_theta": 500.0, "original_max_position_embeddings": 14,
+            "short_factor": [1.0, 1.125, 1.25, 1.375], "long_factor": [1.25, 2.75, 4.25, 5.75]}}},
 }
 ARCHITECTURES = {"neox": "gptneox", "phi": "phi2"}
 
@@ -85,12 +105,18 @@ LLAMA_NAMES = ({"model.embed_tokens": "token_embd", "model.norm": "output_norm",
     "self_attn.qkv_proj": "attn_qkv", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
     "mlp.gate_up_proj": "ffn_up", "mlp.down_proj": "ffn_down"})
 FUSED = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "mlp.dense_h_to_4h": "ffn_up", "mlp.dense_4h_to_h": "ffn_down"}
+GEMMA = (LLAMA_NAMES[0], "model.layers", {
+    **LLAMA_NAMES[2], "post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm"})
 NAMES = {
+    "gemma2": GEMMA, "gemma3": GEMMA,
     "gpt2": ({"transformer.wte": "token_embd", "transformer.wpe": "position_embd", "transformer.ln_f": "output_norm", "lm_head": "output"},
              "transformer.h", {"ln_1": "attn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "ln_2": "ffn_norm",
                                "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down"}),
     "neox": ({"gpt_neox.embed_in": "token_embd", "gpt_neox.final_layer_norm": "output_norm", "lm_head": "output", "embed_out": "output"}, "gpt_neox.layers", {
         **FUSED, "attention.query_key_value": "attn_qkv", "attention.dense": "attn_output"}),
+    "phi": ({"model.embed_tokens": "token_embd", "model.final_layernorm": "output_norm", "lm_head": "output"}, "model.layers", {
+        **LLAMA_NAMES[2], "self_attn.dense": "attn_output", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down"}),
     "bloom": ({"transformer.word_embeddings": "token_embd", "transformer.word_embeddings_layernorm": "token_embd_norm",
                "transformer.ln_f": "output_norm"}, "transformer.h", {
                    **FUSED, "self_attention.query_key_value": "attn_qkv", "self_attention.dense": "attn_output"}),
@@ -136,6 +162,9 @@ def tensors(family, model):
             continue
         out[renamed(family, name)] = stored(family, name, tensor, model)
     rope = getattr(model.config, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "longrope":
+        out["rope_factors_long.weight"] = torch.tensor(rope["long_factor"])
+        out["rope_factors_short.weight"] = torch.tensor(rope["short_factor"])
     if rope.get("rope_type") == "llama3":
         d = model.config.head_dim or model.config.hidden_size // model.config.num_attention_heads
         plain = rope["rope_theta"] ** -(torch.arange(0, d, 2, dtype=torch.float64) / d)
@@ -189,6 +218,19 @@ def write(path, family, model, spec, seed):
     if d_head * heads != d_model:
         file.add_key_length(d_head)
         file.add_value_length(d_head)
+    rope = rope.get("full_attention", rope)
+    if rope.get("rope_type") == "linear":
+        file.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        file.add_rope_scaling_factor(rope["factor"])
+    if "original_max_position_embeddings" in rope and rope["rope_type"] == "longrope":
+        file.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    if getattr(config, "sliding_window", None) and family.startswith("gemma"):
+        file.add_sliding_window(config.sliding_window)
+    if family == "gemma2":
+        file.add_attn_logit_softcapping(config.attn_logit_softcapping)
+        file.add_final_logit_softcapping(config.final_logit_softcapping)
+    if family == "gemma3":
+        file.add_sliding_window_pattern([kind == "sliding_attention" for kind in config.layer_types])
     if rope:
         file.add_rope_dimension_count(int(d_head * rope.get("partial_rotary_factor", 1.0)))
         file.add_rope_freq_base(rope["rope_theta"])
@@ -217,7 +259,7 @@ def write(path, family, model, spec, seed):
 
 
 # transformers knows no files of these, or reads them otherwise than llama.cpp writes them.
-UNREAD = ("neox", "chatglm")
+UNREAD = ("neox", "chatglm", "gemma", "phi", "phi3")
 
 
 def read(path, family, model, spec):
