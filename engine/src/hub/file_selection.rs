@@ -17,8 +17,15 @@ const FACTS: [&str; 7] = [
 ];
 
 /// Files that a tokenizer is built from where there is no `tokenizer.json`.
-const VOCABULARIES: [&str; 6] =
-    ["vocab.json", "merges.txt", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"];
+const VOCABULARIES: [&str; 7] = [
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "spiece.model",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+    "spm.model",
+];
 
 /// The weights in the order of preference: one file, or an index and the beginning and end of its shards' names.
 const WEIGHTS: [(&str, &str, [&str; 2]); 2] = [

@@ -6,13 +6,14 @@ use burn::tensor::{DType, Device, Tensor};
 use super::weight_cache::{LinearName, Role, WeightCache, WeightName};
 use crate::error::{EngineError, Result};
 use crate::models::{GraphCut, WeightOverrides};
-use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Precision, RmsNorm};
+use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Precision, RmsNorm, floats};
 use crate::sentence;
 use crate::weights::WeightFiles;
 
 /// Name that adapters use for a head that makes logits.
 const HEAD: &str = "lm_head";
 const HEAD_WEIGHT: &str = "lm_head.weight";
+const HEAD_BIAS: &str = "lm_head.bias";
 
 /// Where the numbers of a model come from.
 #[derive(Clone, Copy)]
@@ -99,6 +100,40 @@ impl<'a> Loader<'a> {
     /// own: then it is `None`, unless an adapter changes one of the two and not the other. It is `None` too where nothing is
     /// written with it. Adapters call it `lm_head`, as transformers does, whatever the files call it.
     pub(crate) fn head(&self, stored: &str, shape: [usize; 2], tied: Option<&str>) -> Result<Option<FrozenMatrix>> {
+        let head = self.head_values(stored, shape, tied)?;
+        Ok(head.map(|head| self.multiplied(self.cut(head))))
+    }
+
+    /// The same of a head with a bias, `[vocab_size, d_model + 1]`: the bias is one more column, for hidden states that end in
+    /// a 1. It is `None` only where nothing is written with it.
+    pub(crate) fn head_with_bias(&self, shape: [usize; 2], words: &str, is_tied: bool) -> Result<Option<FrozenMatrix>> {
+        let load = self.outside();
+        if !is_tied && self.names_classes(HEAD_WEIGHT) {
+            return Ok(None);
+        }
+        let [vocab_size, _] = shape;
+        let bias = || Ok(load.weight_at(HEAD_BIAS, HEAD_BIAS, [vocab_size])?.reshape([vocab_size, 1]));
+        let joined = |head: Tensor<2>, bias: Tensor<2>| Tensor::cat(of_one_type(vec![head, bias]), 1);
+        let head = if is_tied || self.changes_words(words) || self.from.tuned.replaces(HEAD_BIAS) {
+            let head = match self.head_values(HEAD_WEIGHT, shape, is_tied.then_some(words))? {
+                Some(head) => head,
+                None => self.whole_matrix(words, shape)?,
+            };
+            joined(head, bias()?)
+        } else {
+            load.note_table(HEAD, shape, Role::Head);
+            // Kept as it is multiplied alone: without the bias too, it would be in memory twice.
+            load.once(HEAD_WEIGHT, &[], || {
+                let (head, bias) = (load.part(HEAD_WEIGHT, shape)?, bias()?);
+                let narrow = bias.clone().cast(head.dtype());
+                let is_exact = floats((narrow.clone().cast(DType::F32) - bias.clone()).abs().max())? == [0.0];
+                Ok(joined(head, if is_exact { narrow } else { bias }))
+            })?
+        };
+        Ok(Some(self.multiplied(self.cut(head))))
+    }
+
+    fn head_values(&self, stored: &str, shape: [usize; 2], tied: Option<&str>) -> Result<Option<Tensor<2>>> {
         let load = self.outside();
         let stored = if load.contains(HEAD_WEIGHT) { HEAD_WEIGHT } else { stored };
         if tied.is_none() && self.names_classes(stored) {
@@ -113,8 +148,7 @@ impl<'a> Loader<'a> {
             },
         };
         let head = load.with_rows(HEAD_WEIGHT, head)?;
-        let head = load.with_low_rank(HEAD, head)?;
-        Ok(Some(self.multiplied(self.cut(head))))
+        load.with_low_rank(HEAD, head).map(Some)
     }
 
     /// The matrix of a head tied to the table of embeddings, in place of it; `None` where that serves as it is. As in
@@ -259,24 +293,34 @@ impl<'a> Loader<'a> {
     /// A fused projection as our attention reads it: all queries, all keys, all values. Stored is query, key and value of
     /// the first head, then those of the second, and so on.
     pub(crate) fn linear_by_head(&self, name: &str, d_in: usize, n_heads: usize, bias: bool) -> Result<FrozenLinear> {
-        let d_out = 3 * d_in;
-        let d_head = d_in / n_heads;
+        self.linear_by_group(name, d_in, [n_heads, n_heads, d_in / n_heads], bias)
+    }
+
+    /// The same where query heads share a key head: stored are the queries of the first group, its key and its value, then
+    /// those of the second, and so on.
+    pub(crate) fn linear_by_group(
+        &self,
+        name: &str,
+        d_in: usize,
+        [n_heads, n_kv_heads, d_head]: [usize; 3],
+        bias: bool,
+    ) -> Result<FrozenLinear> {
+        let d_out = (n_heads + 2 * n_kv_heads) * d_head;
+        if n_kv_heads == 1 {
+            return self.linear(name, d_in, d_out, bias);
+        }
         let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: false, role: Role::Layer };
         self.from.shared.note_linear(linear);
+        let outside = |rows: Tensor<2>| heads_outside(rows, n_heads, n_kv_heads);
         let (weight, shift) = (format!("{name}.weight"), format!("{name}.bias"));
         let (weight, bias) = self.once(&weight, &[&weight, &shift], || {
-            let stored = self.part(&weight, [d_out, d_in])?;
-            let stored = stored.reshape([n_heads, 3, d_head, d_in]).swap_dims(0, 1).reshape([d_out, d_in]);
+            let stored = outside(self.part(&weight, [d_out, d_in])?);
             let bias = bias.then(|| self.weight_at(&shift, &shift, [d_out])).transpose()?;
-            let bias = bias.map(|bias| heads_outside(bias, n_heads));
+            let bias = bias.map(|bias: Tensor<1>| outside(bias.reshape([d_out, 1])).reshape([d_out]));
             Ok((stored, bias))
         })?;
         let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
-        let low_rank = low_rank.map(|LowRank { a, b, dropout }| {
-            let [_, rank] = b.dims();
-            let b = b.reshape([n_heads, 3, d_head, rank]).swap_dims(0, 1).reshape([d_out, rank]);
-            LowRank { a, b, dropout }
-        });
+        let low_rank = low_rank.map(|LowRank { a, b, dropout }| LowRank { a, b: outside(b), dropout });
         Ok(self.linear_of(weight.transpose(), bias, low_rank))
     }
 
@@ -400,9 +444,13 @@ pub(crate) fn of_one_type(matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
     matrices.into_iter().map(|matrix| matrix.cast(DType::F32)).collect()
 }
 
-fn heads_outside(bias: Tensor<1>, n_heads: usize) -> Tensor<1> {
-    let [d_out] = bias.dims();
-    bias.reshape([n_heads, 3, d_out / (3 * n_heads)]).swap_dims(0, 1).reshape([d_out])
+/// Rows of a projection that stands group by group, as all queries, all keys, all values.
+fn heads_outside(rows: Tensor<2>, n_heads: usize, n_kv_heads: usize) -> Tensor<2> {
+    let ([d_out, columns], shared) = (rows.dims(), n_heads / n_kv_heads);
+    let d_head = d_out / (n_heads + 2 * n_kv_heads);
+    let groups = rows.reshape([n_kv_heads, shared + 2, d_head, columns]);
+    let part = |from: usize, n: usize| groups.clone().narrow(1, from, n).reshape([n_kv_heads * n * d_head, columns]);
+    Tensor::cat(vec![part(0, shared), part(shared, 1), part(shared + 1, 1)], 0)
 }
 
 /// A single tensor is not copied.
