@@ -12,6 +12,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 TYPES = [
     "albert", "bart", "bert", "bloom", "camembert", "distilbert", "electra", "glm", "glm4", "gpt2", "gpt_neo", "gpt_neox",
     "llama", "mbart", "mistral", "mt5", "opt", "pegasus", "qwen2", "qwen3", "roberta", "stablelm", "t5", "xlm-roberta",
+    "deberta-v2", "falcon", "gptj", "olmo2",
 ]
 # T5's older files say that their outputs are scaled by their tied head alone, so that both are read together.
 LEFT_OUT = {("t5", "scale_decoder_outputs"), ("t5", "tie_word_embeddings"), ("mt5", "tie_word_embeddings")}
@@ -26,6 +27,8 @@ n_positions num_attention_heads num_decoder_layers num_heads num_hidden_groups n
 num_layers pad_token_id qk_layernorm relative_attention_max_distance relative_attention_num_buckets rms_norm_eps
 scale_attn_by_inverse_layer_idx scale_attn_weights scale_embedding sliding_window tie_word_embeddings type_vocab_size
 use_parallel_residual use_qkv_bias use_sliding_window vocab_size window_size word_embed_proj_dim
+alibi bias ffn_hidden_size max_relative_positions multi_query new_decoder_architecture num_kv_heads
+num_ln_in_parallel_attn parallel_attn pooler_hidden_act position_biased_input relative_attention rotary_dim
 """.split())
 
 

@@ -173,8 +173,7 @@ impl Model {
     /// Width of what a head that names classes reads.
     pub fn head_width(&self) -> usize {
         match self {
-            // Some project their hidden states to narrower embeddings.
-            Self::Causal(model) => model.head().dims()[1],
+            Self::Causal(model) => model.class_width(),
             Self::Encoder(_) | Self::Seq2Seq(_) => self.shape().d_model,
         }
     }
@@ -336,6 +335,16 @@ pub trait CausalModel: Send {
 
     /// The matrix that makes logits of hidden states, `[vocab_size, d_out]`.
     fn head(&self) -> &FrozenMatrix;
+
+    /// Hidden states as a head for classes reads them, `[n, class_width]`: without the 1 that meets a bias of the logits.
+    fn class_vectors(&self, hidden: Tensor<2>) -> Tensor<2> {
+        hidden
+    }
+
+    /// Width of what a head for classes reads: that of the embeddings, to which some project their hidden states.
+    fn class_width(&self) -> usize {
+        self.embeddings().dims()[1]
+    }
 
     /// The token embeddings, `[vocab_size, d_out]`.
     fn embeddings(&self) -> &FrozenMatrix;

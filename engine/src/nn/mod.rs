@@ -20,6 +20,7 @@ mod composed;
 mod context;
 mod cpu;
 mod cross_entropy;
+mod distances;
 mod gpu;
 mod half_matmul;
 mod host;
@@ -48,6 +49,7 @@ pub use attention::{AttentionShape, LayerKv, MASK_VALUE, attention, past_length}
 pub use context::{ContextRows, ContextTokens, TextParts};
 pub use cpu::release_buffers;
 pub use cross_entropy::cross_entropy_at_labels;
+pub use distances::{Distances, by_pair};
 pub use host::floats;
 pub use layer_norm::LayerNorm;
 pub use linear::{Dropout, FrozenLinear, LowRank, embed, head_logits};
