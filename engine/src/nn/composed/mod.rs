@@ -2,11 +2,13 @@
 //! tested against.
 
 mod attention;
+mod cross_entropy;
 mod matmul_16bit;
+mod softcap;
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{Shape, Slice};
 
@@ -17,10 +19,8 @@ use super::precision::Precision;
 use super::rotary::RotaryShape;
 
 pub(super) use attention::{attention, attention_backward};
+pub(super) use cross_entropy::cross_entropy_at_labels;
 pub(super) use matmul_16bit::matmul_16bit;
-
-/// Logits that may exist at once: 64 MiB of them.
-const MAX_LOGITS: usize = 1 << 24;
 
 pub(super) fn linear<B: FrozenOps>(
     x: FloatTensor<B>,
@@ -248,60 +248,6 @@ fn sigmoid<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 fn sigmoid_slope<B: Backend>(gate: FloatTensor<B>) -> FloatTensor<B> {
     let rest = B::float_add_scalar(B::float_neg(gate.clone()), 1.0.into());
     B::float_mul(gate, rest)
-}
-
-pub(super) fn cross_entropy_at_labels<B: FrozenOps>(
-    hidden: FloatTensor<B>,
-    head: FloatTensor<B>,
-    targets: IntTensor<B>,
-    precision: Precision,
-    with_grad: bool,
-) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
-    let [n, _] = hidden.shape().dims();
-    let [vocab_size, _] = head.shape().dims();
-    // Widened once for all blocks, or left as it is.
-    let head = if precision == Precision::F32 { like::<B>(head, &hidden) } else { head };
-    let rows = (MAX_LOGITS / vocab_size.max(1)).clamp(1, n.max(1));
-    let (mut losses, mut grads) = (Vec::new(), Vec::new());
-    for start in (0..n.max(1)).step_by(rows) {
-        let block = Slice::from(start..(start + rows).min(n));
-        let hidden = B::float_slice(hidden.clone(), &[block, Slice::full()]);
-        let targets = B::int_slice(targets.clone(), &[block]);
-        let (loss, grad) = label_nll_rows::<B>(hidden, head.clone(), targets, precision, with_grad);
-        losses.push(loss);
-        grads.extend(grad);
-    }
-    let grad = with_grad.then(|| joined::<B>(grads));
-    (joined::<B>(losses), grad)
-}
-
-/// One block of rows, along the first axis.
-fn joined<B: Backend>(mut blocks: Vec<FloatTensor<B>>) -> FloatTensor<B> {
-    if blocks.len() == 1 { blocks.remove(0) } else { B::float_cat(blocks, 0) }
-}
-
-fn label_nll_rows<B: FrozenOps>(
-    hidden: FloatTensor<B>,
-    head: FloatTensor<B>,
-    targets: IntTensor<B>,
-    precision: Precision,
-    with_grad: bool,
-) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
-    let [n, _] = hidden.shape().dims();
-    let logits = product::<B>(hidden, B::float_transpose(head.clone()), precision); // [n, vocab_size]
-    let column = B::int_reshape(targets.clone(), Shape::new([n, 1]));
-    let at_target = B::float_gather(1, logits.clone(), column); // [n, 1]
-    let max = B::float_max_dim(logits.clone(), 1);
-    let exp = B::float_exp(B::float_sub(logits, max.clone()));
-    let sum = B::float_sum_dim(exp.clone(), 1);
-    let log_sum_exp = B::float_add(B::float_log(sum.clone()), max);
-    let loss = B::float_reshape(B::float_sub(log_sum_exp, at_target), Shape::new([n]));
-    let grad = with_grad.then(|| {
-        let expected = product::<B>(B::float_div(exp, sum), head.clone(), precision); // [n, d_model]
-        let of_target = like::<B>(B::float_select(head, 0, targets), &expected);
-        B::float_sub(expected, of_target)
-    });
-    (loss, grad)
 }
 
 pub(super) fn adamw_step<B: Backend>(
