@@ -4,7 +4,9 @@
 
 use crate::config::{Site, Task};
 use crate::error::{EngineError, Result};
-use crate::models::architectures::{bart, bert_family, bloom, glm, gpt_neo, gpt_neox, gpt2, llama, opt, stablelm, t5};
+use crate::models::architectures::{
+    bart, bert_family, bloom, gemma, glm, gpt_neo, gpt_neox, gpt2, llama, opt, phi, phi3, stablelm, t5,
+};
 use crate::models::load::ConfigFile;
 use crate::models::{HeadKind, Loading, Model, ModelShape, Weights};
 use crate::tokens::TargetStart;
@@ -18,6 +20,9 @@ pub(crate) static ARCHITECTURES: &[&Architecture] = &[
     &opt::ARCHITECTURE,
     &llama::ARCHITECTURE,
     &stablelm::ARCHITECTURE,
+    &gemma::ARCHITECTURE,
+    &phi::ARCHITECTURE,
+    &phi3::ARCHITECTURE,
     &glm::ARCHITECTURE,
     &glm::CHATGLM_ARCHITECTURE,
     &bert_family::albert::ARCHITECTURE,

@@ -9,7 +9,7 @@ use super::{Decoder, NewToken, in_place_of};
 use crate::error::Result;
 use crate::generation::cache::KvCache;
 use crate::generation::decoder_model::{DecoderModel, cross_cache};
-use crate::models::Model;
+use crate::models::{Conditioning, Model};
 
 /// Room for new tokens that a cache starts with, at most.
 const SPARE_TOKENS: usize = 128;
@@ -111,10 +111,12 @@ impl Decoder {
         let position =
             |length: usize, free: usize, beside: usize| (length - beside + free).min(self.n_positions - 1) as i64;
         let positions = lengths.iter().zip(free).map(|(&length, (free, beside))| position(length, free, beside));
-        let positions = positions.collect();
+        let positions: Vec<i64> = positions.collect();
         let model = in_place_of(model, batch.model.as_deref())?;
         let (begun, first) = (Instant::now(), news.len());
-        let logits = model.advance(tokens, positions, &mut batch.cache, batch.cross.as_ref())?; // [streams * n_rows, vocab_size]
+        // [streams * n_rows, vocab_size]
+        let mut logits = model.advance(tokens, positions.clone(), &mut batch.cache, batch.cross.as_ref())?;
+        self.read_anew(model, (&batch.streams, batch.n_rows), &positions, &mut batch.cache, &mut logits)?;
         for (row, &index) in logits.chunks_exact(logits.len() / batch.streams.len()).zip(&batch.streams) {
             if self.streams[index].end.is_none() {
                 news.push(self.choose(index, row.to_vec())?);
@@ -125,6 +127,32 @@ impl Decoder {
         }
         let secs = begun.elapsed().as_secs_f64();
         news[first..].iter_mut().for_each(|new| new.secs = secs);
+        Ok(())
+    }
+
+    /// Reads the texts anew that have come to where the model wants it, in place of their keys, values and logits.
+    fn read_anew(
+        &self,
+        model: DecoderModel<'_>,
+        (streams, n_rows): (&[usize], usize),
+        positions: &[i64],
+        cache: &mut KvCache,
+        logits: &mut [f32], // [streams * n_rows, vocab_size]
+    ) -> Result<()> {
+        let Some(at) = model.rereads_at() else { return Ok(()) };
+        let vocab_size = logits.len() / positions.len();
+        for (place, &index) in streams.iter().enumerate() {
+            let stream = &self.streams[index];
+            let first = place * n_rows;
+            if stream.end.is_some() || stream.has_prompt || positions[first] != at as i64 {
+                continue;
+            }
+            for (row, text) in (first..).zip(stream.texts()) {
+                let read = model.read(&text, 0, &Conditioning::default(), None)?;
+                cache.rewrite(row, &read.text);
+                logits[row * vocab_size..][..vocab_size].copy_from_slice(&read.logits);
+            }
+        }
         Ok(())
     }
 }

@@ -4,11 +4,14 @@
 pub mod bart;
 pub(crate) mod bert_family;
 pub mod bloom;
+pub mod gemma;
 pub mod glm;
 pub mod gpt2;
 pub mod gpt_neo;
 pub mod gpt_neox;
 pub mod llama;
 pub mod opt;
+pub mod phi;
+pub mod phi3;
 pub mod stablelm;
 pub mod t5;
