@@ -21,6 +21,7 @@ import zlib
 
 import ablations
 import chatglm
+import gemma_phi
 import peft
 import torch
 import transformers as tr
@@ -443,6 +444,8 @@ PAIRS = {"t5": (tr.T5Config, tr.T5ForConditionalGeneration), "mt5": (tr.MT5Confi
 FAMILIES.update(PAIRS)
 FAMILIES.update(chatglm.FAMILY)
 CASES.update(chatglm.CASES)
+FAMILIES.update(gemma_phi.FAMILIES)
+CASES.update(gemma_phi.CASES)
 
 
 def place(name):
@@ -496,10 +499,12 @@ def build(family, spec, seed):
                 continue
             noise = torch.randn(p.shape)
             if p.dim() == 1:
-                p.copy_((1.0 if ("ln_" in name or "norm" in name) and name.endswith("weight") else 0.0) + 0.2 * noise)
+                is_scale = ("ln_" in name or "norm" in name) and name.endswith("weight")
+                p.copy_((1.0 if is_scale and not gemma_phi.centered(family, name) else 0.0) + 0.2 * noise)
             elif "shared" in name or "wte" in name or "wpe" in name or "embed" in name or "lm_head" in name:
                 scaled = getattr(config, "scale_embedding", False) and "shared" in name  # the model does it
-                p.copy_((0.5 if not scaled else 0.8 * config.d_model**-0.5) * noise)
+                usual = 0.25 if family.startswith("gemma") else 0.5  # which scales them, with a head that is tied
+                p.copy_((usual if not scaled else 0.8 * config.d_model**-0.5) * noise)
             else:
                 p.copy_(noise * p.shape[0 if family == "gpt2" else 1] ** -0.5)  # by the number of inputs
             p.copy_(p.to(getattr(torch, spec.get("disk", "float32"))))  # rounded as on the disk; buffers are not
@@ -604,6 +609,7 @@ def batch(given, side):
 
 
 def gradients(model, given, side):
+    gemma_phi.restart_rope(model)
     model.zero_grad()
     out = model(**batch(given, side))
     out.loss.backward()
@@ -612,6 +618,7 @@ def gradients(model, given, side):
 
 def steps(model, given, t, sides, schedule):
     """AdamW steps from the parameters as they are -> losses, gradient norms, learning rates."""
+    gemma_phi.restart_rope(model)
     params = list(trainable(model).values())
     opt = torch.optim.AdamW(params, lr=t["lr"], betas=t["betas"], eps=t["eps"], weight_decay=t["weight_decay"])
     lr = tr.get_linear_schedule_with_warmup(opt, 2, 7) if schedule else None
@@ -636,6 +643,12 @@ def steps(model, given, t, sides, schedule):
     return losses, norms, lrs
 
 
+def goes_alone(config):
+    """Whether each row is gone on with alone: a window counts columns, so that padding between prefix and text would push
+    the prefix out of it, and a length is that of the longest row."""
+    return windowed(config) or gemma_phi.follows_length(config)
+
+
 def windowed(config):
     """Whether some layer sees only the last columns."""
     return "local" in getattr(config, "attention_layers", []) or getattr(config, "sliding_window", None) is not None
@@ -650,10 +663,10 @@ def generate(model, given, **options):
         options["task_ids"] = given["in/task_ids"]
     side = "right" if reads_a_source(model) else "left"
     ids, mask = given[f"in/{side}/input_ids"], given[f"in/{side}/attention_mask"]
-    # a window counts columns: padding between prefix and text would push the prefix out of it, so each row goes alone
-    parts = [(i[m == 1][None], m[m == 1][None]) for i, m in zip(ids, mask)] if windowed(model.config) else [(ids, mask)]
+    parts = [(i[m == 1][None], m[m == 1][None]) for i, m in zip(ids, mask)] if goes_alone(model.config) else [(ids, mask)]
     news, logits, scores = [], [], []
     for i, m in parts:
+        gemma_phi.restart_rope(model)
         out = model.generate(input_ids=i, attention_mask=m, max_new_tokens=NEW, do_sample=False, pad_token_id=1,
                              return_dict_in_generate=True, output_logits=True, output_scores=True, **options)
         new = out.sequences[:, 1 if reads_a_source(model) else i.shape[1]:]
@@ -860,7 +873,7 @@ def make(name, folder):
         with torch.no_grad():
             flat = first(model(ids[None], use_cache=True).past_key_values, num_virtual_tokens=spec["virtual"])
         save_file({"ids": ids, "prompt_embeddings": flat}, os.path.join(folder, "prefill.safetensors"))
-    inputs_of = "each row alone" if windowed(model.config) else "right" if reads_a_source(model) else "left"
+    inputs_of = "each row alone" if goes_alone(model.config) else "right" if reads_a_source(model) else "left"
     note.update({"generation_inputs": inputs_of, "logits_start": single["out/right/logits"].shape[1] - given["in/right/labels"].shape[1]})
     family = {"chatglm": "chatglm", "chatglm6b": "chatglm-6b"}.get(family, model.config.model_type)
     case = {

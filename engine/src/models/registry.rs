@@ -5,7 +5,8 @@
 use crate::config::{Site, Task};
 use crate::error::{EngineError, Result};
 use crate::models::architectures::{
-    bart, bert_family, bloom, chatglm, falcon, glm, gpt_neo, gpt_neox, gpt2, gptj, llama, olmo2, opt, stablelm, t5,
+    bart, bert_family, bloom, chatglm, falcon, gemma, glm, gpt_neo, gpt_neox, gpt2, gptj, llama, olmo2, opt, phi, phi3,
+    stablelm, t5,
 };
 use crate::models::load::ConfigFile;
 use crate::models::{HeadKind, Loading, Model, ModelShape, Weights};
@@ -20,6 +21,9 @@ pub(crate) static ARCHITECTURES: &[&Architecture] = &[
     &opt::ARCHITECTURE,
     &llama::ARCHITECTURE,
     &stablelm::ARCHITECTURE,
+    &gemma::ARCHITECTURE,
+    &phi::ARCHITECTURE,
+    &phi3::ARCHITECTURE,
     &glm::ARCHITECTURE,
     &glm::CHATGLM_ARCHITECTURE,
     &chatglm::ARCHITECTURE,

@@ -263,7 +263,7 @@ impl Setup<'_> {
         let model = tuned.as_ref().unwrap_or(&self.model);
         if batch.task.writes() {
             let head = model.head()?;
-            let [_, d_out] = head.dims();
+            let [_, d_out] = head.matrix.dims();
             let hidden = loss::hidden(model, conditioning, batch, &self.device)?;
             return Ok(head_logits(hidden.reshape([batch.batch * batch.seq, d_out]), head));
         }

@@ -119,7 +119,7 @@ impl FalconConfig {
             Some(n) => return unsupported("num_ln_in_parallel_attn", n.to_string()),
         }
         self.activation()?;
-        self.rope.check(NAME)
+        self.rope.check(NAME, self.hidden_size / self.num_attention_heads.max(1))
     }
 
     fn activation(&self) -> Result<Activation> {

@@ -76,7 +76,7 @@ impl Olmo2Config {
             )));
         }
         config.activation()?;
-        config.rope.check(NAME)?;
+        config.rope.check(NAME, config.d_head())?;
         Ok(config)
     }
 

@@ -84,7 +84,7 @@ impl StableLmConfig {
             )));
         }
         config.activation()?;
-        config.rope.check(NAME)?;
+        config.rope.check(NAME, d_rotary)?;
         Ok(config)
     }
 
@@ -112,7 +112,7 @@ impl ModelConfig for StableLmConfig {
             d_head: self.d_head(),
             d_ff: self.intermediate_size,
             vocab_size: self.vocab_size,
-            n_positions: self.max_position_embeddings,
+            n_positions: self.rope.n_positions(self.max_position_embeddings),
         }
     }
 

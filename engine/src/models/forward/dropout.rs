@@ -95,6 +95,15 @@ impl DropoutRates {
                 let hidden = of("dropout", 0.1);
                 Self { attention: of("attention_dropout", 0.0), attn_out: hidden, mlp_out: hidden, ..none }
             }
+            "phi" => {
+                let resid = of("resid_pdrop", 0.0);
+                let (embeddings, attention) = (of("embd_pdrop", 0.0), of("attention_dropout", 0.0));
+                Self { embeddings, attention, attn_out: resid, mlp_out: resid, ..none }
+            }
+            "phi3" => {
+                let resid = of("resid_pdrop", 0.0);
+                Self { attention: of("attention_dropout", 0.0), attn_out: resid, mlp_out: resid, ..none }
+            }
             "stablelm" => Self { attention: of("attention_dropout", 0.0), mlp_out: of("hidden_dropout", 0.0), ..none },
             "bert" | "roberta" | "camembert" | "xlm-roberta" | "electra" => {
                 let hidden = of("hidden_dropout_prob", 0.1);

@@ -27,8 +27,8 @@ const DEFAULTS: &str = include_str!("defaults.json");
 const HARMLESS: &str = " _attn_implementation _attn_implementation_internal _commit_hash _name_or_path _num_labels activation_dropout \
     add_cross_attention architectures attention_dropout attention_layers attention_probs_dropout_prob \
     attention_softmax_in_fp32 attn_pdrop auto_map bad_words_ids begin_suppress_tokens bias_dropout_fusion \
-    bos_token_id chunk_size_feed_forward classif_dropout classifier_activation classifier_dropout \
-    classifier_dropout_prob cls_dropout cls_token_id decoder_layerdrop decoder_start_token_id dense_act_fn directionality \
+    bos_token_id cache_implementation chunk_size_feed_forward classif_dropout classifier_activation classifier_dropout \
+    classifier_dropout_prob cls_token_id decoder_layerdrop decoder_start_token_id dense_act_fn directionality \
     diversity_penalty do_sample down_scale_factor dropout dropout_rate dtype early_stopping embd_pdrop embed_dropout \
     encoder_layerdrop encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task \
     force_bos_token_to_be_generated forced_bos_token_id forced_eos_token_id gap_size gradient_checkpointing \

@@ -154,6 +154,14 @@ impl<'a> Loader<'a> {
         load.with_low_rank(HEAD, head).map(Some)
     }
 
+    /// The bias of the head of an architecture that has one; `None` where nothing is written with the head.
+    pub(crate) fn head_bias(&self, vocab_size: usize) -> Result<Option<Tensor<1>>> {
+        if self.names_classes(HEAD_WEIGHT) {
+            return Ok(None);
+        }
+        self.outside().tensor("lm_head.bias", [vocab_size]).map(Some)
+    }
+
     /// The matrix of a head tied to the table of embeddings, in place of it; `None` where that serves as it is. As in
     /// PEFT new rows of single tokens reach both, low ranks and copies of a whole module the one that they are for.
     pub(crate) fn tied_to(&self, table: &str, shape: [usize; 2]) -> Result<Option<FrozenMatrix>> {
@@ -236,6 +244,13 @@ impl<'a> Loader<'a> {
 
     pub(crate) fn rms_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<RmsNorm> {
         Ok(RmsNorm { gamma: self.tensor(&format!("{name}.weight"), [d])?, epsilon })
+    }
+
+    /// An RMS norm whose scale the files keep as its distance from 1.
+    pub(crate) fn centered_rms_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<RmsNorm> {
+        let weight = format!("{name}.weight");
+        let distance: Tensor<1> = self.weight_at(&weight, &weight, [d])?;
+        Ok(RmsNorm { gamma: self.cut(distance + 1.0), epsilon })
     }
 
     /// A linear layer that the files lack, of weights that were [`Loader::drawn`]: `[d_out, d_in]`.
