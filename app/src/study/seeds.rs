@@ -30,6 +30,18 @@ pub struct Group {
 /// Groups runs that differ in seeds alone, in the order of their first run.
 pub fn over_seeds(rows: &[&RunRow], figure: &str) -> Vec<Group> {
     let key = Key::of(figure);
+    let of_group = |(runs, label): (Vec<usize>, String)| {
+        let figures: Vec<f64> =
+            runs.iter().filter_map(|run| key.cell(rows[*run])?.number()).filter(|f| f.is_finite()).collect();
+        let (mean, half_width) = mean_interval(&figures).map_or((None, None), |(mean, half)| (Some(mean), half));
+        Group { runs, label, mean, half_width }
+    };
+    but_for_seeds(rows).into_iter().map(of_group).collect()
+}
+
+/// Runs that differ in seeds alone, in the order of their first run, each with a few words on what the others have not. It
+/// follows from settings alone, and of many runs it takes long.
+pub fn but_for_seeds(rows: &[&RunRow]) -> Vec<(Vec<usize>, String)> {
     let mut place: BTreeMap<String, usize> = BTreeMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (index, row) in rows.iter().enumerate() {
@@ -41,13 +53,7 @@ pub fn over_seeds(rows: &[&RunRow], figure: &str) -> Vec<Group> {
     }
     let firsts: Vec<&RunRow> = groups.iter().map(|runs| rows[runs[0]]).collect();
     let labels = labels(&firsts);
-    let of_group = |(runs, label): (Vec<usize>, String)| {
-        let figures: Vec<f64> =
-            runs.iter().filter_map(|run| key.cell(rows[*run])?.number()).filter(|f| f.is_finite()).collect();
-        let (mean, half_width) = mean_interval(&figures).map_or((None, None), |(mean, half)| (Some(mean), half));
-        Group { runs, label, mean, half_width }
-    };
-    groups.into_iter().zip(labels).map(of_group).collect()
+    groups.into_iter().zip(labels).collect()
 }
 
 /// Whether a setting only decides what is drawn.
