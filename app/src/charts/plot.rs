@@ -60,10 +60,15 @@ fn legend(chart: &Chart, canvas: &Canvas, top: f64) -> Result<f64, super::canvas
     if named.len() < 2 {
         return Ok(top);
     }
+    let names: Vec<String> =
+        named.iter().map(|(_, series)| fitting(&series.name, LABEL, canvas.width * 0.45)).collect();
+    let room = |name: &String| 24.0 + width_of(name, LABEL) + 14.0;
+    // Names that fill several rows stand below each other in columns.
+    let widest = names.iter().map(room).fold(0.0, f64::max);
+    let in_rows = names.iter().map(room).sum::<f64>() > canvas.width - 2.0 * EDGE;
     let (mut x, mut y) = (EDGE, top + ROW / 2.0);
-    for (at, series) in named {
-        let name = fitting(&series.name, LABEL, canvas.width * 0.45);
-        let room = 24.0 + width_of(&name, LABEL) + 14.0;
+    for ((at, series), name) in named.into_iter().zip(&names) {
+        let room = if in_rows { widest } else { room(name) };
         if x > EDGE && x + room > canvas.width - EDGE {
             (x, y) = (EDGE, y + ROW);
         }
@@ -81,7 +86,7 @@ fn legend(chart: &Chart, canvas: &Canvas, top: f64) -> Result<f64, super::canvas
                 canvas.draw(&Circle::new((fine(x + 8.0), fine(y)), 4 * FINE, canvas.filled(ink, 1.0).filled()))?;
             }
         }
-        canvas.text(&name, (x + 22.0, y), &TextLook { ink: Ink::Text, ..TextLook::label(HPos::Left, VPos::Center) })?;
+        canvas.text(name, (x + 22.0, y), &TextLook { ink: Ink::Text, ..TextLook::label(HPos::Left, VPos::Center) })?;
         x += room;
     }
     Ok(y + ROW / 2.0 + 4.0)
