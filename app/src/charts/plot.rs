@@ -75,8 +75,11 @@ fn legend(chart: &Chart, canvas: &Canvas, top: f64) -> Result<f64, super::canvas
         let ink = Ink::Series(at);
         match series.mark {
             Mark::Line | Mark::Steps => {
-                let ends = [(fine(x), fine(y)), (fine(x + 16.0), fine(y))];
-                canvas.draw(&PathElement::new(ends, canvas.line(ink, 2.5)))?;
+                let parts: &[_] = if is_dashed(at) { &[(0.0, 6.0), (10.0, 16.0)] } else { &[(0.0, 16.0)] };
+                for (from, to) in parts {
+                    let ends = [(fine(x + from), fine(y)), (fine(x + to), fine(y))];
+                    canvas.draw(&PathElement::new(ends, canvas.line(ink, 2.5)))?;
+                }
             }
             Mark::Bars => {
                 let corners = [(fine(x + 3.0), fine(y - 5.0)), (fine(x + 13.0), fine(y + 5.0))];
@@ -186,11 +189,6 @@ impl Marks<'_, '_> {
         Ink::Series(self.at)
     }
 
-    /// Colors come again after ten: then lines are dashed.
-    fn is_dashed(&self) -> bool {
-        self.at / 10 % 2 == 1
-    }
-
     fn has(&self, [x, y]: [f64; 2]) -> bool {
         self.layout.x.has(x) && self.layout.y.has(y)
     }
@@ -256,7 +254,7 @@ impl Marks<'_, '_> {
 
     fn line(&self, points: &[(f64, f64)]) -> Drawn {
         let look = self.canvas.line(self.ink(), 2.0);
-        if !self.is_dashed() {
+        if !is_dashed(self.at) {
             return self.plot.draw(&PathElement::new(points.to_vec(), look));
         }
         let dashes = plotters::element::DashedPathElement::new(points.to_vec(), 6 * FINE, 4 * FINE, look);
@@ -331,6 +329,11 @@ impl Marks<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Colors come again after ten: then lines are dashed.
+fn is_dashed(series: usize) -> bool {
+    series / 10 % 2 == 1
 }
 
 /// Level to the next place, then up or down.

@@ -55,7 +55,7 @@ fn body_ui(ui: &mut Ui, opened: &OpenedExperiment) {
             ui.add(egui::Label::new(RichText::new(name).small().color(tokens(ui).muted)).truncate());
         }
     });
-    let note = if runs.len() > ASKED_ABOVE { t!("incoming.many_runs") } else { t!("vary.many_note") };
+    let note = if runs.len() > ASKED_ABOVE { t!("incoming.many_runs") } else { t!("incoming.runs_note") };
     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
 }
 

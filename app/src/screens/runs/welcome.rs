@@ -59,6 +59,7 @@ pub(super) fn welcome_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
             }
         });
     }
+    ui.add_space(8.0);
     ui.label(RichText::new(t!("runs.drop_note")).color(tokens(ui).muted));
     let place = t!("runs.workspace", path = state.env.workspace.display());
     ui.label(RichText::new(place).small().color(tokens(ui).faint));
