@@ -85,8 +85,10 @@ fn devices_ui(ui: &mut Ui, state: &State, settings: &mut Settings, out: &mut Vec
     if quiet_ui(ui, true, t!("settings.look_again")).clicked() {
         out.push(Action::Settings(SettingsAction::ListDevices));
     }
-    ui.add_space(theme::SMALL_GAP);
-    at_once_ui(ui, state.devices(), &mut settings.run_devices);
+    if !state.devices().is_empty() {
+        ui.add_space(theme::SMALL_GAP);
+        at_once_ui(ui, state.devices(), &mut settings.run_devices);
+    }
 }
 
 /// One run after the other, or one on each of several devices at the same time.
