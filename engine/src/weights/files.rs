@@ -160,12 +160,14 @@ impl WeightFiles {
         self.entries.iter().map(|(name, entry)| (name.as_str(), entry.dtype, entry.shape.as_slice(), self.bytes(entry)))
     }
 
-    /// Storage format of the largest weight, such as `F16`.
+    /// Storage format of the largest weight, such as `F16`; of matrices in rows of few bits theirs, such as `I4`.
     pub fn dtype(&self) -> String {
-        let weights =
-            self.entries.iter().filter(|(name, entry)| is_float(entry.dtype) || self.scales.contains_key(*name));
-        let Some((name, entry)) = weights.max_by_key(|(_, entry)| entry.bytes.len()) else { return String::new() };
-        self.scales.get(name).map_or_else(|| format!("{:?}", entry.dtype), |scales| format!("I{}", scales.bits))
+        if let Some(bits) = self.row_bits() {
+            return format!("I{bits}");
+        }
+        let weights = self.entries.values().filter(|entry| is_float(entry.dtype));
+        let largest = weights.max_by_key(|entry| entry.bytes.len());
+        largest.map_or_else(String::new, |entry| format!("{:?}", entry.dtype))
     }
 
     /// Bytes of all files.
