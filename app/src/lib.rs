@@ -13,6 +13,7 @@ mod layer_list;
 pub mod opening;
 pub mod report;
 pub mod screens;
+pub mod seats;
 pub mod series;
 pub mod settings;
 pub mod state;

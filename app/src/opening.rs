@@ -11,6 +11,7 @@ use engine::error::Failure;
 use engine::files;
 
 use crate::cli::{CliError, run_file};
+use crate::experiments::OpenedExperiment;
 use crate::i18n::failure;
 use crate::t;
 use crate::workspace::{Assets, RunId, Workspace, last_name};
@@ -49,8 +50,8 @@ pub enum Opened {
     Run(RunId),
     /// An adapter that somebody sent.
     Adapter(PathBuf),
-    /// A file that says what varies of a run.
-    Experiment(PathBuf),
+    /// A run and what varies of it.
+    Experiment(Box<OpenedExperiment>),
     /// Several things, in the order in which they are to be taken, and why others were not.
     Several(Vec<Self>),
     /// Why nothing was.
@@ -234,20 +235,29 @@ fn open_one(path: &Path, workspace: &Workspace, assets: &Assets) -> Opened {
         PathKind::Model => Opened::Model(path),
         PathKind::RunFile => match run_file::read(&path, assets) {
             Ok(config) => Opened::RunFile(Box::new(config)),
-            Err(CliError::Usage(failure) | CliError::Failed(failure)) => Opened::Failed(failure),
-            Err(CliError::Negative | CliError::Line(_)) => Opened::Failed(nothing(&path)),
+            Err(error) => refused(error, &path),
         },
         PathKind::Run => {
             let ours = path.parent().is_some_and(|parent| parent == workspace.runs());
             if ours { Opened::Run(RunId(last_name(&path))) } else { Opened::Adapter(path) }
         }
         PathKind::Adapter => Opened::Adapter(path),
-        PathKind::Experiment => Opened::Experiment(path),
+        PathKind::Experiment => match OpenedExperiment::read(&path, assets) {
+            Ok(opened) => Opened::Experiment(Box::new(opened)),
+            Err(error) => refused(error, &path),
+        },
         PathKind::Missing => {
             Opened::Failed(failure(t!("drop.missing", path = path.display()), t!("drop.missing_advice")))
         }
         PathKind::Other => Opened::Failed(nothing(&path)),
     }
+}
+
+fn refused(error: CliError, path: &Path) -> Opened {
+    Opened::Failed(match error {
+        CliError::Usage(failure) | CliError::Failed(failure) => failure,
+        CliError::Negative | CliError::Line(_) => nothing(path),
+    })
 }
 
 fn nothing(path: &Path) -> Failure {

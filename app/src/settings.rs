@@ -20,6 +20,8 @@ pub struct Settings {
     pub zoom: f32,
     /// Where new runs and comparisons are computed.
     pub device: DeviceChoice,
+    /// A run is computed on each of these at the same time; none where one follows the other.
+    pub run_devices: Vec<DeviceChoice>,
     /// Weight of the moving average in the loss plot.
     pub smoothing: f64,
     /// Address of the hub or of a mirror; empty follows the environment.
@@ -31,6 +33,9 @@ pub struct Settings {
 /// The sizes that *Settings* offers.
 pub const ZOOMS: [f32; 7] = [0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0];
 
+/// At most so many runs are computed at the same time.
+pub const MOST_RUNS: usize = 16;
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -38,6 +43,7 @@ impl Default for Settings {
             theme: ThemeChoice::default(),
             zoom: 1.0,
             device: DeviceChoice::default(),
+            run_devices: Vec::new(),
             smoothing: 0.6,
             hub_endpoint: String::new(),
             frame_times: false,
@@ -52,6 +58,7 @@ impl Settings {
             std::fs::read_to_string(path).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default();
         settings.zoom = if settings.zoom.is_finite() { settings.zoom.clamp(0.5, 3.0) } else { 1.0 };
         settings.smoothing = if settings.smoothing.is_finite() { settings.smoothing.clamp(0.0, 0.999) } else { 0.6 };
+        settings.run_devices.truncate(MOST_RUNS);
         settings
     }
 
@@ -69,7 +76,8 @@ mod tests {
     fn settings_survive_a_restart_and_a_broken_file_is_the_default() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("settings.toml");
-        let settings = Settings { zoom: 1.25, language: Language::Chinese, ..Settings::default() };
+        let run_devices = vec![DeviceChoice::Wgpu(Some(0)), DeviceChoice::Cpu];
+        let settings = Settings { zoom: 1.25, language: Language::Chinese, run_devices, ..Settings::default() };
         std::fs::write(&path, settings.to_toml()).unwrap();
         assert_eq!(Settings::load(&path), settings);
         std::fs::write(&path, "zoom = [").unwrap();

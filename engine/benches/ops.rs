@@ -208,6 +208,7 @@ fn shape() -> AttentionShape {
         scale: 0.125,
         causal: true,
         is_cross: false,
+        softcap: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The thread that owns the device: commands in, events out, work that advances in bounded steps.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -60,15 +61,35 @@ impl Engine {
         trials: Option<Trials>,
         outbox: impl Fn(Event) + Send + 'static,
     ) -> Result<Self> {
+        Self::spawn_sharing(cache, trials, None, outbox)
+    }
+
+    /// As [`spawn`](Self::spawn), of several that compute at the same time: on the CPU with so many threads of its own, in
+    /// place of those that all of the process share.
+    ///
+    /// # Errors
+    /// The system cannot start a thread.
+    pub fn spawn_sharing(
+        cache: impl Into<PathBuf>,
+        trials: Option<Trials>,
+        threads: Option<NonZeroUsize>,
+        outbox: impl Fn(Event) + Send + 'static,
+    ) -> Result<Self> {
         let (commands, inbox) = sync_channel(INBOX);
         let cache = cache.into();
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || {
+                let _share = threads.and_then(share);
                 Worker::new(Session::new(cache, trials), Rc::new(outbox), Rc::new(Inbox::new(inbox))).run();
             })
             .map_err(EngineError::io(IoAction::Start, "the engine thread"))?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
+    }
+
+    /// Whether the thread is gone: all that it had to tell was told.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(std::thread::JoinHandle::is_finished)
     }
 
     /// Hands a command over.
@@ -93,6 +114,13 @@ impl Drop for Engine {
             tracing::error!("the engine thread ended with a panic");
         }
     }
+}
+
+/// Makes the calling thread one of so many that compute what it asks for.
+fn share(threads: NonZeroUsize) -> Option<rayon::ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).use_current_thread();
+    let made = pool.thread_name(|i| format!("engine-{i}")).build();
+    made.inspect_err(|error| tracing::warn!(%error, "the engine computes with the threads of all")).ok()
 }
 
 /// A job with its name and whether it waits.

@@ -2,7 +2,8 @@
 
 PEFT puts a prefix before BERT, RoBERTa and ELECTRA. DistilBERT and ALBERT keep no keys and values in transformers, so that
 PEFT refuses them; `Prefixed` gives their attention the prefix by transformers' own attention interface and shifts the
-positions as PEFT does elsewhere. make.py runs this; seeds follow from the names, so that a new case changes no other.
+positions as PEFT does elsewhere. DeBERTa's attention has no such interface: `disentangled` computes it from its formulas (He
+et al. 2021), with a prefix as in P-tuning v2's code (THUDM/P-tuning-v2: model/deberta.py). make.py runs this; seeds follow from the names, so that a new case changes no other.
 """
 import copy
 import json
@@ -10,6 +11,7 @@ import os
 import random
 import shutil
 import tempfile
+import types
 import zlib
 
 import peft
@@ -26,6 +28,14 @@ KINDS = {"seq_cls": "ForSequenceClassification", "token_cls": "ForTokenClassific
 SMALL = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 34}
 
 NARROW = {"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 14}
+
+# DeBERTa as its third version is published, as the second, and with everything that they leave out
+V3 = {"relative_attention": True, "position_buckets": 6, "share_att_key": True, "pos_att_type": ["p2c", "c2p"],
+      "norm_rel_ebd": "layer_norm", "position_biased_input": False}
+V2 = {**V3, "pos_att_type": "p2c|c2p", "max_relative_positions": 17, "conv_kernel_size": 3, "conv_act": "gelu",
+      "attention_head_size": 8}
+OWN = {"relative_attention": True, "max_relative_positions": 5, "pos_att_type": ["p2c", "c2p"], "type_vocab_size": 2,
+       "embedding_size": 14, "hidden_act": "relu", "pooler_hidden_act": "tanh", "conv_kernel_size": 5, "conv_groups": 3}
 
 # name: task, method, configuration, and how the checkpoint lies on the disk
 CASES = {
@@ -83,8 +93,44 @@ CASES = {
         **NARROW, "embedding_size": 10, "num_hidden_layers": 3}},
     "albert-full-fill": {"task": "masked_lm", "method": "full", "trained": True, "config": {
         **NARROW, "embedding_size": 10, "num_hidden_layers": 2}},
+    "deberta-prefix-seq": {"task": "seq_cls", "method": "prefix", "virtual": 4, "config": V3},
+    "deberta-prefix-tok": {"task": "token_cls", "method": "prefix", "virtual": 3, "config": V2},
+    "deberta-prefix-tok-own": {"task": "token_cls", "method": "prefix", "virtual": 3, "config": OWN},
+    "deberta-prompt-seq": {"task": "seq_cls", "method": "prompt", "virtual": 3, "config": V3},
+    "deberta-prompt-seq-narrow": {"task": "seq_cls", "method": "prompt", "virtual": 3, "sizes": {"token_dim": 14}, "config": {
+        **V2, "embedding_size": 14}},
+    "deberta-ptmlp-seq": {"task": "seq_cls", "method": "ptmlp", "virtual": 3, "hidden": 11, "config": V3},
+    "deberta-lora-seq": {"task": "seq_cls", "method": "lora", "lora": {
+        "r": 2, "lora_alpha": 6, "target_modules": "all-linear"}, "config": V3},
+    "deberta-lora-tok": {"task": "token_cls", "method": "lora", "lora": {"r": 2, "lora_alpha": 6, "bias": "lora_only"}, "config": V2},
+    "deberta-full-seq": {"task": "seq_cls", "method": "full", "trained": True, "pad_in_text": True, "config": {**V3, **NARROW}},
+    "deberta-full-tok": {"task": "token_cls", "method": "full", "trained": True, "config": {
+        **V2, **NARROW, "attention_head_size": 6}},
+    "deberta-full-fill": {"task": "masked_lm", "method": "full", "trained": True, "config": {**V3, **NARROW, "embedding_size": 10}},
+    "deberta-full-fill-own": {"task": "masked_lm", "method": "full", "trained": True, "config": {
+        **OWN, **NARROW, "embedding_size": 12, "pos_att_type": ["c2p"], "legacy": False}},
+    "deberta-full-masked": {"task": "masked_lm", "method": "full", "virtual": 0, "config": {"type_vocab_size": 2}},
+    "bart-full-seq": {"task": "seq_cls", "method": "full", "trained": True, "ends": True, "config": {}},
+    "t5-full-seq": {"task": "seq_cls", "method": "full", "trained": True, "ends": True, "config": {}},
+    "bart-lora-seq": {"task": "seq_cls", "method": "lora", "ends": True, "lora": {
+        "r": 2, "lora_alpha": 6, "modules_to_save": ["classification_head"]}, "config": {}},
+    "t5-lora-seq": {"task": "seq_cls", "method": "lora", "ends": True, "lora": {
+        "r": 2, "lora_alpha": 6, "modules_to_save": ["classification_head"]}, "config": {}},
+    "xlmr-prefix-seq": {"task": "seq_cls", "method": "prefix", "virtual": 4, "config": {"type_vocab_size": 1}},
+    "xlmr-prefixproj-tok": {"task": "token_cls", "method": "prefixproj", "virtual": 3, "hidden": 13, "config": {"type_vocab_size": 1}},
+    "xlmr-prompt-seq": {"task": "seq_cls", "method": "prompt", "virtual": 3, "lengths": [9, 9, 9], "config": {"type_vocab_size": 1}},
+    "xlmr-lora-tok": {"task": "token_cls", "method": "lora", "lora": {"r": 2, "lora_alpha": 6}, "config": {"type_vocab_size": 1}},
+    "xlmr-full-seq": {"task": "seq_cls", "method": "full", "trained": True, "config": {**NARROW, "type_vocab_size": 1}},
+    "xlmr-full-fill": {"task": "masked_lm", "method": "full", "trained": True, "config": {**NARROW, "type_vocab_size": 1}},
 }
-NAMES = {"bert": "Bert", "roberta": "Roberta", "electra": "Electra", "distilbert": "DistilBert", "albert": "Albert"}
+# read a text twice, as source and as target
+PAIRS = {"bart": {"d_model": 12, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+                  "encoder_ffn_dim": 14, "decoder_ffn_dim": 12, "dropout": 0.0, "decoder_start_token_id": 3},
+         "t5": {"d_model": 12, "num_layers": 1, "num_heads": 2, "d_kv": 6, "d_ff": 14, "dropout_rate": 0.0,
+                "relative_attention_num_buckets": 8, "relative_attention_max_distance": 16, "decoder_start_token_id": 1}}
+# by a case's name, and by a model's type
+NAMES = {"bert": "Bert", "roberta": "Roberta", "electra": "Electra", "distilbert": "DistilBert", "albert": "Albert",
+         "bart": "Bart", "t5": "T5", "deberta": "DebertaV2", "deberta-v2": "DebertaV2", "xlmr": "XLMRoberta", "xlm-roberta": "XLMRoberta"}
 
 
 def is_encoder(folder):
@@ -113,6 +159,8 @@ def build(name, spec):
     if family == "DistilBert":
         sizes = {"dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 34, "dropout": 0.0, "attention_dropout": 0.0,
                  "seq_classif_dropout": 0.0}
+    if name.split("-")[0] in PAIRS:
+        sizes = {**PAIRS[name.split("-")[0]], "bos_token_id": 2, "eos_token_id": 3}
     config = getattr(tr, family + "Config")(
         vocab_size=tokenizer().get_vocab_size(), max_position_embeddings=23, pad_token_id=1, num_labels=CLASSES,
         classifier_dropout=0.0, **{**sizes, **({"classifier_dropout_prob": 0.0} if family == "Albert" else {}), **spec["config"]})
@@ -138,6 +186,8 @@ def inputs(spec, config, seed):
     rows = [[r.randrange(5, config.vocab_size) for _ in range(n)] for n in lengths]
     if spec.get("pad_in_text"):  # as a token like others, which transformers looks up without a gradient
         rows[0][3] = config.pad_token_id
+    if spec.get("ends"):  # a text is classified where it ends
+        rows = [[*row[:-1], config.eos_token_id] for row in rows]
     types = [[0] * (n // 2) + [1] * (n - n // 2) for n in lengths]
     if spec["task"] == "seq_cls":
         labels = torch.tensor([r.randrange(CLASSES) for _ in rows])
@@ -177,9 +227,13 @@ class Prefixed(torch.nn.Module):
         encoder = torch.nn.Module()
         encoder.embedding = torch.nn.Embedding(virtual, 2 * config.num_hidden_layers * config.hidden_size)
         self.prompt_encoder = torch.nn.ModuleDict({"default": encoder})
+        for module in model.modules():
+            if type(module).__name__ == "DisentangledSelfAttention":
+                module.forward = types.MethodType(disentangled, module)
         tr.AttentionInterface.register("prefixed", attend)
         tr.AttentionMaskInterface.register("prefixed", tr.masking_utils.sdpa_mask)
-        config._attn_implementation = "prefixed"
+        if config.model_type != "deberta-v2":
+            config._attn_implementation = "prefixed"
 
     def prefix(self):
         layers, heads, d_head = self.shape
@@ -206,10 +260,35 @@ def attend(module, query, key, value, attention_mask, scaling=None, **_):
     return out.transpose(1, 2).contiguous(), None
 
 
+def disentangled(self, hidden_states, attention_mask, _attentions=False, relative_pos=None, rel_embeddings=None, **_):
+    """DeBERTa's attention behind a prefix, whose slots are at no distance: they are compared by what they say alone."""
+    (keys, values), layer = Prefixed.now
+    Prefixed.now[1] += 1
+    by_head = lambda x: x.unflatten(-1, (self.num_attention_heads, -1)).transpose(-3, -2)
+    query, key, value = (by_head(part(hidden_states)) for part in (self.query_proj, self.key_proj, self.value_proj))
+    batch, virtual = len(query), keys.shape[2]
+    behind = lambda prefix, text: torch.cat([prefix[layer].expand(batch, -1, -1, -1), text], 2)
+    scores = query @ behind(keys, key).transpose(-1, -2)
+    if self.relative_attention:
+        n = self.pos_ebd_size
+        bucket = (relative_pos[0] + n).clamp(0, 2 * n - 1)  # [query, key]
+        of = lambda part: by_head(part(rel_embeddings[:2 * n]))[:, bucket]  # [head, query, key, d_head]
+        own = not self.share_att_key
+        for kind, term, part in (("c2p", "bhqd,hqkd->bhqk", self.pos_key_proj if own and "c2p" in self.pos_att_type else self.key_proj),
+                                 ("p2c", "bhkd,hqkd->bhqk", self.pos_query_proj if own and "p2c" in self.pos_att_type else self.query_proj)):
+            if kind in self.pos_att_type:
+                text = torch.einsum(term, query if kind == "c2p" else key, of(part))
+                scores = scores + torch.nn.functional.pad(text, (virtual, 0))
+    scores = scores / (query.shape[-1] * (1 + len({"c2p", "p2c"} & set(self.pos_att_type)))) ** 0.5
+    shown = torch.nn.functional.pad(attention_mask.bool(), (virtual, 0), value=True)
+    pattern = scores.masked_fill(~shown, torch.finfo(scores.dtype).min).softmax(-1)
+    return (pattern @ behind(values, value)).transpose(1, 2).flatten(2), None
+
+
 def wrap(model, spec, seed):
     if spec["method"] == "full":
         return model.requires_grad_(spec.get("trained", False))
-    if m.is_prefix_method(spec["method"]) and model.config.model_type in ("distilbert", "albert"):
+    if m.is_prefix_method(spec["method"]) and model.config.model_type in ("distilbert", "albert", "deberta-v2"):
         return Prefixed(model, spec["virtual"], seed)
     return m.wrap(model, spec["method"], spec, seed)
 

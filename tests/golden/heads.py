@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Write checkpoints that classify, each with a head of its own, and the logits that transformers computes with them.
 
-    heads.py      write heads/ beside this file
+    heads.py           write heads/ beside this file
+    heads.py NAME …    write some of its folders
 
 Each folder holds a model folder, rows.jsonl, and expected.json: the names of the classes in the order of the head, and the
 logits of each row, or of each word's first token. Needs torch, transformers, safetensors and tokenizers.
@@ -9,12 +10,13 @@ logits of each row, or of each word's first token. Needs torch, transformers, sa
 import json
 import os
 import shutil
+import sys
 import zlib
 
 import torch
 import transformers as tr
 
-from encoders import tokenizer
+from encoders import V2, V3, tokenizer
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "heads")
 TEXTS = ["the singing is", "bad, the worst.", "is the end", "a good text", "the", "ing is bad", "zoo. is the zoo", "x y z"]
@@ -48,6 +50,12 @@ FOLDERS = {  # model, names of the classes, configuration
     "t5-texts": ("T5ForSequenceClassification", MOODS, {
         "d_model": 12, "d_kv": 6, "d_ff": 14, "num_layers": 2, "num_heads": 2, "relative_attention_num_buckets": 8,
         "relative_attention_max_distance": 16, "decoder_start_token_id": 1}),
+    "gptj-texts": ("GPTJForSequenceClassification", MOODS, {
+        "n_embd": 12, "n_layer": 2, "n_head": 2, "rotary_dim": 4, "n_positions": 23}),
+    "falcon-texts": ("FalconForSequenceClassification", MOODS, {
+        "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 23}),
+    "deberta-texts": ("DebertaV2ForSequenceClassification", MOODS, {**SMALL, **V3}),
+    "deberta-words": ("DebertaV2ForTokenClassification", ENTITIES, {**SMALL, **V2, "attention_head_size": 6}),
 }
 
 
@@ -92,9 +100,10 @@ def logits(model, tok, row):
 
 
 def main():
-    shutil.rmtree(HERE, ignore_errors=True)
-    for name, (make, names, sizes) in FOLDERS.items():
+    for name in sys.argv[1:] or FOLDERS:
+        make, names, sizes = FOLDERS[name]
         folder = os.path.join(HERE, name)
+        shutil.rmtree(folder, ignore_errors=True)
         model = build(name, make, names, sizes)
         model.save_pretrained(os.path.join(folder, "model"))
         tokenizer().save(os.path.join(folder, "model", "tokenizer.json"))

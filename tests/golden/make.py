@@ -21,6 +21,7 @@ import zlib
 
 import ablations
 import chatglm
+import gemma_phi
 import peft
 import torch
 import transformers as tr
@@ -363,6 +364,65 @@ CASES = {
     "stablelm-full-1x16": {"method": "full", "pad_in_text": True, "config": {
         "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 14,
         "use_qkv_bias": True}},
+    "stablelm-prefix-2x32-norms": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 44,
+        "qk_layernorm": True, "use_parallel_residual": True}},
+    "stablelm-full-1x16-norms": {"method": "full", "config": {
+        "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 14,
+        "qk_layernorm": True}},
+    "gptj-prefix-2x32": {"method": "prefix", "virtual": 4, "config": {
+        "n_layer": 2, "n_embd": 32, "n_head": 4, "rotary_dim": 4, "n_inner": 50}},
+    "gptj-prefixproj-2x24": {"method": "prefixproj", "virtual": 3, "hidden": 13, "disk": "float16", "config": {
+        "n_layer": 2, "n_embd": 24, "n_head": 3, "rotary_dim": 8, "activation_function": "relu", "layer_norm_epsilon": 3e-5}},
+    "gptj-prompt-1x24": {"method": "prompt", "virtual": 3, "config": {"n_layer": 1, "n_embd": 24, "n_head": 3, "rotary_dim": 4}},
+    "gptj-ptmlp-1x24": {"method": "ptmlp", "virtual": 3, "hidden": 11, "config": {
+        "n_layer": 1, "n_embd": 24, "n_head": 3, "rotary_dim": 4}},
+    "gptj-lora-1x24": {"method": "lora", "lora": {"r": 2, "lora_alpha": 6, "bias": "all"}, "config": {
+        "n_layer": 1, "n_embd": 24, "n_head": 3, "rotary_dim": 4, "n_inner": 30}},
+    "gptj-lora-1x16-tables": {"method": "lora", "lora": {
+        "r": 2, "lora_alpha": 6, "target_modules": ["q_proj", "wte", "lm_head"]}, "config": {
+        "n_layer": 1, "n_embd": 16, "n_head": 2, "rotary_dim": 4, "n_inner": 20}},
+    "gptj-full-1x12": {"method": "full", "config": {"n_layer": 1, "n_embd": 12, "n_head": 2, "rotary_dim": 4, "n_inner": 14}},
+    # Where query heads share a key head, PEFT is given the sizes of a prefix by hand.
+    "falcon-prefix-2x32": {"method": "prefix", "virtual": 4, "sizes": {"num_attention_heads": 1, "token_dim": 8}, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "ffn_hidden_size": 44, "rope_parameters": {
+            "rope_type": "default", "rope_theta": 700.0}}},
+    "falcon-prefixproj-2x48-grouped": {"method": "prefixproj", "virtual": 3, "hidden": 13, "disk": "bfloat16", "config": {
+        "num_hidden_layers": 2, "hidden_size": 48, "num_attention_heads": 6, "num_kv_heads": 2, "ffn_hidden_size": 40,
+        "new_decoder_architecture": True, "tie_word_embeddings": False}},
+    "falcon-prefix-2x40-alibi": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 40, "num_attention_heads": 5, "alibi": True, "multi_query": False,
+        "parallel_attn": False, "bias": True}},
+    "falcon-prefix-1x32-one-norm": {"method": "prefix", "virtual": 3, "config": {
+        "num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 4, "num_kv_heads": 1, "ffn_hidden_size": 40,
+        "new_decoder_architecture": True, "num_ln_in_parallel_attn": 1, "activation": "relu", "layer_norm_epsilon": 3e-5}},
+    "falcon-prompt-1x24": {"method": "prompt", "virtual": 3, "config": {
+        "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 3, "ffn_hidden_size": 30}},
+    "falcon-ptmlp-1x24-alibi": {"method": "ptmlp", "virtual": 3, "hidden": 11, "config": {
+        "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 3, "ffn_hidden_size": 30, "alibi": True}},
+    "falcon-lora-1x24": {"method": "lora", "lora": {"r": 2, "lora_alpha": 6}, "config": {
+        "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 3, "ffn_hidden_size": 30}},
+    "falcon-lora-1x32-grouped": {"method": "lora", "lora": {"r": 2, "lora_alpha": 6, "bias": "lora_only"}, "config": {
+        "num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 4, "num_kv_heads": 2, "ffn_hidden_size": 30,
+        "new_decoder_architecture": True, "bias": True}},
+    "falcon-full-1x16-grouped": {"method": "full", "config": {
+        "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 4, "num_kv_heads": 2, "ffn_hidden_size": 14,
+        "new_decoder_architecture": True, "bias": True, "tie_word_embeddings": False}},
+    "falcon-full-1x12-sequential": {"method": "full", "config": {
+        "num_hidden_layers": 1, "hidden_size": 12, "num_attention_heads": 2, "ffn_hidden_size": 14, "multi_query": False,
+        "parallel_attn": False, "bias": True}},
+    "olmo2-prefix-2x32": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 44,
+        "rms_norm_eps": 3e-5, "rope_parameters": {"rope_type": "default", "rope_theta": 900.0}}},
+    "olmo2-prefixproj-2x24": {"method": "prefixproj", "virtual": 3, "hidden": 13, "disk": "bfloat16", "config": {
+        "num_hidden_layers": 2, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 3, "intermediate_size": 30,
+        "attention_bias": True, "hidden_act": "gelu", "tie_word_embeddings": True}},
+    "olmo2-prompt-1x24": {"method": "prompt", "virtual": 3, "config": {
+        "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 1, "intermediate_size": 30}},
+    "olmo2-lora-1x24": {"method": "lora", "lora": {"r": 2, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj"]}, "config": {
+        "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 1, "intermediate_size": 30}},
+    "olmo2-full-1x16": {"method": "full", "pad_in_text": True, "config": {
+        "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 14}},
 }
 # The first cases took their seeds from their places in this sorted list; a later one takes it from its name.
 FIRST = ["gpt2-full-1x24", "gpt2-full-2x16-untied", "gpt2-prefix-1x24-long", "gpt2-prefix-1x32-hub", "gpt2-prefix-2x32-bf16",
@@ -375,7 +435,8 @@ FAMILIES = {"gpt2": (tr.GPT2Config, tr.GPT2LMHeadModel), "llama": (tr.LlamaConfi
             "qwen3": (tr.Qwen3Config, tr.Qwen3ForCausalLM), "bloom": (tr.BloomConfig, tr.BloomForCausalLM),
             "opt": (tr.OPTConfig, tr.OPTForCausalLM), "gptneo": (tr.GPTNeoConfig, tr.GPTNeoForCausalLM),
             "glm": (tr.GlmConfig, tr.GlmForCausalLM), "chatglm": (tr.GlmConfig, tr.GlmForCausalLM), "glm4": (tr.Glm4Config, tr.Glm4ForCausalLM),
-            "stablelm": (tr.StableLmConfig, tr.StableLmForCausalLM)}
+            "stablelm": (tr.StableLmConfig, tr.StableLmForCausalLM), "gptj": (tr.GPTJConfig, tr.GPTJForCausalLM),
+            "falcon": (tr.FalconConfig, tr.FalconForCausalLM), "olmo2": (tr.Olmo2Config, tr.Olmo2ForCausalLM)}
 # read a source and write a target
 PAIRS = {"t5": (tr.T5Config, tr.T5ForConditionalGeneration), "mt5": (tr.MT5Config, tr.MT5ForConditionalGeneration),
          "bart": (tr.BartConfig, tr.BartForConditionalGeneration), "mbart": (tr.MBartConfig, tr.MBartForConditionalGeneration),
@@ -383,6 +444,8 @@ PAIRS = {"t5": (tr.T5Config, tr.T5ForConditionalGeneration), "mt5": (tr.MT5Confi
 FAMILIES.update(PAIRS)
 FAMILIES.update(chatglm.FAMILY)
 CASES.update(chatglm.CASES)
+FAMILIES.update(gemma_phi.FAMILIES)
+CASES.update(gemma_phi.CASES)
 
 
 def place(name):
@@ -417,6 +480,7 @@ def build(family, spec, seed):
     positions = spec.get("positions", 41)
     own = ({"n_positions": positions, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if family == "gpt2"
            else {} if family == "bloom"
+           else {"n_positions": positions} if family == "gptj"
            else {"dropout_rate": 0.0} if family in ("t5", "mt5")
            else {"max_position_embeddings": positions, "dropout": 0.0} if family in PAIRS
            else {"max_position_embeddings": positions})
@@ -435,10 +499,12 @@ def build(family, spec, seed):
                 continue
             noise = torch.randn(p.shape)
             if p.dim() == 1:
-                p.copy_((1.0 if ("ln_" in name or "norm" in name) and name.endswith("weight") else 0.0) + 0.2 * noise)
+                is_scale = ("ln_" in name or "norm" in name) and name.endswith("weight")
+                p.copy_((1.0 if is_scale and not gemma_phi.centered(family, name) else 0.0) + 0.2 * noise)
             elif "shared" in name or "wte" in name or "wpe" in name or "embed" in name or "lm_head" in name:
                 scaled = getattr(config, "scale_embedding", False) and "shared" in name  # the model does it
-                p.copy_((0.5 if not scaled else 0.8 * config.d_model**-0.5) * noise)
+                usual = 0.25 if family.startswith("gemma") else 0.5  # which scales them, with a head that is tied
+                p.copy_((usual if not scaled else 0.8 * config.d_model**-0.5) * noise)
             else:
                 p.copy_(noise * p.shape[0 if family == "gpt2" else 1] ** -0.5)  # by the number of inputs
             p.copy_(p.to(getattr(torch, spec.get("disk", "float32"))))  # rounded as on the disk; buffers are not
@@ -543,6 +609,7 @@ def batch(given, side):
 
 
 def gradients(model, given, side):
+    gemma_phi.restart_rope(model)
     model.zero_grad()
     out = model(**batch(given, side))
     out.loss.backward()
@@ -551,6 +618,7 @@ def gradients(model, given, side):
 
 def steps(model, given, t, sides, schedule):
     """AdamW steps from the parameters as they are -> losses, gradient norms, learning rates."""
+    gemma_phi.restart_rope(model)
     params = list(trainable(model).values())
     opt = torch.optim.AdamW(params, lr=t["lr"], betas=t["betas"], eps=t["eps"], weight_decay=t["weight_decay"])
     lr = tr.get_linear_schedule_with_warmup(opt, 2, 7) if schedule else None
@@ -575,6 +643,12 @@ def steps(model, given, t, sides, schedule):
     return losses, norms, lrs
 
 
+def goes_alone(config):
+    """Whether each row is gone on with alone: a window counts columns, so that padding between prefix and text would push
+    the prefix out of it, and a length is that of the longest row."""
+    return windowed(config) or gemma_phi.follows_length(config)
+
+
 def windowed(config):
     """Whether some layer sees only the last columns."""
     return "local" in getattr(config, "attention_layers", []) or getattr(config, "sliding_window", None) is not None
@@ -589,10 +663,10 @@ def generate(model, given, **options):
         options["task_ids"] = given["in/task_ids"]
     side = "right" if reads_a_source(model) else "left"
     ids, mask = given[f"in/{side}/input_ids"], given[f"in/{side}/attention_mask"]
-    # a window counts columns: padding between prefix and text would push the prefix out of it, so each row goes alone
-    parts = [(i[m == 1][None], m[m == 1][None]) for i, m in zip(ids, mask)] if windowed(model.config) else [(ids, mask)]
+    parts = [(i[m == 1][None], m[m == 1][None]) for i, m in zip(ids, mask)] if goes_alone(model.config) else [(ids, mask)]
     news, logits, scores = [], [], []
     for i, m in parts:
+        gemma_phi.restart_rope(model)
         out = model.generate(input_ids=i, attention_mask=m, max_new_tokens=NEW, do_sample=False, pad_token_id=1,
                              return_dict_in_generate=True, output_logits=True, output_scores=True, **options)
         new = out.sequences[:, 1 if reads_a_source(model) else i.shape[1]:]
@@ -799,7 +873,7 @@ def make(name, folder):
         with torch.no_grad():
             flat = first(model(ids[None], use_cache=True).past_key_values, num_virtual_tokens=spec["virtual"])
         save_file({"ids": ids, "prompt_embeddings": flat}, os.path.join(folder, "prefill.safetensors"))
-    inputs_of = "each row alone" if windowed(model.config) else "right" if reads_a_source(model) else "left"
+    inputs_of = "each row alone" if goes_alone(model.config) else "right" if reads_a_source(model) else "left"
     note.update({"generation_inputs": inputs_of, "logits_start": single["out/right/logits"].shape[1] - given["in/right/labels"].shape[1]})
     family = {"chatglm": "chatglm", "chatglm6b": "chatglm-6b"}.get(family, model.config.model_type)
     case = {

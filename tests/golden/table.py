@@ -14,7 +14,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 README = os.path.join(HERE, "README.md")
 # in the order of the tables
-MODELS = ["gpt2", "gpt_neo", "gpt_neox", "bloom", "opt", "llama", "mistral", "qwen2", "qwen3", "stablelm", "glm", "glm4", "chatglm", "chatglm-6b", "t5", "mt5", "bart",
+MODELS = ["gpt2", "gpt_neo", "gpt_neox", "bloom", "opt", "llama", "mistral", "qwen2", "qwen3", "stablelm", "gemma", "gemma2", "gemma3_text", "phi", "phi3", "glm", "glm4", "chatglm", "chatglm-6b", "t5", "mt5", "bart",
           "mbart", "pegasus", "bert", "roberta", "distilbert", "electra", "albert"]
 METHODS = {"prefix": "prefix", "prefixproj": "prefix, MLP", "prompt": "prompt", "ptmlp": "P-tuning, MLP",
            "ptlstm": "P-tuning, LSTM", "pttanh": "embedding-only", "multitask": "multitask prompt", "cartridge": "cartridge", "lora": "LoRA", "full": "full"}

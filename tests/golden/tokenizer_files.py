@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Write tiny vocabularies in the older forms, and what transformers' tokenizers make of nasty texts with them.
 
-    tokenizer_files.py [NAME …]     write tokenizers/ beside this file, or some of its folders
+    tokenizer_files.py           write tokenizers/ beside this file
+    tokenizer_files.py NAME …    write some of its folders
 
 Each folder holds the files of a model folder that concern its tokenizer, and expected.json: for each text its tokens
 without and with what stands around it, with the text before it as a pair, and as words where it has some.
@@ -176,6 +177,12 @@ def xlm_roberta(folder, scratch):
                    character_coverage=0.98, normalization_rule_tsv=rules(scratch))
 
 
+def deberta(folder, scratch):
+    sentence_piece(os.path.join(folder, "spm"), vocab_size=120, model_type="unigram", pad_id=0, bos_id=1, eos_id=2, unk_id=3,
+                   pad_piece="[PAD]", bos_piece="[CLS]", eos_piece="[SEP]", unk_piece="[UNK]", character_coverage=0.98,
+                   normalization_rule_tsv=rules(scratch))
+
+
 def pegasus(folder, scratch):
     sentence_piece(os.path.join(folder, "spiece"), vocab_size=120, model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
                    character_coverage=0.98, normalization_rule_tsv=rules(scratch))
@@ -212,6 +219,8 @@ FOLDERS = {  # files, model type, tokenizer_config.json
     "sentence-bpe": (llama, "other", {}),
     "albert": (albert, "albert", {"tokenizer_class": "AlbertTokenizer"}),
     "xlm-roberta": (xlm_roberta, "xlm-roberta", {}),
+    "deberta": (deberta, "deberta-v2", {"do_lower_case": False, "vocab_type": "spm"}),
+    "deberta-split": (deberta, "deberta-v2", {"tokenizer_class": "DebertaV2Tokenizer", "do_lower_case": True, "split_by_punct": True}),
     "pegasus": (pegasus, "pegasus", {}),
     "pegasus-saved": (pegasus, "pegasus", {"tokenizer_class": "PegasusTokenizer", "mask_token": "<mask_2>", "mask_token_sent": "<mask_1>",
                                            "offset": 103, "additional_special_tokens": ["<mask_1>", *(f"<unk_{i}>" for i in range(2, 103))]}),
@@ -264,9 +273,8 @@ def expected(folder, words):
 
 
 def main():
-    for name, (make, model_type, config) in FOLDERS.items():
-        if sys.argv[1:] and name not in sys.argv[1:]:
-            continue
+    for name in sys.argv[1:] or FOLDERS:
+        make, model_type, config = FOLDERS[name]
         folder = os.path.join(HERE, name)
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)

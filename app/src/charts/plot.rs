@@ -60,18 +60,26 @@ fn legend(chart: &Chart, canvas: &Canvas, top: f64) -> Result<f64, super::canvas
     if named.len() < 2 {
         return Ok(top);
     }
+    let names: Vec<String> =
+        named.iter().map(|(_, series)| fitting(&series.name, LABEL, canvas.width * 0.45)).collect();
+    let room = |name: &String| 24.0 + width_of(name, LABEL) + 14.0;
+    // Names that fill several rows stand below each other in columns.
+    let widest = names.iter().map(room).fold(0.0, f64::max);
+    let in_rows = names.iter().map(room).sum::<f64>() > canvas.width - 2.0 * EDGE;
     let (mut x, mut y) = (EDGE, top + ROW / 2.0);
-    for (at, series) in named {
-        let name = fitting(&series.name, LABEL, canvas.width * 0.45);
-        let room = 24.0 + width_of(&name, LABEL) + 14.0;
+    for ((at, series), name) in named.into_iter().zip(&names) {
+        let room = if in_rows { widest } else { room(name) };
         if x > EDGE && x + room > canvas.width - EDGE {
             (x, y) = (EDGE, y + ROW);
         }
         let ink = Ink::Series(at);
         match series.mark {
             Mark::Line | Mark::Steps => {
-                let ends = [(fine(x), fine(y)), (fine(x + 16.0), fine(y))];
-                canvas.draw(&PathElement::new(ends, canvas.line(ink, 2.5)))?;
+                let parts: &[_] = if is_dashed(at) { &[(0.0, 6.0), (10.0, 16.0)] } else { &[(0.0, 16.0)] };
+                for (from, to) in parts {
+                    let ends = [(fine(x + from), fine(y)), (fine(x + to), fine(y))];
+                    canvas.draw(&PathElement::new(ends, canvas.line(ink, 2.5)))?;
+                }
             }
             Mark::Bars => {
                 let corners = [(fine(x + 3.0), fine(y - 5.0)), (fine(x + 13.0), fine(y + 5.0))];
@@ -81,7 +89,7 @@ fn legend(chart: &Chart, canvas: &Canvas, top: f64) -> Result<f64, super::canvas
                 canvas.draw(&Circle::new((fine(x + 8.0), fine(y)), 4 * FINE, canvas.filled(ink, 1.0).filled()))?;
             }
         }
-        canvas.text(&name, (x + 22.0, y), &TextLook { ink: Ink::Text, ..TextLook::label(HPos::Left, VPos::Center) })?;
+        canvas.text(name, (x + 22.0, y), &TextLook { ink: Ink::Text, ..TextLook::label(HPos::Left, VPos::Center) })?;
         x += room;
     }
     Ok(y + ROW / 2.0 + 4.0)
@@ -181,11 +189,6 @@ impl Marks<'_, '_> {
         Ink::Series(self.at)
     }
 
-    /// Colors come again after ten: then lines are dashed.
-    fn is_dashed(&self) -> bool {
-        self.at / 10 % 2 == 1
-    }
-
     fn has(&self, [x, y]: [f64; 2]) -> bool {
         self.layout.x.has(x) && self.layout.y.has(y)
     }
@@ -251,7 +254,7 @@ impl Marks<'_, '_> {
 
     fn line(&self, points: &[(f64, f64)]) -> Drawn {
         let look = self.canvas.line(self.ink(), 2.0);
-        if !self.is_dashed() {
+        if !is_dashed(self.at) {
             return self.plot.draw(&PathElement::new(points.to_vec(), look));
         }
         let dashes = plotters::element::DashedPathElement::new(points.to_vec(), 6 * FINE, 4 * FINE, look);
@@ -326,6 +329,11 @@ impl Marks<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Colors come again after ten: then lines are dashed.
+fn is_dashed(series: usize) -> bool {
+    series / 10 % 2 == 1
 }
 
 /// Level to the next place, then up or down.

@@ -14,6 +14,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use engine::device::DeviceChoice;
 use engine::nn::{MatrixNumbers, Precision, Quantization};
 
+pub(crate) use self::commands::experiment::require_files;
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
     analyze, bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, experiment,

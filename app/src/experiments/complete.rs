@@ -67,6 +67,12 @@ pub fn check(experiment: &Experiment, configs: &[&RunConfig]) -> Result<(), Fail
     if !matches!(experiment.strategy, Strategy::Halving { .. }) {
         return Ok(());
     }
+    if experiment.first.is_some() {
+        return Err(Failure {
+            what: sentence!("runs that are held against each other have no first run before them"),
+            advice: sentence!("Train all combinations, or leave the part first out"),
+        });
+    }
     let pace = |config: &RunConfig| {
         let training = &config.training;
         (training.steps, training.eval_every, training.best_metric.clone())
@@ -133,7 +139,8 @@ mod tests {
     fn halving_needs_runs_that_can_be_held_against_each_other() {
         let mut config = RunConfig::new("/m", DataConfig::new("/d.jsonl"));
         let halving = Strategy::Halving { factor: 3, first_steps: 10, runs: None, seed: 0 };
-        let experiment = |strategy| Experiment { name: "e".to_owned(), base: json!({}), axes: Vec::new(), strategy };
+        let experiment =
+            |strategy| Experiment { name: "e".to_owned(), base: json!({}), axes: Vec::new(), strategy, first: None };
         let said = |strategy, configs: &[&RunConfig]| match check(&experiment(strategy), configs) {
             Ok(()) => String::new(),
             Err(failure) => failure.what.to_string(),

@@ -84,7 +84,8 @@ impl Plan {
                 stand => Some(Due { index, resume: stand.is_some(), until }),
             }
         };
-        goals.into_iter().zip(stands).enumerate().filter_map(due).collect()
+        let due = goals.into_iter().zip(stands).enumerate().filter_map(due);
+        due.filter(|due| !self.waits_for_first(due.index, stands)).collect()
     }
 
     /// The same as [`standing`](Self::standing), of runs that somebody follows without the store.
@@ -217,7 +218,8 @@ mod tests {
             values: vec![("seed".to_owned(), json!(index))],
             config: Box::new(config.clone()),
         };
-        let experiment = Experiment { name: "e".to_owned(), base: json!({}), axes: Vec::new(), strategy };
+        let (name, axes, first) = ("e".to_owned(), Vec::new(), None);
+        let experiment = Experiment { name, base: json!({}), axes, strategy, first };
         Plan { id: ExperimentId("e".to_owned()), experiment, runs: (0..n).map(planned).collect() }
     }
 

@@ -13,11 +13,12 @@ use engine::recipes::{RECIPES, Recipe};
 use engine::sentence;
 use serde_json::{Map, Value};
 
+use super::first;
 use crate::cli::{CliError, run_file};
 use crate::workspace::Assets;
 
 /// The parts of a file.
-const PARTS: [&str; 6] = ["name", "about", "run", "preset", "vary", "strategy"];
+const PARTS: [&str; 7] = ["name", "about", "run", "preset", "first", "vary", "strategy"];
 
 /// An experiment as a file says it, to which more may be said before its runs are made.
 #[derive(Debug)]
@@ -26,9 +27,12 @@ pub struct ExperimentFile {
     pub text: String,
     /// For people; the file's own name where it says none.
     pub name: String,
+    /// What it answers, a sentence; empty where the file says none.
+    pub about: String,
     base: Value,
     axes: Vec<Axis>,
     strategy: Strategy,
+    first: Option<Value>,
     recipe: Option<&'static Recipe>,
     names: Names,
 }
@@ -56,16 +60,24 @@ impl ExperimentFile {
         let mut base = run_file::settle(said, &from, &mut names)?;
         names.next_source();
         let base_name = base.as_object_mut().and_then(|base| base.remove("name"));
+        let first = tree.get("first").map(|said| run_file::settle(said.clone(), file, &mut names)).transpose()?;
+        names.next_source();
         let mut axes = tree.get("vary").map_or(Ok(Vec::new()), |vary| axes_beside(&base, vary))?;
         let folder = std::path::absolute(file).ok().and_then(|file| file.parent().map(Path::to_owned));
-        axes.iter_mut().for_each(|axis| make_absolute(axis, &folder.clone().unwrap_or_default()));
+        let folder = folder.unwrap_or_default();
+        axes.iter_mut().for_each(|axis| make_absolute(axis, &folder));
+        if first.is_some() {
+            first::keep_name(&mut axes, &mut base, &folder);
+        }
         let stem = || file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = match (text_of(&tree, "name")?, base_name) {
             (Some(name), _) => name.to_owned(),
             (None, Some(Value::String(name))) if !name.trim().is_empty() => name,
             _ => stem().unwrap_or_default(),
         };
-        Ok(Self { text, name, base, axes, strategy: strategy(tree.get("strategy"))?, recipe, names })
+        let about = text_of(&tree, "about")?.unwrap_or_default().to_owned();
+        let strategy = strategy(tree.get("strategy"))?;
+        Ok(Self { text, name, about, base, axes, strategy, first, recipe, names })
     }
 
     /// Whether some setting varies over this file's runs.
@@ -133,8 +145,8 @@ impl ExperimentFile {
     /// # Errors
     /// A setting that is unknown or cannot be, or an experiment that cannot be trained so.
     pub fn finish(self, name: &str, assets: &Assets) -> Result<(Experiment, Vec<(Member, RunConfig)>), CliError> {
-        let Self { base, axes, strategy, recipe, names, .. } = self;
-        let experiment = Experiment { name: name.to_owned(), base, axes, strategy };
+        let Self { base, axes, strategy, first, recipe, names, .. } = self;
+        let experiment = Experiment { name: name.to_owned(), base, axes, strategy, first };
         let members = super::members(&experiment, (recipe, &names), assets)?;
         Ok((experiment, members))
     }
@@ -338,6 +350,7 @@ mod tests {
             "low-data" => 36,
             "placement" | "reparameterization" => 9,
             "lama-relations" => 4,
+            "multi-task" => 7,
             _ => 15,
         };
         assert!(all.len() >= 9, "{all:?}");

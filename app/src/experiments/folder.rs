@@ -58,7 +58,8 @@ impl Plan {
             }
         };
         let runs = configs.into_iter().enumerate().map(planned).collect();
-        let plan = Self { id, experiment, runs };
+        let mut plan = Self { id, experiment, runs };
+        plan.name_first(workspace);
         let record = Record { experiment: plan.experiment.clone(), runs: plan.runs.clone() };
         let folder = workspace.experiment_folder(&plan.id);
         files::write_json(&folder.join(RECORD), &record).map_err(|error| unwritable(&folder, error))?;
@@ -143,8 +144,13 @@ mod tests {
     fn made(workspace: &Workspace, name: &str, lengths: &[u64]) -> Plan {
         let points = lengths.iter().map(|&n| vec![json!(n)]).collect();
         let axis = Axis { keys: vec!["method.n_virtual".to_owned()], points };
-        let experiment =
-            Experiment { name: name.to_owned(), base: json!({}), axes: vec![axis], strategy: Strategy::Grid };
+        let experiment = Experiment {
+            name: name.to_owned(),
+            base: json!({}),
+            axes: vec![axis],
+            strategy: Strategy::Grid,
+            first: None,
+        };
         let members = lengths.iter().map(|n| {
             let values = vec![("method.n_virtual".to_owned(), json!(n))];
             let member = Member { name: format!("n_virtual {n}"), values, settings: json!({}) };

@@ -4,7 +4,9 @@
 mod complete;
 mod due;
 mod file;
+mod first;
 mod folder;
+mod opened;
 mod ready;
 
 use std::fmt;
@@ -18,6 +20,7 @@ pub use self::complete::{TrainedParameters, check, complete, members, trained_pa
 pub use self::due::Stand;
 pub use self::file::ExperimentFile;
 pub use self::folder::Held;
+pub use self::opened::OpenedExperiment;
 pub use self::ready::{ReadyMade, ready_made};
 use crate::workspace::RunId;
 

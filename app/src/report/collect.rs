@@ -1,6 +1,7 @@
 //! What is handed on of runs, gathered from the store, the run folders and the engine, which says how large a prefix is.
 //! This may wait: a window does it on a thread of its own.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
@@ -21,10 +22,13 @@ use sha2::{Digest, Sha256};
 use crate::store::{
     Answer, Cursor, KeptEvaluation, Request, RunDetail, RunRow, Series, Store, adapter_folder, initial_folder,
 };
+use crate::study;
 use crate::workspace::{RunId, Workspace};
 
 /// Prefixes whose vectors are measured.
 const MOST_GRIDS: usize = 8;
+/// So many runs have a picture each, whether or not they differ in their seeds alone.
+const MOST_ALONE: usize = 4;
 /// A larger file of rows is not read for its digest.
 const LARGEST_DIGESTED: u64 = 1 << 30;
 
@@ -184,7 +188,8 @@ fn digest(path: &Path) -> Option<(u64, String)> {
     Some((size, digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
-/// Norms of the vectors of each run's prefix, of the first that have one.
+/// Norms of the vectors of each run's prefix, of the first that have one. Of many runs those that differ in their seeds alone
+/// have one that stands for them.
 ///
 /// # Errors
 /// The engine does not start.
@@ -193,7 +198,10 @@ pub fn grids(workspace: &Workspace, runs: &[RunRecord]) -> Result<Vec<(usize, Pr
     let engine = Engine::spawn(workspace.cache(), None, move |event| drop(outbox.send(event)))
         .map_err(|error| Failure::from(&error))?;
     let mut grids = Vec::new();
-    for (at, run) in runs.iter().enumerate() {
+    let rows: Vec<&RunRow> = runs.iter().map(|run| &run.row).collect();
+    let groups = if runs.len() > MOST_ALONE { study::but_for_seeds(&rows) } else { Vec::new() };
+    let firsts: BTreeSet<usize> = groups.iter().filter_map(|(runs, _)| runs.first().copied()).collect();
+    for (at, run) in runs.iter().enumerate().filter(|(at, _)| firsts.is_empty() || firsts.contains(at)) {
         let Some(adapter) = adapter_folder(&run.row.folder).filter(|_| grids.len() < MOST_GRIDS) else { continue };
         let job = JobId(at as u64 + 1);
         let ask = Ask::DescribePrefix { adapter, model: None, initial: initial_folder(&run.row.folder) };

@@ -26,6 +26,9 @@ pub(super) fn experiment_file(experiment: &Experiment) -> String {
         vary.insert("together".to_owned(), Value::Array(together));
     }
     let mut file = json!({ "name": experiment.name, "run": experiment.base, "vary": vary });
+    if let Some(first) = &experiment.first {
+        file["first"] = first.clone();
+    }
     if experiment.strategy != Strategy::Grid {
         file["strategy"] = serde_json::to_value(&experiment.strategy).unwrap_or_default();
     }
@@ -75,6 +78,7 @@ mod tests {
                 axis(&["method.type", "training.learning_rate"], json!([["prefix", 0.005], ["lora", 0.001]])),
             ],
             strategy: Strategy::Random { runs: 3, seed: 1 },
+            first: Some(json!({ "training": { "steps": 9 } })),
         };
         let file: Value = serde_json::to_value(experiment_file(&experiment).parse::<toml::Table>().unwrap()).unwrap();
         assert_eq!(
@@ -86,6 +90,7 @@ mod tests {
                     { "method": { "type": "prefix" }, "training": { "learning_rate": 0.005 } },
                     { "method": { "type": "lora" }, "training": { "learning_rate": 0.001 } },
                 ]] },
+                "first": { "training": { "steps": 9 } },
                 "strategy": { "type": "random", "runs": 3, "seed": 1 },
             })
         );

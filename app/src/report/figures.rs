@@ -8,7 +8,7 @@ use engine::metrics::Metric;
 use super::table::{Cell, Head, Table};
 use super::{Report, RunRecord};
 use crate::format;
-use crate::i18n::as_sentence;
+use crate::i18n::{self, as_sentence};
 use crate::study::{self, Group};
 use crate::t;
 
@@ -209,7 +209,7 @@ pub(super) fn label(figure: &str) -> String {
         return t!("report.loss").to_owned();
     }
     let (file, name) = figure.split_once('/').map_or(("", figure), |(file, name)| (file, name));
-    let name = Metric::named(name).map_or_else(|_| name.to_owned(), |metric| metric.label.to_owned());
+    let name = Metric::named(name).map_or_else(|_| name.to_owned(), |metric| i18n::tell(&metric.label_sentence()));
     let name = as_sentence(&name);
     if file.is_empty() { name } else { format!("{name} ({file})") }
 }

@@ -49,6 +49,7 @@ pub(super) fn html(report: &Report) -> String {
         samples => report.samples(&firsts),
         prefixes => pictures(report.prefix_pictures()),
         sources => report.sources(),
+        learned => report.learned_table(),
         again => report.again(&Assets::locate()),
         experiment => report.experiment,
         devices => report.devices(),

@@ -14,8 +14,13 @@ const MOST_POINTS: usize = 240;
 /// Curves in a picture: of more, those of a group over seeds are one.
 const MOST_CURVES: usize = 10;
 const SIZE: (u32, u32) = (560, 320);
-/// Height of a row of a legend.
+/// Width of a picture that stands alone.
+const WIDE: u32 = 980;
+/// Height of a row of a legend, and about the width of a letter in it.
 const LEGEND_ROW: u32 = 20;
+const LEGEND_LETTER: u32 = 7;
+/// A loss that falls by such a factor is drawn over a logarithmic axis: else nothing is seen of its end.
+const LOG_FROM: f64 = 20.0;
 
 /// A curve over a setting: its name, and the groups on it by the value that they have of the setting.
 type Course = (String, Vec<(f64, usize)>);
@@ -34,10 +39,14 @@ impl Report {
             1..=MOST_CURVES if alone => (curves(&self.runs), ""),
             _ => (self.curves_of_groups(comparison), if alone { "" } else { t!("report.band") }),
         };
+        // One that stands alone is as wide as two.
+        let width = if charts.len() == 1 { WIDE } else { SIZE.0 };
         let drawn = |chart: Chart| {
-            // Long names have a row of the legend each.
-            let height = SIZE.1 + LEGEND_ROW * chart.series.len().saturating_sub(2) as u32;
-            Picture { svg: svg(&chart, Theme::Page, (SIZE.0, height)), caption: caption.to_owned() }
+            let longest = chart.series.iter().map(|series| series.name.chars().count()).max().unwrap_or_default();
+            let in_a_row = (width / (LEGEND_LETTER * longest as u32 + 40)).max(1);
+            let rows = (chart.series.len() as u32).div_ceil(in_a_row);
+            let height = SIZE.1 + LEGEND_ROW * rows.saturating_sub(1);
+            Picture { svg: svg(&chart, Theme::Page, (width, height)), caption: caption.to_owned() }
         };
         charts.into_iter().map(drawn).collect()
     }
@@ -61,7 +70,7 @@ impl Report {
             all.push(Series { name: self.label(group), points, band, mark: Mark::Line });
         }
         let title = t!("report.validation_loss").to_owned();
-        vec![Chart { title, x: steps(), y: nats(), series: all }]
+        vec![Chart { title, x: steps(), y: nats(&all), series: all }]
     }
 
     /// Each figure of the groups: over the one number that varies, or beside each other.
@@ -156,8 +165,11 @@ fn steps() -> Axis {
     Axis { label: t!("report.step").to_owned(), ..Axis::default() }
 }
 
-fn nats() -> Axis {
-    Axis { label: t!("report.nats").to_owned(), ..Axis::default() }
+fn nats(series: &[Series]) -> Axis {
+    let values = series.iter().flat_map(|series| &series.points).map(|point| point[1]).filter(|loss| loss.is_finite());
+    let (least, most) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), v| (low.min(v), high.max(v)));
+    let log = least > 0.0 && most / least >= LOG_FROM;
+    Axis { label: t!("report.nats").to_owned(), log, ..Axis::default() }
 }
 
 fn validation_loss(run: &RunRecord) -> Vec<[f64; 2]> {
@@ -180,7 +192,8 @@ pub fn loss_chart(runs: &[RunRecord]) -> Chart {
         runs => runs.iter().map(|run| validation(run, &run.row.name)).collect(),
     };
     let title = if runs.len() == 1 { t!("report.loss_title") } else { t!("report.validation_loss") };
-    Chart { title: title.to_owned(), x: steps(), y: nats(), series: series.into_iter().filter(has_points).collect() }
+    let series: Vec<Series> = series.into_iter().filter(has_points).collect();
+    Chart { title: title.to_owned(), x: steps(), y: nats(&series), series }
 }
 
 fn has_points(series: &Series) -> bool {
@@ -196,8 +209,8 @@ pub fn curves(runs: &[RunRecord]) -> Vec<Chart> {
             points: thinned(run.series("loss")),
             ..Series::default()
         };
-        let series = runs.iter().map(of).filter(has_points).collect();
-        charts.push(Chart { title: t!("report.training_loss").to_owned(), x: steps(), y: nats(), series });
+        let series: Vec<Series> = runs.iter().map(of).filter(has_points).collect();
+        charts.push(Chart { title: t!("report.training_loss").to_owned(), x: steps(), y: nats(&series), series });
     }
     let mut names: Vec<&'static str> = Vec::new();
     for (name, _) in runs.iter().flat_map(|run| &run.evaluations).flat_map(evaluated) {

@@ -6,6 +6,7 @@ use engine::config::DataConfig;
 use serde::Serialize;
 
 use super::Report;
+use super::table::{Cell, Head, Table};
 use crate::cli::run_file;
 use crate::home;
 use crate::t;
@@ -13,7 +14,7 @@ use crate::workspace::{Assets, dataset_name};
 use crate::{format, store::RunRow};
 
 /// A name and what stands behind it; a digest is shown in full, small.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Fact {
     pub(super) name: String,
     pub(super) value: String,
@@ -36,6 +37,8 @@ pub(super) struct Again {
     pub(super) file: String,
 }
 
+/// Kinds of rows that have a card each; more of them are a table.
+const MOST_CARDS: usize = 2;
 /// Runs whose whole files are written out.
 const MOST_FILES: usize = 24;
 
@@ -45,6 +48,20 @@ fn fact(name: &str, value: impl Into<String>) -> Fact {
 
 fn digest(name: &str, value: impl Into<String>) -> Fact {
     Fact { is_digest: true, ..fact(name, value) }
+}
+
+impl Fact {
+    /// For a cell of a table: as much of a digest as tells it from all others.
+    fn short(&self) -> String {
+        match self.is_digest {
+            true => format!("{}…", self.value.chars().take(16).collect::<String>()),
+            false => self.value.clone(),
+        }
+    }
+}
+
+fn is_in_all(kinds: &[(Vec<Fact>, Vec<&str>)], fact: &Fact) -> bool {
+    kinds.iter().all(|(facts, _)| facts.contains(fact))
 }
 
 impl Report {
@@ -89,9 +106,63 @@ impl Report {
         all.into_iter().map(|(_, facts)| facts).collect()
     }
 
-    /// Rows as the runs have learned them: one card where they are the same in all.
+    /// Rows as the runs have learned them: a card where they are the same in all or of two kinds. Of more kinds it has what is
+    /// the same in all; the rest is in the table.
     fn learned(&self) -> Vec<Facts> {
-        let mut all: Vec<(Vec<(String, String)>, Facts)> = Vec::new();
+        let kinds = self.kinds_of_rows();
+        let kind = || t!("report.rows_learned").to_owned();
+        let dataset = || self.runs.first().map(|run| run.row.dataset.clone()).unwrap_or_default();
+        match kinds.as_slice() {
+            // Where all have learned the same, no run's name stands for it.
+            [(facts, _)] => vec![Facts { title: dataset(), kind: kind(), facts: facts.clone() }],
+            kinds if kinds.len() <= MOST_CARDS => {
+                let card = |(facts, runs): &(Vec<Fact>, Vec<&str>)| Facts {
+                    title: runs[0].to_owned(),
+                    kind: kind(),
+                    facts: facts.clone(),
+                };
+                kinds.iter().map(card).collect()
+            }
+            kinds => {
+                let facts: Vec<Fact> = kinds[0].0.iter().filter(|fact| is_in_all(kinds, fact)).cloned().collect();
+                if facts.is_empty() { Vec::new() } else { vec![Facts { title: dataset(), kind: kind(), facts }] }
+            }
+        }
+    }
+
+    /// A line for each kind of rows that was learned, with what differs between them.
+    pub(super) fn learned_table(&self) -> Option<Table> {
+        let kinds = self.kinds_of_rows();
+        if kinds.len() <= MOST_CARDS {
+            return None;
+        }
+        let mut names: Vec<(&str, bool)> = Vec::new();
+        for fact in kinds.iter().flat_map(|(facts, _)| facts).filter(|fact| !is_in_all(&kinds, fact)) {
+            if !names.iter().any(|(name, _)| *name == fact.name) {
+                names.push((&fact.name, fact.is_digest));
+            }
+        }
+        let numbers = |(name, is_digest): &(&str, bool)| match is_digest {
+            true => Head::words(*name),
+            false => Head::numbers(*name),
+        };
+        let head = std::iter::once(Head::words(t!("report.run"))).chain(names.iter().map(numbers)).collect();
+        let row = |(facts, runs): &(Vec<Fact>, Vec<&str>)| {
+            let more = runs.len() - 1;
+            let run = if more > 0 { t!("report.and_more", run = runs[0], n = more) } else { runs[0].to_owned() };
+            let value = |(name, _): &(&str, bool)| {
+                let fact = facts.iter().find(|fact| fact.name == *name);
+                Cell::from(fact.map_or_else(|| "–".to_owned(), Fact::short))
+            };
+            std::iter::once(Cell::from(run)).chain(names.iter().map(value)).collect()
+        };
+        let rows = kinds.iter().map(row).collect();
+        Some(Table { caption: t!("report.rows_learned").to_owned(), head, rows })
+    }
+
+    /// What is known of the rows that were learned, with the runs of which it holds.
+    fn kinds_of_rows(&self) -> Vec<(Vec<Fact>, Vec<&str>)> {
+        let mut kinds: Vec<(Vec<Fact>, Vec<&str>)> = Vec::new();
         for run in &self.runs {
             let mut facts = Vec::new();
             if let Some(known) = &run.facts {
@@ -109,17 +180,13 @@ impl Report {
                 facts.push(digest(t!("report.validation_digest"), origin.validation.texts.clone()));
                 facts.push(digest(t!("report.tokenizer_digest"), origin.tokenizer.clone()));
             }
-            let same: Vec<_> = facts.iter().map(|fact| (fact.name.clone(), fact.value.clone())).collect();
-            if facts.is_empty() || all.iter().any(|(known, _)| *known == same) {
-                continue;
+            match kinds.iter_mut().find(|(known, _)| *known == facts) {
+                Some((_, runs)) => runs.push(&run.row.name),
+                None if facts.is_empty() => {}
+                None => kinds.push((facts, vec![&run.row.name])),
             }
-            all.push((same, Facts { title: run.row.name.clone(), kind: t!("report.rows_learned").to_owned(), facts }));
         }
-        // Where all have learned the same, no run's name stands for it.
-        if let [(_, only)] = all.as_mut_slice() {
-            only.title = self.runs.first().map(|run| run.row.dataset.clone()).unwrap_or_default();
-        }
-        all.into_iter().take(12).map(|(_, facts)| facts).collect()
+        kinds
     }
 
     /// Method and course of a run that is alone.

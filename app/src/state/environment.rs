@@ -7,6 +7,7 @@ use engine::device::DeviceInfo;
 
 use super::frame_times::FrameTimes;
 use super::request::Request;
+use crate::experiments::ReadyMade;
 use crate::store::Access;
 
 /// Facts from outside the window.
@@ -20,6 +21,8 @@ pub struct Environment {
     pub starter: Option<Box<RunConfig>>,
     /// Other runs that came with the program.
     pub other_starters: Vec<RunConfig>,
+    /// Experiments that came with the program.
+    pub ready_experiments: Vec<ReadyMade>,
     /// Prose that has nothing to do with any task, a text a line.
     pub neutral_text: Option<PathBuf>,
     /// CPU last.
@@ -40,6 +43,7 @@ impl Environment {
             access,
             starter,
             other_starters: Vec::new(),
+            ready_experiments: Vec::new(),
             neutral_text: None,
             devices: Request::default(),
             engine_gone: false,

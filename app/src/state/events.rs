@@ -2,10 +2,11 @@
 
 use engine::Sentence;
 use engine::error::Failure;
-use engine::protocol::{Event, JobId, Outcome, Report};
+use engine::protocol::{Ask, Event, JobId, Outcome, Report};
 use engine::training::Beginning;
 
 use super::State;
+use super::live::Live;
 use super::notices::{Level, Offer};
 use super::outbox::{Effect, Fill, NewRun};
 use crate::action::Screen;
@@ -46,6 +47,9 @@ impl State {
         }
         self.env.engine_gone = true;
         self.env.devices.engine_gone();
+        let seated = |(job, live): (&JobId, &Live)| live.seat.is_some().then_some(*job);
+        let seated: Vec<JobId> = self.live.running.iter().filter_map(seated).collect();
+        seated.into_iter().for_each(|job| self.tell_live(job, Ask::Stop));
         self.live.running.clear();
         self.end_experiments();
         self.runs.tasks.values_mut().for_each(|tasks| tasks.engine_gone());
@@ -114,7 +118,7 @@ impl State {
             }
         }
         self.member_ended(&run);
-        self.start_next();
+        self.start_if_free();
         self.end_if_idle();
     }
 
@@ -228,10 +232,7 @@ impl State {
             Opened::RunFile(config) => self.fill(Fill::Run(config)),
             Opened::Run(run) => self.open(run, Screen::Training),
             Opened::Adapter(path) => self.open_adapter(path),
-            Opened::Experiment(path) => {
-                let (what, advice) = (t!("drop.experiment_is", path = path.display()), t!("drop.experiment_advice"));
-                self.notices.add(Level::Info, what, advice, self.env.now);
-            }
+            Opened::Experiment(opened) => self.incoming.experiment = Some(opened),
             Opened::Several(opened) => opened.into_iter().for_each(|opened| self.on_opened(opened)),
             Opened::Failed(failure) => self.notices.fail(&failure, self.env.now),
         }

@@ -37,8 +37,11 @@ impl State {
         self.end_if_idle();
     }
 
-    /// The end, if it waited for the last run.
+    /// Nothing is computed any more: the end, if it waited for the last run.
     pub(super) fn end_if_idle(&mut self) {
+        if self.live.running.is_empty() && self.is_idle() {
+            self.clear_seats();
+        }
         if self.is_idle() && matches!(self.leaving, ExitState::WhenDone | ExitState::WhenStopped) {
             self.leaving = ExitState::Now;
         }

@@ -1,10 +1,11 @@
 //! Runs that this program computes right now, and those that wait: what is shown while one moves, and when it will be done.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use engine::Sentence;
 use engine::config::RunConfig;
+use engine::device::DeviceChoice;
 use engine::protocol::{JobId, Phase, Report};
 use engine::training::{Beginning, EvaluationReport, RunFacts, StepReport};
 
@@ -20,6 +21,8 @@ pub struct LiveRuns {
     pub queue: VecDeque<QueuedRun>,
     /// Nothing of the queue begins until somebody says so.
     pub held: bool,
+    /// Seats on which runs were computed, and whose engines hold a model.
+    pub seated: BTreeSet<usize>,
     /// A run that was not resumed, and what has changed since it began: somebody may say yes to it.
     pub changed: Option<(RunId, Vec<Sentence>)>,
 }
@@ -53,6 +56,10 @@ pub struct QueuedRun {
 pub struct Live {
     /// The run.
     pub run: RunId,
+    /// The number of its seat; `None` where one run is computed at a time.
+    pub seat: Option<usize>,
+    /// The device that it was sent to.
+    pub device: DeviceChoice,
     /// Loading, training, evaluating; `None` until the engine has said.
     pub phase: Option<Phase>,
     /// The user paused it.
@@ -84,6 +91,8 @@ impl Live {
     pub fn new(run: RunId) -> Self {
         Self {
             run,
+            seat: None,
+            device: DeviceChoice::Auto,
             phase: None,
             paused: false,
             stopping: false,

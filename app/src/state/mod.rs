@@ -17,6 +17,7 @@ mod perform;
 mod queue;
 pub mod request;
 pub mod runs;
+mod seats;
 
 use std::path::{Path, PathBuf};
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use engine::config::RunConfig;
+use engine::device::DeviceChoice;
 use engine::hub::HubCommand;
 use engine::protocol::{Ask, Command, JobId};
 
@@ -14,10 +15,18 @@ use crate::workspace::RunId;
 
 /// Something for the window to ship, which decides nothing.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "few are on their way at a time, and none is kept")]
 pub enum Effect {
     /// To the engine.
     Engine(Command),
+    /// To the engine of a seat.
+    Seat {
+        /// Its number.
+        seat: usize,
+        /// All devices that runs are computed on at the same time: they share the processor.
+        seats: Vec<DeviceChoice>,
+        /// What it is told.
+        command: Command,
+    },
     /// To the store.
     Store(StoreRequest),
     /// To the hub's thread.
@@ -107,6 +116,11 @@ impl Outbox {
     /// Tells the engine something about a job that it has.
     pub fn tell(&mut self, job: JobId, ask: Ask) {
         self.effects.push(Effect::Engine(Command { job, ask }));
+    }
+
+    /// Tells the engine of a seat something.
+    pub(super) fn tell_seat(&mut self, seat: usize, seats: &[DeviceChoice], job: JobId, ask: Ask) {
+        self.effects.push(Effect::Seat { seat, seats: seats.to_vec(), command: Command { job, ask } });
     }
 
     /// Asks the store.

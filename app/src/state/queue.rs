@@ -1,4 +1,4 @@
-//! Runs that wait for their turn: one is computed at a time.
+//! Runs that wait for their turn: they begin in their order, each when it has a seat.
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +12,14 @@ use super::State;
 use super::exit::ExitState;
 use super::live::{Live, QueuedRun};
 use super::notices::{Level, Offer};
+use super::seats::Seat;
 use crate::action::Screen;
 use crate::store::Request;
 use crate::t;
 use crate::workspace::{RunId, default_name, model_name};
 
 impl State {
-    /// Puts a run into the queue; it begins at once if nothing else is computed. One that has to wait leaves the screen as
+    /// Puts a run into the queue; it begins at once if there is a seat for it. One that has to wait leaves the screen as
     /// it is, so that several can be set up in a row.
     pub(crate) fn enqueue(&mut self, run: RunId, folder: PathBuf, config: Box<RunConfig>, beginning: Beginning) {
         self.live.changed.take_if(|(changed, _)| *changed == run);
@@ -54,34 +55,36 @@ impl State {
         });
     }
 
-    /// Begins with the first that waits, unless something is computed.
+    /// Begins with what waits, as long as there are seats.
     pub(super) fn start_if_free(&mut self) {
-        if self.live.running.is_empty() {
-            self.start_next();
+        while self.leaving != ExitState::WhenStopped && !self.live.held && !self.waits_for_store() {
+            let Some((place, seat)) = self.next_seated() else { return };
+            let Some(queued) = self.live.queue.remove(place) else { return };
+            self.start(queued, seat);
         }
     }
 
-    pub(super) fn start_next(&mut self) {
-        if self.leaving == ExitState::WhenStopped || self.live.held || self.waits_for_store() {
-            return;
-        }
-        let Some(queued) = self.live.queue.pop_front() else { return };
-        let QueuedRun { run, folder, config, beginning, until, experiment } = queued;
+    fn start(&mut self, queued: QueuedRun, seat: Seat) {
+        let QueuedRun { run, folder, mut config, beginning, until, experiment } = queued;
         if let Some(id) = experiment.as_ref().filter(|_| beginning == Beginning::Fresh) {
             // Only now is it a run: until then the experiment alone knows of it.
             let named = self.experiments.plan(id).map(|plan| plan.experiment.name.clone());
             self.outbox.store(Request::Register { run: run.clone(), config: config.clone(), experiment: named });
         }
+        config.device = seat.device.unwrap_or(config.device);
+        let job = self.outbox.reserve();
+        let mut live = Live::new(run.clone());
+        (live.seat, live.device) = (seat.number, config.device);
+        self.live.seated.extend(seat.number);
+        self.live.running.insert(job, live);
+        // The store learns whose job it is before the job tells anything.
+        self.outbox.store(Request::Begin { job, run: run.clone() });
         let ask = match beginning {
             Beginning::Fresh => Ask::Train { folder, config, resume: false, until },
             Beginning::Resumed => Ask::Train { folder, config, resume: true, until },
             Beginning::ResumedOnOthers => Ask::ResumeOnOthers { folder, config },
         };
-        let job = self.outbox.reserve();
-        self.live.running.insert(job, Live::new(run.clone()));
-        // The store learns whose job it is before the job tells anything.
-        self.outbox.store(Request::Begin { job, run: run.clone() });
-        self.outbox.tell(job, ask);
+        self.tell_live(job, ask);
         if let Some(id) = experiment {
             self.outbox.store(Request::ListRuns);
             self.member_begins(&id, &run);

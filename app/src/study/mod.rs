@@ -22,5 +22,5 @@ pub use self::direction::less_is_better;
 pub use self::key::Key;
 pub use self::names::{Name, NameKind, names, unknown};
 pub use self::pareto::{best_so_far, pareto};
-pub use self::seeds::{Group, over_seeds};
+pub use self::seeds::{Group, but_for_seeds, over_seeds};
 pub use self::sheet::csv;

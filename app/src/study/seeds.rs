@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::Path;
 
 use engine::config::schema::{Kind, SETTINGS, Setting};
 use engine::metrics::interval::mean_interval;
@@ -13,6 +14,7 @@ use super::differences::is_different;
 use super::key::shortest;
 use super::setting::{Said, said};
 use crate::store::RunRow;
+use crate::workspace::dataset_name;
 
 /// Runs that differ in nothing but their seed, with the mean of a figure.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +32,18 @@ pub struct Group {
 /// Groups runs that differ in seeds alone, in the order of their first run.
 pub fn over_seeds(rows: &[&RunRow], figure: &str) -> Vec<Group> {
     let key = Key::of(figure);
+    let of_group = |(runs, label): (Vec<usize>, String)| {
+        let figures: Vec<f64> =
+            runs.iter().filter_map(|run| key.cell(rows[*run])?.number()).filter(|f| f.is_finite()).collect();
+        let (mean, half_width) = mean_interval(&figures).map_or((None, None), |(mean, half)| (Some(mean), half));
+        Group { runs, label, mean, half_width }
+    };
+    but_for_seeds(rows).into_iter().map(of_group).collect()
+}
+
+/// Runs that differ in seeds alone, in the order of their first run, each with a few words on what the others have not. It
+/// follows from settings alone, and of many runs it takes long.
+pub fn but_for_seeds(rows: &[&RunRow]) -> Vec<(Vec<usize>, String)> {
     let mut place: BTreeMap<String, usize> = BTreeMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (index, row) in rows.iter().enumerate() {
@@ -41,13 +55,7 @@ pub fn over_seeds(rows: &[&RunRow], figure: &str) -> Vec<Group> {
     }
     let firsts: Vec<&RunRow> = groups.iter().map(|runs| rows[runs[0]]).collect();
     let labels = labels(&firsts);
-    let of_group = |(runs, label): (Vec<usize>, String)| {
-        let figures: Vec<f64> =
-            runs.iter().filter_map(|run| key.cell(rows[*run])?.number()).filter(|f| f.is_finite()).collect();
-        let (mean, half_width) = mean_interval(&figures).map_or((None, None), |(mean, half)| (Some(mean), half));
-        Group { runs, label, mean, half_width }
-    };
-    groups.into_iter().zip(labels).map(of_group).collect()
+    groups.into_iter().zip(labels).collect()
 }
 
 /// Whether a setting only decides what is drawn.
@@ -108,6 +116,12 @@ fn in_words(setting: &'static Setting, said: &Said<'_>, row: &RunRow) -> Option<
         (_, Said::Not) => return None,
         ("model", _) => row.model.clone(),
         ("data.train", _) => row.dataset.clone(),
+        ("data.more", Said::Value(Value::Array(more))) if !more.is_empty() => {
+            let paths = more.iter().filter_map(|dataset| dataset.get("train")?.as_str());
+            let names: Vec<String> = paths.map(|path| dataset_name(Path::new(path))).collect();
+            format!("with {}", names.join(" and "))
+        }
+        ("data.more", _) => return None,
         ("method.type", Said::Value(value)) => plain(value),
         (_, Said::On) => name.to_owned(),
         (_, Said::Nothing) if setting.kind == Kind::Table => format!("no {name}"),
@@ -151,6 +165,15 @@ mod tests {
         // Student's t of two degrees, 4.3027, times the deviation of 1 by the root of three.
         assert!((groups[0].half_width.unwrap() - 4.302_653 / 3_f64.sqrt()).abs() < 1e-4);
         assert_eq!(groups[1].half_width, None, "of a single figure");
+    }
+
+    #[test]
+    fn further_datasets_are_told_by_their_names() {
+        let more = json!([{ "train": "/sets/records/train.jsonl", "validation": null }, { "train": "/sets/own.csv" }]);
+        let rows = [run("a", &[("data.more", more)]), run("b", &[])];
+        let groups = over_seeds(&rows.iter().collect::<Vec<_>>(), "loss");
+        let labels: Vec<&str> = groups.iter().map(|group| group.label.as_str()).collect();
+        assert_eq!(labels, ["with records and own", "prefix 20"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use engine::Sentence;
+use engine::device::DeviceChoice;
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent};
 use engine::protocol::{Command, Event};
@@ -27,6 +28,8 @@ pub enum BackendEvent {
     Hub(HubEvent),
     /// The engine's thread is gone.
     EngineGone,
+    /// That of a seat is.
+    SeatGone(usize),
     /// A path was chosen.
     Picked(Pick, PathBuf),
     /// The system offers no dialog.
@@ -54,6 +57,11 @@ pub trait Backend {
     /// # Errors
     /// A sentence on why it was not taken.
     fn command(&mut self, command: Command) -> Result<(), Sentence>;
+    /// Hands a command to the engine of a seat; `seats` are the devices of all of them.
+    ///
+    /// # Errors
+    /// A sentence on why it was not taken.
+    fn seat(&mut self, seat: usize, seats: &[DeviceChoice], command: Command) -> Result<(), Sentence>;
     /// Hands a command to the hub's thread.
     fn hub(&mut self, command: HubCommand);
     /// Hands a request to the store.

@@ -1,6 +1,7 @@
 //! The frame: events in, screens, actions out. It ships effects and decides nothing.
 
 pub mod backend;
+mod engines;
 mod native;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use self::backend::{Backend, BackendEvent};
 pub use self::native::{open, run};
 use crate::action::{Action, Pick, Screen};
 use crate::desk::Desk;
+use crate::experiments::ReadyMade;
 use crate::i18n;
 use crate::screens::Screens;
 use crate::screens::frame::{banners_ui, leaving_ui, rail_ui, toasts_ui, top_bar_ui};
@@ -81,6 +83,11 @@ impl Workbench {
     /// Opens what is named on the command line, which is what a double click does.
     pub fn open_path(&mut self, path: Option<PathBuf>) {
         self.sent = path.into_iter().collect();
+    }
+
+    /// Experiments that came with the program.
+    pub fn offer_experiments(&mut self, ready: Vec<ReadyMade>) {
+        self.state.env.ready_experiments = ready;
     }
 
     /// What came with the program: other runs, to be offered where there are none, and prose.
@@ -175,6 +182,7 @@ impl Workbench {
                 BackendEvent::Answer(answer) => self.state.on_store(answer),
                 BackendEvent::Hub(event) => self.state.on_hub(event),
                 BackendEvent::EngineGone => self.state.on_engine_gone(),
+                BackendEvent::SeatGone(seat) => self.state.on_seat_gone(seat),
                 BackendEvent::Picked(Pick::Anything, path) => self.state.perform(Action::OpenPaths(vec![path])),
                 BackendEvent::Picked(pick, path) => self.screens.picked(pick, &path, &self.state),
                 BackendEvent::NoDialog => {
@@ -225,10 +233,12 @@ impl Workbench {
             Effect::Store(request) => self.backend.request(request),
             Effect::Hub(command) => self.backend.hub(command),
             Effect::Engine(command) => {
-                if let Err(sentence) = self.backend.command(command) {
-                    let advice = Sentence::verbatim(t!("notice.busy_advice"));
-                    self.state.notices.fail(&Failure { what: sentence, advice }, self.state.env.now);
-                }
+                let taken = self.backend.command(command);
+                self.say_if_busy(taken);
+            }
+            Effect::Seat { seat, seats, command } => {
+                let taken = self.backend.seat(seat, &seats, command);
+                self.say_if_busy(taken);
             }
             Effect::NewRun(what) => {
                 let made = self.backend.new_run();
@@ -242,6 +252,13 @@ impl Workbench {
             Effect::Write { path, text } => self.backend.write(path, text),
             Effect::Report { runs, to } => self.backend.report(runs, to),
             Effect::Fill(fill) => self.screens.fill(fill, &self.state),
+        }
+    }
+
+    fn say_if_busy(&mut self, taken: Result<(), Sentence>) {
+        if let Err(what) = taken {
+            let advice = Sentence::verbatim(t!("notice.busy_advice"));
+            self.state.notices.fail(&Failure { what, advice }, self.state.env.now);
         }
     }
 
@@ -289,8 +306,10 @@ impl Workbench {
     }
 
     fn retitle(&mut self, ctx: &Context) {
-        let title = match self.state.live.running.values().next() {
-            Some(live) if live.total > 0 => format!("{} / {} · Prefix Workbench", live.step, live.total),
+        let running = self.state.live.running.values().filter(|live| live.total > 0);
+        let (step, total) = running.fold((0, 0), |(step, total), live| (step + live.step, total + live.total));
+        let title = match total {
+            1.. => format!("{step} / {total} · Prefix Workbench"),
             _ => "Prefix Workbench".to_owned(),
         };
         if title != self.title {

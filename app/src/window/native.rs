@@ -2,26 +2,27 @@
 //! screen.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
 use eframe::NativeOptions;
 use engine::config::RunConfig;
+use engine::device::DeviceChoice;
 use engine::error::{Failure, io_advice, io_reason};
 use engine::files::write_whole;
 use engine::hub::{Hub, HubCommand, HubConfig, HubEvent, Timeouts};
-use engine::protocol::{Command, Event};
-use engine::worker::Engine;
+use engine::protocol::Command;
 use engine::{Sentence, sentence};
 
 use super::Workbench;
 use super::backend::{Backend, BackendEvent};
+use super::engines::Engines;
 use crate::action::Pick;
 use crate::charts::{self, Picture};
 use crate::cli::WindowOptions;
 use crate::desk::Desk;
-use crate::experiments::Plan;
+use crate::experiments::{Plan, ready_made};
 use crate::i18n;
 use crate::opening;
 use crate::report;
@@ -33,7 +34,7 @@ use crate::workspace::{Assets, RunId, Workspace, kept_token};
 
 /// Frames are drawn at most so often because of events alone: where a program imitates the graphics card, each one costs
 /// time that training needs.
-const EVENT_FRAME: Duration = Duration::from_millis(100);
+pub(super) const EVENT_FRAME: Duration = Duration::from_millis(100);
 /// Width and height of a picture; a PNG has twice as many pixels.
 const PICTURE: (u32, u32) = (960, 600);
 /// A dialog that ends sooner was never there.
@@ -69,6 +70,7 @@ pub fn run(workspace: Workspace, options: WindowOptions) -> anyhow::Result<()> {
         Box::new(move |cc| {
             let mut workbench = open(&workspace, &cc.egui_ctx, settings, starter)?;
             workbench.offer(options.assets.other_starters(), options.assets.neutral_text().ok());
+            workbench.offer_experiments(ready_made(&options.assets));
             workbench.show_run(options.run);
             workbench.open_path(options.open);
             Ok(Box::new(workbench))
@@ -118,9 +120,7 @@ fn explain(error: eframe::Error) -> anyhow::Error {
 
 struct NativeBackend {
     workspace: Workspace,
-    engine: Option<Engine>,
-    events: Receiver<Event>,
-    engine_gone: bool,
+    engines: Engines,
     hub: Option<Hub>,
     store: Store,
     answers: Receiver<Answer>,
@@ -137,15 +137,7 @@ impl NativeBackend {
         let wake = ctx.clone();
         let (store, answers) = Store::open(workspace, move || wake.request_repaint_after(EVENT_FRAME))
             .map_err(|error| anyhow!("{error}. {}", error.advice()))?;
-        let (outbox, events) = channel();
-        let (wake, recorder) = (ctx.clone(), store.clone());
-        let engine = Engine::spawn(workspace.cache(), workspace.trials(), move |event: Event| {
-            recorder.send(Request::Record(event.clone()));
-            // The window may be gone; the run goes on.
-            outbox.send(event).ok();
-            wake.request_repaint_after(EVENT_FRAME);
-        })
-        .context("the engine does not start")?;
+        let engines = Engines::start(workspace, &store, ctx).context("the engine does not start")?;
         let (tell, news) = channel();
         let (wake, hub_events) = (ctx.clone(), tell.clone());
         let config = HubConfig { kept_token: kept_token(), ..HubConfig::default() };
@@ -157,9 +149,7 @@ impl NativeBackend {
         .context("the hub's thread does not start")?;
         Ok(Self {
             workspace: workspace.clone(),
-            engine: Some(engine),
-            events,
-            engine_gone: false,
+            engines,
             hub: Some(hub),
             store,
             answers,
@@ -189,13 +179,8 @@ impl NativeBackend {
 
 impl Backend for NativeBackend {
     fn next(&mut self) -> Option<BackendEvent> {
-        match self.events.try_recv() {
-            Ok(event) => return Some(BackendEvent::Event(event)),
-            Err(TryRecvError::Disconnected) if !self.engine_gone => {
-                self.engine_gone = true;
-                return Some(BackendEvent::EngineGone);
-            }
-            Err(_) => {}
+        if let Some(news) = self.engines.next() {
+            return Some(news);
         }
         if let Ok(news) = self.news.try_recv() {
             self.dialog_open &= !matches!(news, BackendEvent::Picked(..) | BackendEvent::NoDialog);
@@ -205,10 +190,11 @@ impl Backend for NativeBackend {
     }
 
     fn command(&mut self, command: Command) -> Result<(), Sentence> {
-        match &self.engine {
-            Some(engine) => engine.send(command).map_err(|error| error.sentence()),
-            None => Ok(()),
-        }
+        self.engines.send(command)
+    }
+
+    fn seat(&mut self, seat: usize, seats: &[DeviceChoice], command: Command) -> Result<(), Sentence> {
+        self.engines.send_to(seat, seats, command)
     }
 
     fn hub(&mut self, command: HubCommand) {
@@ -242,7 +228,10 @@ impl Backend for NativeBackend {
     fn new_experiment(&mut self, new: NewExperiment) {
         let workspace = self.workspace.clone();
         self.aside("experiment", move || {
-            let made = Plan::create(&workspace, new.experiment, new.runs);
+            let made = Plan::create(&workspace, new.experiment, new.runs).and_then(|plan| {
+                let kept = if new.source.is_empty() { Ok(()) } else { plan.keep_source(&workspace, &new.source) };
+                kept.map(|()| plan)
+            });
             Some(BackendEvent::ExperimentMade(made.map(Box::new).map_err(|error| Failure::from(&error))))
         });
     }
@@ -370,7 +359,7 @@ impl Backend for NativeBackend {
 
     fn finish(&mut self) {
         self.hub = None;
-        self.engine = None;
+        self.engines.end();
         self.store.close();
         if let Some(text) = self.desk.take()
             && let Err(error) = write_whole(&self.workspace.desk(), text.as_bytes())

@@ -8,7 +8,7 @@ use super::to_host;
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
 use crate::models::{Conditioning, Model};
-use crate::nn::{FrozenMatrix, head_logits};
+use crate::nn::{Head, head_logits};
 use crate::sentence;
 use crate::training::loss;
 
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 32;
 /// Hidden states at the places of a batch's labels, and the labels.
 pub(super) struct AtLabels {
     hidden: Tensor<2>, // [n, head width]
-    head: FrozenMatrix,
+    head: Head,
     targets: Vec<i32>,
     /// The row of the batch, counted from 0, that each label is of.
     pub(super) rows: Vec<usize>,
@@ -52,7 +52,7 @@ impl AtLabels {
         let rows = places.iter().map(|&place| batch.row_of(place)).collect();
         let at = ints(places.iter().map(|&place| place as i32).collect(), device);
         let hidden = hidden.reshape([n_rows * seq, width]).select(0, at);
-        Ok(Self { hidden, head: model.head()?.clone(), targets, rows })
+        Ok(Self { hidden, head: model.head()?, targets, rows })
     }
 
     /// Each label with these states and with others of the same labels.

@@ -89,6 +89,16 @@ impl MethodConfig {
         }
     }
 
+    /// Names another place of the adapter whose values it begins with, where it begins with one.
+    pub fn start_from(&mut self, adapter: &Path) {
+        match self {
+            Self::Prefix(PrefixConfig { init: PrefixInit::Adapter { path }, .. })
+            | Self::Prompt(PromptConfig { init: PromptInit::Adapter { path }, .. })
+            | Self::Lora(LoraConfig { init: LoraInit::Adapter { path }, .. }) => adapter.clone_into(path),
+            Self::Prefix(_) | Self::Prompt(_) | Self::Lora(_) | Self::Full(_) | Self::FewShot(_) => {}
+        }
+    }
+
     /// The same method with other initial values. Those of a prefix have the names of all methods.
     ///
     /// # Errors

@@ -339,7 +339,7 @@ fn in_run(error: EngineError, name: &str) -> EngineError {
 }
 
 /// Refuses names of the base that are no settings.
-fn check_names(tree: &Value, above: &str) -> Result<()> {
+pub(super) fn check_names(tree: &Value, above: &str) -> Result<()> {
     for (name, value) in tree.as_object().into_iter().flatten() {
         let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
         let setting = Setting::find(&key).ok_or_else(|| unknown("run", &key))?;

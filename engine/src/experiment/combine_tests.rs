@@ -7,7 +7,7 @@ use super::*;
 
 fn experiment(base: Value, vary: Value) -> Experiment {
     let axes = axes_beside(&base, &vary).unwrap();
-    Experiment { name: "lengths".to_owned(), base, axes, strategy: Strategy::Grid }
+    Experiment { name: "lengths".to_owned(), base, axes, strategy: Strategy::Grid, first: None }
 }
 
 fn members(base: Value, vary: Value) -> Vec<Member> {

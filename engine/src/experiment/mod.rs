@@ -4,6 +4,7 @@
 mod axis;
 mod combine;
 mod draw;
+mod first;
 mod halving;
 mod names;
 mod range;
@@ -29,6 +30,9 @@ pub struct Experiment {
     /// Which of the combinations are trained, and how far.
     #[serde(default)]
     pub strategy: Strategy,
+    /// A run that is trained before all others, as settings over the base: others may begin with its adapter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Value>,
 }
 
 /// Settings that vary together: one, or several that are paired.
@@ -120,7 +124,11 @@ impl Experiment {
     /// # Errors
     /// As [`members`](Self::members).
     pub fn combined(&self) -> Result<Combined> {
-        combine::combined(self)
+        let mut combined = combine::combined(self)?;
+        if let Some(over) = &self.first {
+            combined.members.insert(0, first::member(&self.base, over)?);
+        }
+        Ok(combined)
     }
 }
 

@@ -173,6 +173,11 @@ impl BeamSearch {
         &self.finished[..n]
     }
 
+    /// New tokens of each row that has a beam.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &[u32]> {
+        self.live.iter().map(|beam| beam.tokens.as_slice())
+    }
+
     /// The token that each row takes in next; a row without a beam takes anything.
     pub(super) fn last_tokens(&self) -> impl Iterator<Item = u32> {
         let last = self.live.iter().filter_map(|beam| beam.tokens.last().copied());

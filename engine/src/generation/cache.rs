@@ -144,6 +144,13 @@ impl KvCache {
         self.lengths.iter_mut().for_each(|length| *length += new);
     }
 
+    /// Puts other keys and values in place of a row's last ones, one pair per layer, `[1, n_kv_heads, n, d_head]`.
+    pub fn rewrite(&mut self, row: usize, kv: &[LayerKv]) {
+        let [_, _, n, _] = kv[0].key.dims();
+        let layers = std::mem::take(&mut self.layers);
+        self.layers = layers.into_iter().zip(kv).map(|(slots, kv)| write(slots, row, self.filled - n, kv)).collect();
+    }
+
     /// Keeps only these rows, in this order, and drops the columns that are padding in all of them.
     pub fn keep(&mut self, rows: &[usize]) {
         self.lengths = rows.iter().map(|&row| self.lengths[row]).collect();

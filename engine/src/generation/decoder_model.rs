@@ -9,7 +9,7 @@ use crate::models::{
     read_source,
 };
 use crate::nn::positions::Place;
-use crate::nn::{FrozenMatrix, LayerKv, head_logits};
+use crate::nn::{Head, LayerKv, head_logits};
 use crate::{Sentence, sentence};
 
 /// Settings for the begin and the end of a target.
@@ -179,6 +179,14 @@ impl DecoderModel<'_> {
         to_host(head_logits(hidden.squeeze_dim(1), self.head()))
     }
 
+    /// The position at which a text is read anew.
+    pub(super) fn rereads_at(self) -> Option<usize> {
+        match self {
+            Self::Causal(model) => model.rereads_at(),
+            Self::Seq2Seq(_) => None,
+        }
+    }
+
     /// The stack that writes.
     fn stack(self) -> Stack {
         match self {
@@ -187,10 +195,10 @@ impl DecoderModel<'_> {
         }
     }
 
-    pub(super) fn head(&self) -> &FrozenMatrix {
+    pub(super) fn head(&self) -> Head {
         match self {
-            Self::Causal(model) => model.head(),
-            Self::Seq2Seq(model) => model.head(),
+            Self::Causal(model) => model.logit_head(),
+            Self::Seq2Seq(model) => Head::new(model.head().clone()),
         }
     }
 }

@@ -46,7 +46,7 @@ fn uncached(model: &TinyModel, prompt: &[u32], past: Option<&[LayerKv]>, n: usiz
     for _ in 0..n {
         let mut pass = ForwardPass::of_prompt(model.stack(), &text, 0, &conditioning, &device).unwrap();
         let hidden: Tensor<2> = model.hidden(&mut pass).squeeze_dim(0);
-        let logits: Vec<f32> = head_logits(hidden, model.head()).into_data().try_to_vec().unwrap();
+        let logits: Vec<f32> = head_logits(hidden, model.logit_head()).into_data().try_to_vec().unwrap();
         let last = &logits[logits.len() - model.shape().vocab_size..];
         let best = (0..last.len()).reduce(|best, next| if last[next] > last[best] { next } else { best }).unwrap();
         tokens.push(best as u32);

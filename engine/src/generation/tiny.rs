@@ -85,7 +85,7 @@ impl CausalModel for TinyModel {
         };
         let mut x = pass.tokens.embed(&self.embeddings) + rows(&self.positions, &pass.positions);
         let scale = (d_head as f32).sqrt().recip();
-        let shape = AttentionShape { n_heads, n_kv_heads, d_head, scale, causal: true, is_cross: false };
+        let shape = AttentionShape { n_heads, n_kv_heads, d_head, scale, causal: true, is_cross: false, softcap: None };
         for (index, layer) in self.layers.iter().enumerate() {
             let qkv = layer.qkv.forward(x.clone().tanh());
             x = x + layer.out.forward(pass.attention(index, qkv, &shape, None));

@@ -18,7 +18,7 @@ const FACTS: [&str; 7] = [
 ];
 
 /// Files that a tokenizer is built from where there is no `tokenizer.json`.
-const VOCABULARIES: [&str; 7] = [
+const VOCABULARIES: [&str; 8] = [
     "vocab.json",
     "merges.txt",
     "vocab.txt",
@@ -26,6 +26,7 @@ const VOCABULARIES: [&str; 7] = [
     "tokenizer.model",
     "sentencepiece.bpe.model",
     "ice_text.model",
+    "spm.model",
 ];
 
 /// The weights in the order of preference: one file, or an index and the beginning and end of its shards' names.

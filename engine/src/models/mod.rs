@@ -44,7 +44,7 @@ use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::models::registry::Architecture;
 use crate::nn::positions::PositionIds;
-use crate::nn::{Activation, AttentionShape, FrozenMatrix, LayerKv, SlidingWindow};
+use crate::nn::{Activation, AttentionShape, FrozenMatrix, Head, LayerKv, SlidingWindow};
 use crate::sentence;
 use crate::tokens::TargetStart;
 
@@ -84,6 +84,7 @@ impl ModelShape {
             scale: (self.d_head as f32).sqrt().recip(),
             causal: true,
             is_cross: false,
+            softcap: None,
         }
     }
 }
@@ -148,14 +149,14 @@ impl Model {
         }
     }
 
-    /// The matrix that makes logits of hidden states, `[vocab_size, head width]`.
+    /// What makes logits of hidden states; its matrix is `[vocab_size, head width]`.
     ///
     /// # Errors
     /// [`EngineError::TaskShape`] for a model that writes nothing.
-    pub fn head(&self) -> Result<&FrozenMatrix> {
+    pub fn head(&self) -> Result<Head> {
         match self {
-            Self::Causal(model) => Ok(model.head()),
-            Self::Seq2Seq(model) => Ok(model.head()),
+            Self::Causal(model) => Ok(model.logit_head()),
+            Self::Seq2Seq(model) => Ok(Head::new(model.head().clone())),
             Self::Encoder(_) => Err(self.writes_nothing()),
         }
     }
@@ -173,8 +174,7 @@ impl Model {
     /// Width of what a head that names classes reads.
     pub fn head_width(&self) -> usize {
         match self {
-            // Some project their hidden states to narrower embeddings.
-            Self::Causal(model) => model.head().dims()[1],
+            Self::Causal(model) => model.class_width(),
             Self::Encoder(_) | Self::Seq2Seq(_) => self.shape().d_model,
         }
     }
@@ -325,6 +325,12 @@ pub trait CausalModel: Send {
         self.window().is_none()
     }
 
+    /// The position at which a text that is gone on with is read anew, since from there on its earlier tokens have other
+    /// keys. The reference does so where nothing stands before the text.
+    fn rereads_at(&self) -> Option<usize> {
+        None
+    }
+
     /// Hidden states as the head takes them, after the last norm: `[batch, seq, d_out]`, where `d_out` is `d_model` but
     /// for models that project them to narrower embeddings.
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3>;
@@ -336,6 +342,21 @@ pub trait CausalModel: Send {
 
     /// The matrix that makes logits of hidden states, `[vocab_size, d_out]`.
     fn head(&self) -> &FrozenMatrix;
+
+    /// Hidden states as a head for classes reads them, `[n, class_width]`: without the 1 that meets a bias of the logits.
+    fn class_vectors(&self, hidden: Tensor<2>) -> Tensor<2> {
+        hidden
+    }
+
+    /// Width of what a head for classes reads: that of the embeddings, to which some project their hidden states.
+    fn class_width(&self) -> usize {
+        self.embeddings().dims()[1]
+    }
+
+    /// The same with what the architecture does to the logits: a bias, a bound.
+    fn logit_head(&self) -> Head {
+        Head::new(self.head().clone())
+    }
 
     /// The token embeddings, `[vocab_size, d_out]`.
     fn embeddings(&self) -> &FrozenMatrix;

@@ -30,13 +30,17 @@ fn matrices_become_sixteen_bits_once_and_nothing_else_does() {
                 assert_eq!(kept.dtype(), precision.dtype(), "{name}, {}", linear.name);
             }
             assert_eq!(model.embeddings().dtype(), Some(precision.dtype()), "{name}");
-            let head = model.head().unwrap();
+            let head = model.head().unwrap().matrix;
             assert_eq!((head.dtype(), head.precision()), (Some(precision.dtype()), precision), "{name}");
         }
     }
     let stored = load(&case("gpt2-prefix-2x32-bf16"), Precision::F32).unwrap();
-    assert_eq!(stored.head().unwrap().dtype(), Some(DType::BF16), "as it is stored, and widened where it is used");
-    assert_eq!(stored.head().unwrap().precision(), Precision::F32);
+    assert_eq!(
+        stored.head().unwrap().matrix.dtype(),
+        Some(DType::BF16),
+        "as it is stored, and widened where it is used"
+    );
+    assert_eq!(stored.head().unwrap().matrix.precision(), Precision::F32);
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn decoding_multiplies_the_vocabulary_in_the_precision_of_the_model() {
         let hidden = causal.hidden(&mut pass); // [1, seq, d_model]
         let [_, seq, d_model] = hidden.dims();
         let last = hidden.slice([0..1, seq - 1..seq]).reshape([1, d_model]);
-        let rounded = floats(head_logits(last.clone(), causal.head())).unwrap();
+        let rounded = floats(head_logits(last.clone(), causal.logit_head())).unwrap();
         let widened = floats(head_logits(last, causal.head().dense())).unwrap();
 
         let sampling = Sampling { max_new_tokens: 1, ..Sampling::default() };

@@ -5,7 +5,8 @@
 use crate::config::{Site, Task};
 use crate::error::{EngineError, Result};
 use crate::models::architectures::{
-    bart, bert_family, bloom, chatglm, glm, gpt_neo, gpt_neox, gpt2, llama, opt, stablelm, t5,
+    bart, bert_family, bloom, chatglm, falcon, gemma, glm, gpt_neo, gpt_neox, gpt2, gptj, llama, olmo2, opt, phi, phi3,
+    stablelm, t5,
 };
 use crate::models::load::ConfigFile;
 use crate::models::{HeadKind, Loading, Model, ModelShape, Weights};
@@ -20,14 +21,21 @@ pub(crate) static ARCHITECTURES: &[&Architecture] = &[
     &opt::ARCHITECTURE,
     &llama::ARCHITECTURE,
     &stablelm::ARCHITECTURE,
+    &gemma::ARCHITECTURE,
+    &phi::ARCHITECTURE,
+    &phi3::ARCHITECTURE,
     &glm::ARCHITECTURE,
     &glm::CHATGLM_ARCHITECTURE,
     &chatglm::ARCHITECTURE,
+    &gptj::ARCHITECTURE,
+    &falcon::ARCHITECTURE,
+    &olmo2::ARCHITECTURE,
     &bert_family::albert::ARCHITECTURE,
     &bert_family::bert::ARCHITECTURE,
     &bert_family::distilbert::ARCHITECTURE,
     &bert_family::electra::ARCHITECTURE,
     &bert_family::roberta::ARCHITECTURE,
+    &bert_family::deberta::ARCHITECTURE,
     &bart::ARCHITECTURE,
     &t5::ARCHITECTURE,
 ];

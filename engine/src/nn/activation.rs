@@ -42,6 +42,18 @@ impl Activation {
     }
 }
 
+/// The first half of each row through `kind`, times the second half: a gated feed-forward whose two parts are one matrix.
+///
+/// # Shapes
+/// - `gate_up`: `[batch, seq, 2 * d_ff]`
+/// - returns `[batch, seq, d_ff]`
+pub fn gated(gate_up: Tensor<3>, kind: Activation) -> Tensor<3> {
+    let [batch, seq, width] = gate_up.dims();
+    let gate = gate_up.clone().slice([0..batch, 0..seq, 0..width / 2]);
+    let up = gate_up.slice([0..batch, 0..seq, width / 2..width]);
+    activation(gate, kind) * up
+}
+
 /// Applies `kind` to every element. The backward keeps the input alone.
 ///
 /// # Shapes

@@ -40,6 +40,8 @@ pub struct AttentionShape {
     /// Whether the queries see the past alone, and the text has no keys and values: cross-attention, whose past is what the
     /// encoder made.
     pub is_cross: bool,
+    /// Bound of the scaled scores before a bias: `cap · tanh(score / cap)`.
+    pub softcap: Option<f32>,
 }
 
 impl AttentionShape {
@@ -69,7 +71,7 @@ pub const MASK_VALUE: f32 = -1e30;
 ///   queries alone if the text has no keys of its own
 /// - `key_mask`: `[batch, kv]`, 1.0 for a key that may be seen, 0.0 for one that may not; `None`: all may. `kv` is
 ///   `n_past + seq`, or `n_past` without own keys
-/// - `bias`: `[1 or batch, 1 or n_heads, 1 or seq, kv]`, added to the scaled scores: relative positions, ALiBi, a window
+/// - `bias`: `[1 or batch, 1 or n_heads, 1 or seq, kv]`, added to the scaled and capped scores: relative positions, ALiBi, a window
 ///   ([`MASK_VALUE`]). A constant
 /// - returns `[batch, seq, n_heads * d_head]`
 pub fn attention(

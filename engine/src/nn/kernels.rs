@@ -8,6 +8,7 @@ use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::attention::AttentionShape;
 use super::composed;
+use super::cross_entropy::HeadSettings;
 use super::half_matmul::HalfMatmul;
 use super::ops::FrozenOps;
 use super::precision::Precision;
@@ -119,15 +120,16 @@ pub(super) trait Kernels: FrozenOps {
         composed::attention_backward::<Self>(grad, inputs, output, log_sum_exp, wanted)
     }
 
-    /// The loss of each row, `[n]`, and with `with_grad` its gradient by `hidden`, `[n, d_model]`.
+    /// The loss of each row, `[n]`, and with `with_grad` its gradient by `hidden`, `[n, d_model]`. The head is
+    /// `[vocab_size, d_model]` with its bias `[vocab_size]`.
     fn cross_entropy_at_labels(
         hidden: FloatTensor<Self>,
-        head: FloatTensor<Self>,
+        head: (FloatTensor<Self>, Option<FloatTensor<Self>>),
         targets: IntTensor<Self>,
-        precision: Precision,
+        settings: HeadSettings,
         with_grad: bool,
     ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
-        composed::cross_entropy_at_labels::<Self>(hidden, head, targets, precision, with_grad)
+        composed::cross_entropy_at_labels::<Self>(hidden, head, targets, settings, with_grad)
     }
 
     /// Parameter, first and second moment after the step.

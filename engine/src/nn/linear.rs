@@ -1,4 +1,4 @@
-//! Linear layers of the base model, with what an adapter adds to them, and the vocabulary head for decoding.
+//! Linear layers of the base model, with what an adapter adds to them.
 
 use burn::tensor::module::embedding;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
@@ -91,15 +91,4 @@ impl Dropout {
 /// - returns `[batch, seq, d_model]`
 pub fn embed(table: &Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
     embedding(table.clone(), ids).cast(DType::F32)
-}
-
-/// The logits of every token for each hidden state, for decoding; training uses [`cross_entropy_at_labels`](super::cross_entropy_at_labels()).
-///
-/// # Shapes
-/// - `hidden`: `[n, d_model]`
-/// - `head`: `[vocab_size, d_model]`, usually the token embedding itself
-/// - returns `[n, vocab_size]`
-pub fn head_logits(hidden: Tensor<2>, head: impl Into<FrozenMatrix>) -> Tensor<2> {
-    let head = FrozenLinear::new(head.into().transpose(), None); // [d_model, vocab_size], a view
-    head.forward(hidden.unsqueeze_dim(0)).squeeze_dim(0)
 }

@@ -3,6 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Int, Tensor};
 
+use super::cross_entropy::HeadSettings;
 use super::linear::embed;
 use super::ops::{FrozenOps, Optional};
 use super::packed::{PackedMatrix, PackedWeight, Side};
@@ -117,18 +118,25 @@ impl FrozenMatrix {
     }
 
     /// The loss of each row of `hidden [n, columns]` at its target, with the matrix as head, `[n]`.
-    pub(super) fn cross_entropy(&self, hidden: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    pub(super) fn cross_entropy(
+        &self,
+        hidden: Tensor<2>,
+        bias: Optional<Dispatch>,
+        targets: Tensor<1, Int>,
+        settings: HeadSettings,
+    ) -> Tensor<1> {
         let head = match &self.storage {
             Storage::Packed { rows, is_transposed: false } => {
-                return rows.cross_entropy(hidden, targets, self.precision);
+                return rows.cross_entropy(hidden, bias, targets, settings);
             }
             _ => self.dense(),
         };
         Tensor::from_dispatch(Dispatch::frozen_cross_entropy(
             hidden.into_dispatch(),
             head.into_dispatch(),
+            bias,
             targets.into_dispatch(),
-            self.precision,
+            settings,
         ))
     }
 

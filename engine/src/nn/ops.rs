@@ -13,6 +13,7 @@ use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::attention::AttentionShape;
 use super::composed;
+use super::cross_entropy::HeadSettings;
 use super::kernels::{AttentionInputs, Kernels};
 use super::precision::Precision;
 use super::rotary::RotaryShape;
@@ -73,8 +74,9 @@ pub(super) trait FrozenOps: Backend {
     fn frozen_cross_entropy(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
+        #[extension_type] bias: Optional<Self>,
         targets: IntTensor<Self>,
-        precision: Precision,
+        settings: HeadSettings,
     ) -> FloatTensor<Self>;
 
     fn adamw(
@@ -149,10 +151,11 @@ macro_rules! forward_only {
             fn frozen_cross_entropy(
                 hidden: FloatTensor<Self>,
                 head: FloatTensor<Self>,
+                bias: Optional<Self>,
                 targets: IntTensor<Self>,
-                precision: Precision,
+                settings: HeadSettings,
             ) -> FloatTensor<Self> {
-                Self::cross_entropy_at_labels(hidden, head, targets, precision, false).0
+                Self::cross_entropy_at_labels(hidden, (head, bias.into_option()), targets, settings, false).0
             }
 
             fn adamw(
@@ -171,7 +174,7 @@ forward_only!(Flex);
 forward_only!(Cube);
 
 impl<B: Backend> Optional<B> {
-    fn into_option(self) -> Option<FloatTensor<B>> {
+    pub(super) fn into_option(self) -> Option<FloatTensor<B>> {
         match self {
             Self::None => None,
             Self::Some(tensor) => Some(tensor),
@@ -189,7 +192,7 @@ impl<B: Backend> Past<B> {
 }
 
 /// The plain tensor of what is not trained. A tracked one would silently get no gradient, so it is refused.
-fn constant<B: Backend>(weight: FloatTensor<Autodiff<B>>) -> FloatTensor<B> {
+pub(super) fn constant<B: Backend>(weight: FloatTensor<Autodiff<B>>) -> FloatTensor<B> {
     assert!(!weight.is_tracked(), "a frozen weight is tracked: it would get no gradient");
     weight.into_primitive()
 }
@@ -436,21 +439,23 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
     fn frozen_cross_entropy(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
+        bias: Optional<Self>,
         targets: IntTensor<Self>,
-        precision: Precision,
+        settings: HeadSettings,
     ) -> FloatTensor<Self> {
-        if head.is_tracked() {
-            return composed::cross_entropy_at_labels::<Self>(hidden, head, targets, precision, false).0;
+        let bias = bias.into_option();
+        if head.is_tracked() || bias.as_ref().is_some_and(|bias| bias.is_tracked()) {
+            return composed::cross_entropy_at_labels::<Self>(hidden, (head, bias), targets, settings, false).0;
         }
-        let head = constant::<B>(head);
+        let head = (constant::<B>(head), bias.map(constant::<B>));
         let (hidden, node) = hidden.into_parts();
         match LabelNllBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let (nll, grad) = B::cross_entropy_at_labels(hidden, head, targets, precision, true);
+                let (nll, grad) = B::cross_entropy_at_labels(hidden, head, targets, settings, true);
                 prep.finish(grad.expect("the gradient was asked for"), nll)
             }
             OpsKind::UnTracked(prep) => {
-                prep.finish(B::cross_entropy_at_labels(hidden, head, targets, precision, false).0)
+                prep.finish(B::cross_entropy_at_labels(hidden, head, targets, settings, false).0)
             }
         }
     }

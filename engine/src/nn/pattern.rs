@@ -41,6 +41,9 @@ pub fn attention_pattern(
 ) -> Tensor<4> {
     let query = heads(qkv, 0, shape.n_heads, shape.d_head) * shape.scale; // [batch, n_heads, seq, d_head]
     let mut scores = query.matmul(seen(qkv, past, shape).key.swap_dims(2, 3)); // [batch, n_heads, seq, kv]
+    if let Some(cap) = shape.softcap {
+        scores = (scores / cap).tanh() * cap;
+    }
     if let Some(bias) = bias {
         scores = scores + bias.clone();
     }

@@ -6,8 +6,9 @@
 //! huggingface/transformers: src/transformers/models/llama/modeling_llama.py.
 
 use burn::backend::Dispatch;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 
+use super::frequencies::{Frequencies, OnDevice};
 use super::ops::FrozenOps;
 
 /// The part of a fused projection that is turned.
@@ -26,7 +27,8 @@ pub(super) struct RotaryShape {
 /// Frequencies by which pairs of numbers turn, and the heads that do.
 #[derive(Clone, Debug)]
 pub struct Rotary {
-    frequencies: Tensor<1>,
+    frequencies: OnDevice,
+    attention_factor: f32,
     shape: RotaryShape,
 }
 
@@ -40,11 +42,11 @@ pub struct Angles {
 impl Rotary {
     /// Turns the first `n_heads` heads of width `d_head` by `position * frequencies[i]`; there are `d_rotary / 2`
     /// frequencies.
-    pub fn new(frequencies: Vec<f32>, n_heads: usize, d_head: usize, device: &Device) -> Self {
-        assert!(2 * frequencies.len() <= d_head, "no more than a whole head is turned");
-        let n = frequencies.len();
-        let frequencies = Tensor::from_data(TensorData::new(frequencies, [n]), device);
-        Self { frequencies, shape: RotaryShape { n_heads, d_head, neighbors: false, first: 0 } }
+    pub fn new(frequencies: impl Into<Frequencies>, n_heads: usize, d_head: usize, device: &Device) -> Self {
+        let Frequencies { kind, attention_factor } = frequencies.into();
+        assert!(2 * kind.n_pairs() <= d_head, "no more than a whole head is turned");
+        let frequencies = kind.on_device(device);
+        Self { frequencies, attention_factor, shape: RotaryShape { n_heads, d_head, neighbors: false, first: 0 } }
     }
 
     /// Turns number `2i` with number `2i + 1`, as GLM does.
@@ -55,16 +57,22 @@ impl Rotary {
 
     /// Turns the numbers of each head from `first` on instead of its first ones.
     pub fn from_number(mut self, first: usize) -> Self {
-        let [half] = self.frequencies.dims();
+        let half = self.frequencies.n_pairs();
         assert!(first + 2 * half <= self.shape.d_head, "no more than a whole head is turned");
         self.shape.first = first;
         self
     }
 
+    /// The length beyond which a text turns by other frequencies, where there are two sets of them.
+    pub fn original_length(&self) -> Option<usize> {
+        self.frequencies.original_length()
+    }
+
     /// The angles of `positions`, `[batch, seq]`.
     pub fn angles(&self, positions: Tensor<2, Int>) -> Angles {
-        let angles = positions.float().unsqueeze_dim::<3>(2) * self.frequencies.clone().unsqueeze::<3>();
-        Angles { cos: angles.clone().cos(), sin: angles.sin() }
+        let angles = self.frequencies.angles(positions.float()); // [batch, seq, n_pairs]
+        let scaled = |x: Tensor<3>| if self.attention_factor == 1.0 { x } else { x * self.attention_factor };
+        Angles { cos: scaled(angles.clone().cos()), sin: scaled(angles.sin()) }
     }
 
     /// # Shapes

@@ -18,6 +18,12 @@ pub struct SlidingWindow {
 }
 
 impl SlidingWindow {
+    /// The window, unless no layer has it, or nothing in a text of so many positions is ever that far back.
+    pub fn hiding(columns: usize, layers: Vec<bool>, n_positions: usize) -> Option<Self> {
+        let window = Self { columns, layers };
+        (columns < n_positions && window.n_layers() > 0).then_some(window)
+    }
+
     /// Bias for the scores that hides columns too far back, `[1, 1, seq, n_past + seq]`: made once and used by every
     /// layer with the window. `None` if nothing is that far back.
     pub fn bias(&self, seq: usize, n_past: usize, device: &Device) -> Option<Tensor<4>> {

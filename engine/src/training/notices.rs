@@ -30,7 +30,7 @@ pub(crate) fn dropout_notice(config: &RunConfig, model: &LoadedModel) -> Option<
     if !config.training.base_dropout {
         return None;
     }
-    let DropoutRates { embeddings, attention, attn_out, wide, mlp_out, end } = model.model.folder().dropout();
+    let DropoutRates { embeddings, attention, attn_out, wide, mlp_out, end, .. } = model.model.folder().dropout();
     Some(sentence!(
         "The base model drops in training, as its config.json says: {embeddings} of the embeddings, {attention} of attention's \
          probabilities, {attn_out} of its output, {wide} and {mlp_out} in and behind the feed-forward layer, {end} at the end; \

@@ -15,7 +15,7 @@ use crate::models::BaseModel;
 use crate::nn::{Precision, floats};
 
 /// One case of each architecture; the fourth is stored in bf16, the fifth in f16.
-const CASES: [&str; 14] = [
+const CASES: [&str; 18] = [
     "gpt2-prefix-2x44",
     "llama-prefix-2x48",
     "neox-prefix-2x48",
@@ -27,6 +27,10 @@ const CASES: [&str; 14] = [
     "glm-prefix-2x32",
     "bert-prefix-seq",
     "albert-prefix-seq",
+    "deberta-prefix-seq",
+    "gptj-prefix-2x32",
+    "falcon-prefixproj-2x48-grouped",
+    "olmo2-prefix-2x32",
     "t5-prefix-3x32-gated",
     "bart-prefix-3x32",
     "mbart-prefix-2x24",

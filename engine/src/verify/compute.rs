@@ -15,14 +15,14 @@ use crate::error::{EngineError, Result};
 use crate::models::load::model_options;
 use crate::models::{BaseModel, Conditioning, Model, ModelFolder, Site};
 use crate::nn::{MatrixNumbers, floats, head_logits};
-use crate::sentence;
 use crate::tokens::SOFT;
 use crate::training::loss::{self, summed_nll};
 use crate::training::schedule::learning_rate;
 use crate::training::trainer::{StepSettings, Trainer};
 use crate::verify::case::{Array, Arrays, Case};
 use crate::verify::plan::{adapter, spec_of};
-use crate::verify::targets::targets;
+use crate::verify::targets::{read_twice, targets};
+use crate::{Sentence, sentence};
 
 /// Where the rows of a case are padded.
 const SIDES: [&str; 2] = ["right", "left"];
@@ -182,6 +182,10 @@ impl Setup<'_> {
         let seq = n_soft + text;
         if let Model::Seq2Seq(model) = &*self.model {
             let source = SourceBatch { seq, tokens, mask };
+            if task == Task::SequenceClassification {
+                let start = model.target_tokens().before_labels().token;
+                return Ok(read_twice((start, self.end()?), source, batch, &labels));
+            }
             let tokens = (model.target_tokens().before_labels().token, self.padding()?);
             return Ok(targets(tokens, source, batch, &labels));
         }
@@ -224,14 +228,20 @@ impl Setup<'_> {
 
     /// Token that stands in a target where there is no label, and behind a text that ended.
     pub(super) fn padding(&self) -> Result<i32> {
+        self.token_of_config("pad_token_id", sentence!("it has no pad_token_id"))
+    }
+
+    /// Token that ends a text.
+    fn end(&self) -> Result<i32> {
+        self.token_of_config("eos_token_id", sentence!("it has no eos_token_id"))
+    }
+
+    fn token_of_config(&self, option: &str, missing: Sentence) -> Result<i32> {
         let path = self.case.folder.join("model");
         let config = model_options(&path)?;
-        let padding = config.get("pad_token_id").and_then(serde_json::Value::as_i64);
-        padding.and_then(|token| i32::try_from(token).ok()).ok_or_else(|| EngineError::Malformed {
-            what: sentence!("config.json"),
-            path,
-            reason: sentence!("it has no pad_token_id"),
-        })
+        let token = config.get(option).and_then(serde_json::Value::as_i64);
+        let missing = || EngineError::Malformed { what: sentence!("config.json"), path, reason: missing };
+        token.and_then(|token| i32::try_from(token).ok()).ok_or_else(missing)
     }
 
     /// Keys and values as the layers receive them, `[layer, kv_head, virtual, d_head]`.
@@ -253,7 +263,7 @@ impl Setup<'_> {
         let model = tuned.as_ref().unwrap_or(&self.model);
         if batch.task.writes() {
             let head = model.head()?;
-            let [_, d_out] = head.dims();
+            let [_, d_out] = head.matrix.dims();
             let hidden = loss::hidden(model, conditioning, batch, &self.device)?;
             return Ok(head_logits(hidden.reshape([batch.batch * batch.seq, d_out]), head));
         }

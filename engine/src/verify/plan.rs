@@ -105,7 +105,8 @@ fn n_classes(case: &Case, model: &BaseModel) -> Result<usize> {
     if !case.task.has_head() {
         return Ok(0);
     }
-    let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];
+    let last =
+        ["score.weight", "classifier.out_proj.weight", "classifier.weight", "classification_head.out_proj.weight"];
     let found = last.iter().find_map(|name| case.floats(&format!("param/{name}")).ok().map(|(shape, _)| shape));
     let own = || {
         let mut shapes = model.folder().files().shapes();

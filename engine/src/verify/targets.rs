@@ -1,4 +1,5 @@
-//! The batch of a model that reads a source, as the reference has it: labels become targets behind the token that starts them.
+//! The batch of a model that reads a source, as the reference has it: labels become targets behind the token that starts them,
+//! and a text that is classified is its own target.
 
 use crate::config::Task;
 use crate::data::{IGNORE_INDEX, SourceBatch, TokenBatch};
@@ -24,4 +25,24 @@ pub(super) fn targets(
     let (rows, source, task) = ((0..batch).collect(), Some(source), Task::Seq2Seq);
     let targets = Vec::new();
     TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, targets, types: None, source, task, contest: None }
+}
+
+/// A case's texts, each of which the decoder reads too, one column later and padding as well; its class stands where it ends.
+pub(super) fn read_twice(
+    (start, end): (Option<u32>, i32),
+    source: SourceBatch,
+    batch: usize,
+    classes: &[i32],
+) -> TokenBatch {
+    let (seq, task) = (source.seq, Task::SequenceClassification);
+    let (mut tokens, mut labels) = (Vec::new(), vec![IGNORE_INDEX; batch * seq]);
+    for (row, (text, class)) in source.tokens.chunks_exact(seq).zip(classes).enumerate() {
+        let last = text.last().copied().unwrap_or(end);
+        tokens.push(start.map_or(last, u32::cast_signed));
+        tokens.extend(&text[..seq - 1]);
+        let at = text.iter().rposition(|&token| token == end).unwrap_or(seq - 1);
+        labels[row * seq + at] = *class;
+    }
+    let (rows, mask, source, targets) = ((0..batch).collect(), vec![1.0; batch * seq], Some(source), Vec::new());
+    TokenBatch { rows, batch, seq, tokens, mask, labels, targets, types: None, source, task, contest: None }
 }

@@ -173,18 +173,25 @@ impl WeightFiles {
         })
     }
 
-    /// Storage format of the largest weight, such as `F16`.
+    /// Storage format of the largest weight, such as `F16`; of matrices in rows of few bits theirs, such as `I4`.
     pub fn dtype(&self) -> String {
-        let weights =
-            self.entries.iter().filter(|(name, entry)| entry.form.is_float() || self.scales.contains_key(*name));
-        let Some((name, entry)) = weights.max_by_key(|(_, entry)| entry.bytes.len()) else { return String::new() };
-        self.scales.get(name).map_or_else(|| entry.form.name(), |scales| format!("I{}", scales.bits))
+        if let Some(bits) = self.row_bits() {
+            return format!("I{bits}");
+        }
+        let weights = self.entries.values().filter(|entry| entry.form.is_float());
+        let largest = weights.max_by_key(|entry| entry.bytes.len());
+        largest.map_or_else(String::new, |entry| entry.form.name())
     }
 
-    /// Bytes of a tensor that is in blocks; `None` for others.
+    /// Bytes of a tensor that is multiplied in blocks; `None` for others.
     pub(crate) fn block_bytes(&self, name: &str) -> Option<u64> {
         let entry = self.entries.get(name)?;
-        matches!(entry.form, Form::Blocks(_)).then_some(entry.bytes.len() as u64)
+        let bytes = entry.bytes.len() as u64;
+        match (entry.form, self.scales.get(name)) {
+            (Form::Blocks(_), _) => Some(bytes),
+            (_, Some(scales)) => Some(bytes + bytes * 2 * 8 / (scales.bits as u64 * 32)), // a scale for 32 numbers
+            _ => None,
+        }
     }
 
     /// Bytes of all files.

@@ -139,6 +139,31 @@ fn several_at_once_come_to_the_same_and_a_run_that_fails_is_named() {
 }
 
 #[test]
+fn a_first_run_is_trained_before_those_that_begin_with_its_adapter() {
+    let folder = tempfile::tempdir().unwrap();
+    let vary = "[first]\nname = \"all\"\n[vary]\n\
+        method.init = [{ type = \"adapter\", path = \"first\" }, \"scaled_random\"]\n";
+    let text = format!("{}{vary}", &FILE[..FILE.find("[vary]").unwrap()]);
+    let (home, file) = (folder.path().join("w"), written(folder.path(), &text));
+    line(&home, &["experiment", &file, "--device", "cpu"]).unwrap();
+    let told = told(&home);
+    assert!(told.len() == 3 && told.iter().all(|(_, state, _)| *state == Some(RunState::Finished)), "{told:?}");
+    let workspace = Workspace::open(&home).unwrap();
+    let plan = Plan::list(&workspace).0.swap_remove(0);
+    let first = workspace.run_folder(&plan.runs[0].run);
+    assert_eq!((told[0].0.as_str(), plan.runs[1].config.method.starts_from()), ("all", Some(first.as_path())));
+    let metrics = fs::read_to_string(workspace.run_folder(&plan.runs[1].run).join("metrics.jsonl")).unwrap();
+    let untouched: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+    let (began, ended) = (untouched["loss"].as_f64().unwrap(), told[0].2.unwrap());
+    assert!(
+        untouched["step"] == 0 && (began - ended).abs() < 1e-3,
+        "it begins where the first was best: {began}, {ended}"
+    );
+    line(&home, &["experiment", &file, "--device", "cpu", "--resume"]).unwrap();
+    line(&home, &["report", "lengths", "--to", folder.path().join("r.html").to_str().unwrap()]).unwrap();
+}
+
+#[test]
 fn the_best_of_a_halving_are_trained_to_the_end_and_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let text =

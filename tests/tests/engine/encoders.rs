@@ -159,7 +159,7 @@ fn a_mask_is_filled_by_the_checkpoints_own_head() {
         target_column: Some("object".to_owned()),
         ..DataConfig::new(path)
     };
-    for case in ["bert-full-masked", "albert-full-masked"] {
+    for case in ["bert-full-masked", "albert-full-masked", "deberta-full-masked"] {
         let folder = home.path().join(case);
         let config = run_of(case, Task::MaskedFill, data.clone(), home.path());
         train(&folder, &config, false);
@@ -400,7 +400,7 @@ fn losses(model: &LoadedModel, adapter: &AdapterState, rows: &[(&[i32], i32)], s
 #[test]
 fn padding_changes_no_class_logit() {
     let rows: [(&[i32], i32); 2] = [(&[2, 9, 14, 30, 41, 3], 0), (&[2, 11, 3], 2)];
-    for case in ["bert", "roberta", "electra", "distilbert", "albert"] {
+    for case in ["bert", "roberta", "electra", "distilbert", "albert", "deberta", "xlmr"] {
         let folder = golden_cases().join(format!("{case}-prefix-seq"));
         let model =
             LoadedModel::load(&folder.join("model"), (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(()))

@@ -59,7 +59,8 @@ proptest! {
                 prop_assert!(!axis.points.is_empty() && axis.points.iter().all(|point| point.len() == axis.keys.len()));
                 prop_assert!(axis.keys.iter().all(|key| Setting::find(key).is_some()));
             }
-            drop(Experiment { name: String::new(), base, axes, strategy: Chosen::Random { runs: 3, seed: 1 } }.members());
+            let (name, strategy) = (String::new(), Chosen::Random { runs: 3, seed: 1 });
+            drop(Experiment { name, base, axes, strategy, first: None }.members());
         }
     }
 
@@ -138,8 +139,13 @@ fn runs_of_several_methods_are_whole_configurations() {
         "seed": { "from": 1, "to": 3, "steps": 3 },
     });
     let base = json!({ "model": "/m", "data": { "train": "/d.jsonl" }, "training": { "steps": 20 } });
-    let experiment =
-        Experiment { name: "low data".to_owned(), base, axes: axes(&vary).unwrap(), strategy: Chosen::Grid };
+    let experiment = Experiment {
+        name: "low data".to_owned(),
+        base,
+        axes: axes(&vary).unwrap(),
+        strategy: Chosen::Grid,
+        first: None,
+    };
     let members = experiment.members().unwrap();
     assert_eq!(members.len(), 18);
     assert_eq!(members[4].name, "prefix · train_rows 100 · seed 2");

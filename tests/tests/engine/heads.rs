@@ -48,7 +48,7 @@ fn task(folder: &Path) -> Task {
 fn all() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(heads()).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
-    assert_eq!(folders.len(), 16);
+    assert_eq!(folders.len(), 20);
     folders
 }
 

@@ -289,7 +289,7 @@ fn a_path_that_holds_no_adapter_is_told_for_what_it_is() {
 #[test]
 fn a_prefix_of_a_model_that_takes_no_keys_and_values_says_that_peft_cannot_load_it() {
     let home = tempfile::tempdir().unwrap();
-    for name in ["distilbert-prefix-seq", "albert-prefix-seq", "bert-prefix-seq"] {
+    for name in ["distilbert-prefix-seq", "albert-prefix-seq", "deberta-prefix-seq", "bert-prefix-seq"] {
         let mut adapter = formats::read(&case(name).join("adapter"), None).unwrap();
         adapter.base_model = Some(case(name).join("model").display().to_string());
         let (folder, to) = (home.path().join(name), home.path().join("exported").join(name));

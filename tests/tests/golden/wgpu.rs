@@ -92,6 +92,7 @@ fn golden_cases_of_each_family_that_reads_hold_on_vulkan() {
         "electra-prefix-tok",
         "distilbert-prefix-tok",
         "albert-prefix-seq",
+        "deberta-prefix-tok",
         "gpt2-ptlstm-1x20",
         "bloom-lora-2x24",
     ]);

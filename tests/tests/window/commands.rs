@@ -2,6 +2,7 @@
 
 use app::action::{Action, Screen};
 use app::i18n::Language;
+use app::screens::new_run::action::NewRunAction;
 use app::store::{Answer, DatasetRow, RunRow, RunState};
 use app::theme::ThemeChoice;
 use app::window::Workbench;
@@ -241,4 +242,17 @@ fn frame_times_are_shown_on_demand_and_counted_over_a_second() {
     click(&mut bench, "Settings");
     click(&mut bench, "Show frame times");
     assert!(bench.harness.query_by_label("3.0 ms · worst 4.0 ms").is_none());
+}
+
+#[test]
+fn the_queue_is_paused_and_goes_on_by_its_keys_and_by_name() {
+    let mut bench = bench();
+    press(&mut bench, Modifiers::COMMAND, Key::Period);
+    assert!(!window(&mut bench).state.live.held, "there is none");
+    let run = crate::fixtures::config();
+    let mut bench = perform(bench, Action::NewRun(NewRunAction::Start(Box::new(run))));
+    press(&mut bench, Modifiers::COMMAND, Key::Period);
+    assert!(window(&mut bench).state.live.held);
+    find(&mut bench, "let the queue go on");
+    assert!(!window(&mut bench).state.live.held);
 }

@@ -1,8 +1,9 @@
 //! Experiments: lists in fields make one, its runs follow each other, and it is paused, stopped and gone on with.
 
-use app::action::Screen;
+use app::action::{Action, Screen};
 use app::experiments::Plan;
 use app::i18n::Language;
+use app::screens::new_run::action::NewRunAction;
 use app::settings::Settings;
 use app::store::{Answer, Request, RunRow, RunState};
 use app::window::Workbench;
@@ -10,12 +11,13 @@ use app::window::backend::BackendEvent;
 use app::workspace::RunId;
 use egui_kittest::kittest::Queryable as _;
 use engine::config::RunConfig;
+use engine::device::DeviceChoice;
 use engine::error::{EngineError, Failure};
 use engine::protocol::{Ask, Command, JobId, Outcome, Report};
 use engine::training::StepTime;
 
-use crate::fixtures::row;
-use crate::scenes::{click, picture, type_into};
+use crate::fixtures::{config, row};
+use crate::scenes::{click, perform, picture, type_into};
 use crate::world::{Bench, Start, settings};
 
 const LENGTH: &str = "Prefix length (virtual tokens)";
@@ -249,4 +251,31 @@ fn what_is_not_done_is_offered_at_the_start_and_nothing_begins_by_itself() {
         let (_, run, _, resume) = sent(&bench);
         assert_eq!((run, resume), (plan.runs[0].run.clone(), true), "from its last checkpoint");
     }
+}
+
+#[test]
+fn each_of_several_devices_that_are_chosen_computes_a_run() {
+    let start = Start { size: [1280.0, 1400.0], ..Start::default() };
+    let mut bench = perform(Bench::with_runs(start, Vec::new()), Action::Show(Screen::Settings));
+    click(&mut bench, "Several");
+    let (gpu, cpu) = (DeviceChoice::Wgpu(Some(0)), DeviceChoice::Cpu);
+    assert_eq!(window(&bench).state.settings.run_devices, [gpu, cpu]);
+    click(&mut bench, "2 runs");
+    assert_eq!(window(&bench).state.settings.run_devices, [gpu, cpu, cpu]);
+    bench.harness.check_accessibility();
+    assert_eq!(bench.world.borrow().kept.last().map(|settings| settings.run_devices.len()), Some(3));
+    for _ in 0..4 {
+        let run = RunConfig { device: DeviceChoice::Auto, ..config() };
+        bench = perform(bench, Action::NewRun(NewRunAction::Start(Box::new(run))));
+    }
+    let commands: Vec<Command> = bench.world.borrow().commands.clone();
+    let devices = commands.iter().filter_map(|command| match &command.ask {
+        Ask::Train { config, .. } => Some(config.device),
+        _ => None,
+    });
+    assert_eq!(devices.collect::<Vec<_>>(), [gpu, cpu, cpu]);
+    assert_eq!(window(&bench).state.live.queue.len(), 1, "the fourth waits");
+    bench = perform(bench, Action::Show(Screen::Settings));
+    click(&mut bench, "One after the other");
+    assert!(window(&bench).state.settings.run_devices.is_empty());
 }

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use app::action::Screen;
+use app::experiments::OpenedExperiment;
 use app::i18n::Language;
 use app::opening::{Opened, PathKind};
 use app::store::{RunRow, RunState};
 use app::window::Workbench;
 use app::workspace::RunId;
 use egui_kittest::kittest::Queryable as _;
+use engine::config::RunConfig;
 use engine::error::Failure;
+use engine::experiment::{Experiment, Member, Strategy};
 use engine::protocol::{Ask, Command};
 
 use crate::fixtures::{config, row};
@@ -153,17 +156,58 @@ fn several_things_go_where_each_belongs_and_those_that_are_refused_say_why() {
         Opened::RunFile(Box::new(sent)),
         Opened::Model("/mail/bert".into()),
         Opened::Rows("/mail/own.csv".into(), None),
-        Opened::Experiment("/mail/lengths.toml".into()),
+        Opened::Experiment(Box::new(lengths(2))),
         Opened::Failed(failure),
     ];
     let mut bench = dropped(Opened::Several(several));
     assert_eq!(window(&bench).state.screen, Screen::NewRun);
     bench.harness.get_by_label("2 adapters were dropped");
-    bench.harness.get_by_label_contains("prefix-workbench experiment FILE");
+    bench.harness.get_by_label("Start 2 runs");
     bench.answer_form();
     let asked = bench.last(|command| match command {
         Command { ask: Ask::Preview { data, model, .. }, .. } => Some((model.clone(), data.train.clone())),
         _ => None,
     });
     assert_eq!(asked, Some(("/mail/bert".into(), "/mail/own.csv".into())));
+}
+
+/// An experiment file of so many seeds.
+fn lengths(runs: usize) -> OpenedExperiment {
+    let member = |seed: usize| {
+        let values = vec![("seed".to_owned(), serde_json::json!(seed))];
+        let member = Member { name: format!("seed {seed}"), values, settings: serde_json::json!({}) };
+        (member, RunConfig { seed: seed as u64, name: format!("seed {seed}"), ..config() })
+    };
+    let (name, base, axes) = ("over seeds".to_owned(), serde_json::json!({}), Vec::new());
+    OpenedExperiment {
+        path: "/mail/over seeds.toml".into(),
+        about: "How far seeds are apart".into(),
+        trained: Some((2_816, 92_160)),
+        experiment: Experiment { name, base, axes, strategy: Strategy::Grid, first: None },
+        runs: (1..=runs).map(member).collect(),
+        source: "[vary]\n".into(),
+    }
+}
+
+#[test]
+fn an_experiment_file_shows_its_runs_and_trains_them_after_a_yes() {
+    let mut bench = dropped(Opened::Experiment(Box::new(lengths(3))));
+    bench.harness.get_by_label("seed 2");
+    assert!(!bench.world.borrow().commands.iter().any(|command| matches!(command.ask, Ask::Train { .. })));
+    bench.harness.check_accessibility();
+    click(&mut bench, "Start 3 runs");
+    bench.settle();
+    let seed = bench.last(|command| match command {
+        Command { ask: Ask::Train { config, .. }, .. } => Some(config.seed),
+        _ => None,
+    });
+    assert_eq!(seed, Some(1));
+    assert_eq!(window(&bench).state.live.queue.len(), 1, "the next of them");
+
+    let mut bench = dropped(Opened::Experiment(Box::new(lengths(21))));
+    click(&mut bench, "Cancel");
+    assert!(window(&bench).state.incoming.experiment.is_none());
+    let mut bench = dropped(Opened::Experiment(Box::new(lengths(21))));
+    click(&mut bench, "Yes, all 21");
+    assert_eq!(window(&bench).state.live.running.len(), 1);
 }

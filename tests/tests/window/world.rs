@@ -20,6 +20,7 @@ use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotOptions};
 use engine::Sentence;
+use engine::device::DeviceChoice;
 use engine::error::Failure;
 use engine::hub::HubCommand;
 use engine::protocol::{Ask, Command, Event, JobId, Report};
@@ -62,6 +63,9 @@ impl Backend for FakeBackend {
     fn command(&mut self, command: Command) -> Result<(), Sentence> {
         self.0.borrow_mut().commands.push(command);
         Ok(())
+    }
+    fn seat(&mut self, _: usize, _: &[DeviceChoice], command: Command) -> Result<(), Sentence> {
+        self.command(command)
     }
     fn hub(&mut self, command: HubCommand) {
         self.0.borrow_mut().asked_hub.push(command);

@@ -98,6 +98,7 @@ pub(in crate::cli) fn run(args: MethodsArgs, global: &Global) -> Result<(), CliE
         axes: vec![axis(&members)],
         base: tree(&base),
         strategy: Strategy::Grid,
+        first: None,
     };
     let plan = Plan::create(&workspace, experiment, members)?;
     let pace = Pace { devices: vec![None], ..Pace::default() };

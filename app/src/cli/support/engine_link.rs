@@ -1,5 +1,6 @@
 //! Where the command line touches the engine's thread and its functions.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use engine::device::DeviceChoice;
@@ -19,7 +20,16 @@ pub(in crate::cli) fn spawn(
     workspace: &Workspace,
     outbox: impl Fn(Event) + std::marker::Send + 'static,
 ) -> Result<Send, CliError> {
-    let engine = Engine::spawn(workspace.cache(), workspace.trials(), outbox)?;
+    spawn_sharing(workspace, None, outbox)
+}
+
+/// As [`spawn`], one of several: on the CPU it computes with so many threads of its own.
+pub(in crate::cli) fn spawn_sharing(
+    workspace: &Workspace,
+    threads: Option<NonZeroUsize>,
+    outbox: impl Fn(Event) + std::marker::Send + 'static,
+) -> Result<Send, CliError> {
+    let engine = Engine::spawn_sharing(workspace.cache(), workspace.trials(), threads, outbox)?;
     Ok(Box::new(move |command| engine.send(command).is_ok()))
 }
 

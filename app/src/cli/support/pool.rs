@@ -2,11 +2,13 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
+use engine::device::DeviceChoice;
 use engine::protocol::{Command, Event};
 
 use crate::cli::support::engine_link;
 use crate::cli::support::error::CliError;
 use crate::cli::support::session::listen_for_interrupts;
+use crate::seats;
 use crate::store::{Request, Store};
 use crate::workspace::Workspace;
 
@@ -26,20 +28,26 @@ pub(in crate::cli) struct Pool {
 }
 
 impl Pool {
-    /// Starts so many engines; their events go to the store too.
-    pub(in crate::cli) fn start(workspace: &Workspace, store: &Store, n: usize) -> Result<Self, CliError> {
+    /// Starts an engine for each of these devices, `None` being that of its runs; their events go to the store too. On the CPU
+    /// each has its share of the threads.
+    pub(in crate::cli) fn start(
+        workspace: &Workspace,
+        store: &Store,
+        devices: &[Option<DeviceChoice>],
+    ) -> Result<Self, CliError> {
         let (outbox, inbox) = channel();
         let interrupts = outbox.clone();
         listen_for_interrupts(move || interrupts.send(News::Interrupt).is_ok());
-        let engine = |_| {
+        let seats: Vec<DeviceChoice> = devices.iter().map(|device| device.unwrap_or_default()).collect();
+        let engine = |threads| {
             let (outbox, store) = (outbox.clone(), store.clone());
-            engine_link::spawn(workspace, move |event| {
+            engine_link::spawn_sharing(workspace, threads, move |event| {
                 store.send(Request::Record(event.clone()));
                 // Nobody listens any more: the program is ending.
                 outbox.send(News::Engine(event)).ok();
             })
         };
-        let engines = (0..n).map(engine).collect::<Result<_, CliError>>()?;
+        let engines = seats::threads(&seats).into_iter().map(engine).collect::<Result<_, CliError>>()?;
         Ok(Self { engines, inbox })
     }
 

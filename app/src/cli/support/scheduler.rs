@@ -348,7 +348,8 @@ mod tests {
         };
         let members = (1..=n).map(|seed| (member(seed), config.clone())).collect();
         let (name, base, axes) = ("e".to_owned(), json!({}), Vec::new());
-        Plan::create(workspace, Experiment { name, base, axes, strategy: Strategy::Grid }, members).unwrap()
+        Plan::create(workspace, Experiment { name, base, axes, strategy: Strategy::Grid, first: None }, members)
+            .unwrap()
     }
 
     /// A sitting over a plan with so many engines, and the runs that were begun.

@@ -14,6 +14,8 @@ pub struct NewExperiment {
     pub experiment: Experiment,
     /// Its runs in the order in which they are trained.
     pub runs: Vec<(Member, RunConfig)>,
+    /// The file that says it; empty where there is none.
+    pub source: String,
 }
 
 /// Something to be done about an experiment, or about all that waits.

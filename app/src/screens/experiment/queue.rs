@@ -8,7 +8,7 @@ use crate::action::{Action, Screen};
 use crate::experiments::{ExperimentId, Plan};
 use crate::screens::runs::action::RunAction;
 use crate::state::State;
-use crate::state::live::QueuedRun;
+use crate::state::live::{Live, QueuedRun};
 use crate::state::notices::Level;
 use crate::t;
 use crate::theme::{self, tokens};
@@ -33,7 +33,7 @@ pub fn queue_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     for live in state.live.running.values() {
         let id = state.experiments.of_run(&live.run);
         header_ui(ui, state, id, &mut named, out);
-        running_ui(ui, state, &live.run, live.share(), id.is_some(), out);
+        running_ui(ui, state, live, id.is_some(), out);
     }
     for (place, queued) in state.live.queue.iter().enumerate() {
         header_ui(ui, state, queued.experiment.as_ref(), &mut named, out);
@@ -132,10 +132,14 @@ fn open_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     }
 }
 
-fn running_ui(ui: &mut Ui, state: &State, run: &RunId, share: f32, within: bool, out: &mut Vec<Action>) {
+fn running_ui(ui: &mut Ui, state: &State, live: &Live, within: bool, out: &mut Vec<Action>) {
     line_ui(ui, |ui| {
-        plain_chip_ui(ui, &format!("{:.0} %", share * 100.0));
-        run_ui(ui, state, run, within, out);
+        plain_chip_ui(ui, &format!("{:.0} %", live.share() * 100.0));
+        if live.seat.is_some() {
+            let name = state.device(live.device).map(|device| device.name.as_str());
+            plain_chip_ui(ui, &live.device.to_string()).on_hover_text(name.unwrap_or_default());
+        }
+        run_ui(ui, state, &live.run, within, out);
     });
 }
 

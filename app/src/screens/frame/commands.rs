@@ -5,6 +5,7 @@ use egui::{Context, Key, KeyboardShortcut, Modifiers};
 
 use super::action::FrameAction;
 use super::diagnostics;
+use super::of_queue::OfQueue;
 use super::rail;
 use crate::action::{Action, Pick, Screen};
 use crate::i18n::Language;
@@ -36,6 +37,8 @@ pub(super) enum UiCommand {
     MainButton,
     /// Do something with the run that is viewed.
     Run(OfRun),
+    /// Do something with what waits.
+    Queue(OfQueue),
     /// Hand on the run that is viewed.
     Send(Form),
     /// Choose a path in a dialog.
@@ -102,7 +105,7 @@ const fn alt(key: Key) -> KeyboardShortcut {
 
 impl UiCommand {
     /// In the order in which they are offered.
-    pub(super) const ALL: [Self; 49] = [
+    pub(super) const ALL: [Self; 52] = [
         Self::Show(Screen::Runs),
         Self::Show(Screen::NewRun),
         Self::Show(Screen::Training),
@@ -123,6 +126,9 @@ impl UiCommand {
         Self::Run(OfRun::Show(Screen::Explorer)),
         Self::Run(OfRun::Duplicate),
         Self::Run(OfRun::Star),
+        Self::Queue(OfQueue::Hold),
+        Self::Queue(OfQueue::StopAfter),
+        Self::Queue(OfQueue::Again),
         Self::Send(Form::Peft),
         Self::Send(Form::Merged),
         Self::Send(Form::File),
@@ -173,6 +179,7 @@ impl UiCommand {
             Self::KeyList => const { &[plain(Key::F1), plain(Key::Questionmark)] },
             Self::MainButton => const { &[control(Key::Enter)] },
             Self::Browse(Pick::Anything) => const { &[control(Key::O)] },
+            Self::Queue(OfQueue::Hold) => const { &[control(Key::Period)] },
             // Before these come here, egui has taken them and has done the same.
             Self::Zoom(1) => const { &[control(Key::Plus)] },
             Self::Zoom(-1) => const { &[control(Key::Minus)] },
@@ -220,6 +227,7 @@ impl UiCommand {
             Self::KeyList => t!("keys.title"),
             Self::MainButton => t!("command.main_button"),
             Self::Run(of_run) => of_run.name(state),
+            Self::Queue(of_queue) => of_queue.name(state),
             Self::Send(form) => return t!("command.send", form = form.name()),
             Self::Browse(pick) => match pick {
                 Pick::Anything => t!("command.open"),
@@ -267,6 +275,7 @@ impl UiCommand {
             Self::KeyList => t!("keys.this"),
             Self::MainButton => t!("command.main_button_hint"),
             Self::Run(_) | Self::Send(_) => return viewed(state).map(|row| row.name.clone()).unwrap_or_default(),
+            Self::Queue(of_queue) => return of_queue.hint(state),
             Self::Browse(Pick::Anything) => t!("command.open_hint"),
             Self::Browse(Pick::Model | Pick::Train | Pick::Validation) => t!("screen.new_run"),
             Self::Browse(Pick::EvaluateRows) => t!("screen.evaluate"),
@@ -299,6 +308,7 @@ impl UiCommand {
             Self::Show(screen) => Action::Show(screen),
             Self::Go(way) => state.history.leads(way).then_some(Action::Frame(FrameAction::Go(way)))?,
             Self::Run(of_run) => of_run.action(state)?,
+            Self::Queue(of_queue) => of_queue.action(state)?,
             Self::Send(form) => {
                 let row = viewed(state).filter(|row| state.live_of(&row.id).is_none() && form.is_of(row))?;
                 return Some(Deed::Send(row.id.clone(), form));
@@ -333,6 +343,7 @@ fn written(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
         Key::OpenBracket => "[",
         Key::CloseBracket => "]",
         Key::Questionmark => "?",
+        Key::Period => ".",
         Key::Plus => "+",
         Key::Minus => "−",
         _ => return ctx.format_shortcut(shortcut),

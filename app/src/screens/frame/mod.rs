@@ -6,6 +6,7 @@ mod commands;
 pub mod diagnostics;
 mod key_list;
 mod leaving;
+mod of_queue;
 mod palette;
 mod rail;
 mod toasts;

@@ -231,6 +231,10 @@ fn entries(ui: &Ui, state: &State, recipes: &[&'static Recipe]) -> Vec<Entry> {
         let action = Action::NewRun(NewRunAction::Start(Box::new(config.clone())));
         entries.push(Entry::new(name, t!("palette.starter_note").to_owned(), action));
     }
+    for ready in &state.env.ready_experiments {
+        let name = t!("palette.experiment", name = ready.name);
+        entries.push(Entry::new(name, ready.about.clone(), Action::OpenPaths(vec![ready.file.clone()])));
+    }
     for row in &state.library.models {
         let name = t!("library.use_model", name = row.name);
         let action = Action::NewRun(NewRunAction::UseModel(row.folder.clone()));

@@ -1,4 +1,4 @@
-//! Actions on an adapter that was sent.
+//! Actions on an adapter that was sent, and on an experiment file that was opened.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,8 @@ use engine::protocol::{Ask, Event, Report};
 
 use super::state::OpenedAdapter;
 use crate::action::Screen;
+use crate::experiments::OpenedExperiment;
+use crate::screens::experiment::action::NewExperiment;
 use crate::state::State;
 use crate::state::outbox::{Effect, NewRun};
 use crate::store::Request;
@@ -25,6 +27,10 @@ pub enum IncomingAction {
     },
     /// Make nothing of it.
     PutAway,
+    /// Train the runs of the experiment file.
+    TrainExperiment,
+    /// Make nothing of the experiment file.
+    PutExperimentAway,
 }
 
 impl State {
@@ -36,6 +42,13 @@ impl State {
                 self.outbox.push(Effect::NewRun(NewRun::Imported { other_base }));
             }
             IncomingAction::PutAway => self.put_adapter_away(),
+            IncomingAction::TrainExperiment => {
+                if let Some(opened) = self.incoming.experiment.take() {
+                    let OpenedExperiment { experiment, runs, source, .. } = *opened;
+                    self.make_experiment(NewExperiment { experiment, runs, source });
+                }
+            }
+            IncomingAction::PutExperimentAway => self.incoming.experiment = None,
         }
     }
 

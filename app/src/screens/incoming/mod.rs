@@ -1,7 +1,9 @@
-//! An adapter from elsewhere: what is held over the window, and the question about what was dropped or opened.
+//! What comes from elsewhere: what is held over the window, and the question about an adapter or an experiment that was dropped
+//! or opened.
 
 pub mod action;
 mod drop_overlay;
+mod experiment_card;
 pub mod state;
 mod ui;
 

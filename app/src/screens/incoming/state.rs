@@ -7,6 +7,7 @@ use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::protocol::{AdapterFacts, Event, JobId, Phase, ProbeReport, Report};
 
+use crate::experiments::OpenedExperiment;
 use crate::opening::PathKind;
 use crate::state::outbox::Outbox;
 use crate::state::request::Request;
@@ -17,6 +18,8 @@ use crate::workspace::RunId;
 pub struct Incoming {
     /// Files that are held over the window.
     pub hovered: Option<Hovered>,
+    /// An experiment file that was dropped or opened, until its runs are trained or it was put away.
+    pub experiment: Option<Box<OpenedExperiment>>,
     /// An adapter that was dropped or opened, until it is a run or was put away.
     pub sent: Option<OpenedAdapter>,
 }

@@ -9,6 +9,7 @@ use engine::nn::positions::PositionConvention;
 use engine::protocol::{ProbeReport, ProbeVerdict};
 
 use super::action::IncomingAction;
+use super::experiment_card::experiment_ui;
 use super::state::OpenedAdapter;
 use crate::action::{Action, Pick};
 use crate::format;
@@ -40,6 +41,7 @@ impl Incoming {
 
     /// Draws the question, if there is one.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        experiment_ui(ui, state, out);
         let Some(sent) = &state.incoming.sent else { return };
         let of = (sent.path.clone(), sent.model.clone());
         if self.of.as_ref() != Some(&of) {

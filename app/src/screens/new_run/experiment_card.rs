@@ -16,12 +16,12 @@ use crate::widgets::button::{link_ui, primary_ui, quiet_ui};
 use crate::widgets::containers::{fact_ui, modal_frame};
 
 /// More runs than these are started after a question only.
-const ASKED_ABOVE: usize = 20;
+pub const ASKED_ABOVE: usize = 20;
 
 impl NewRun {
     /// The word on the button, and whether it is that of an experiment.
     pub(super) fn start_label(&self, state: &State) -> String {
-        let waits = !state.live.running.is_empty();
+        let waits = !state.has_free_seat();
         match &self.checked.varied {
             Some(varied) if waits => t!("vary.queue", n = varied.runs.len()),
             Some(varied) => t!("vary.start", n = varied.runs.len()),
@@ -101,6 +101,7 @@ const NAMED: usize = 4;
 const HOVERED: usize = 40;
 
 fn begin(varied: &Variation) -> Action {
-    let new = NewExperiment { experiment: varied.experiment.clone(), runs: varied.runs.clone() };
+    let (experiment, runs) = (varied.experiment.clone(), varied.runs.clone());
+    let new = NewExperiment { experiment, runs, source: String::new() };
     Action::Experiment(ExperimentAction::Start(Box::new(new)))
 }

@@ -27,5 +27,6 @@ pub mod tuning;
 mod ui;
 pub mod vary;
 
+pub use self::experiment_card::ASKED_ABOVE;
 pub use self::ui::NewRun;
 use self::ui::{LengthCache, error_of};

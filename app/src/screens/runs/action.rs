@@ -175,7 +175,7 @@ impl State {
 
     fn tell_run(&mut self, run: &RunId, ask: Ask) {
         if let Some((job, _)) = self.live_of(run) {
-            self.outbox.tell(job, ask);
+            self.tell_live(job, ask);
         }
     }
 
@@ -184,7 +184,7 @@ impl State {
         let live = self.live.running.iter_mut().find(|(_, live)| live.run == *run);
         let Some((&job, live)) = live else { return self.withdraw(run) };
         live.stopping = true;
-        self.outbox.tell(job, Ask::Stop);
+        self.tell_live(job, Ask::Stop);
     }
 
     fn export(&mut self, export: Export) {

@@ -182,14 +182,19 @@ fn name_ui(ui: &mut Ui, row: &RunRow, behind: &str) {
     // Painted, not added: the row is what a screen reader and a test should find.
     let ink = if row.files_missing || row.archived { t.faint } else { t.text };
     let font = |style: TextStyle, ink: Color32| egui::TextFormat::simple(style.resolve(ui.style()), ink);
+    let room = if ui.is_sizing_pass() { f32::INFINITY } else { ui.available_rect_before_wrap().width() };
+    let width_of = |text: &str| {
+        let font = TextStyle::Body.resolve(ui.style());
+        ui.painter().layout_no_wrap(text.to_owned(), font, ink).size().x
+    };
+    let name = if behind.is_empty() { fitted(&row.name, room, width_of) } else { row.name.clone() };
     let mut job = LayoutJob::default();
-    job.append(&row.name, 0.0, font(TextStyle::Body, ink));
+    job.append(&name, 0.0, font(TextStyle::Body, ink));
     if !behind.is_empty() {
         job.append(behind, 8.0, font(TextStyle::Small, t.muted));
     }
     job.break_on_newline = false;
     let rect = ui.available_rect_before_wrap();
-    let room = if ui.is_sizing_pass() { f32::INFINITY } else { rect.width() };
     job.wrap = egui::text::TextWrapping::truncate_at_width(room);
     let galley = ui.painter().layout_job(job);
     if ui.is_sizing_pass() {
@@ -197,6 +202,28 @@ fn name_ui(ui: &mut Ui, row: &RunRow, behind: &str) {
     }
     let place = rect.left_center() - vec2(0.0, galley.size().y / 2.0);
     ui.painter().galley(place, galley, ink);
+}
+
+/// The least letters that stand before the ellipsis.
+const HEAD: usize = 4;
+
+/// A name that has no room keeps its last part, which is what tells runs of an experiment apart.
+fn fitted(name: &str, room: f32, width_of: impl Fn(&str) -> f32) -> String {
+    let Some((before, end)) = name.rsplit_once(" · ").filter(|_| width_of(name) > room) else {
+        return name.to_owned();
+    };
+    let letters: Vec<char> = before.chars().collect();
+    let cut = |n: usize| format!("{}… · {end}", letters[..n].iter().collect::<String>().trim_end());
+    let (mut fits, mut too_long) = (0, letters.len());
+    while fits + 1 < too_long {
+        let middle = fits.midpoint(too_long);
+        if width_of(&cut(middle)) <= room {
+            fits = middle;
+        } else {
+            too_long = middle;
+        }
+    }
+    if fits >= HEAD { cut(fits) } else { name.to_owned() }
 }
 
 /// Steps done of all, or their share where the numbers are long.
@@ -218,6 +245,15 @@ const LONGEST_STEPS: usize = 12;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_without_room_keeps_its_end() {
+        let fitted = |name: &str, room: f32| fitted(name, room, |text| text.chars().count() as f32);
+        assert_eq!(fitted("train_rows 500 · lora · seed 1", 30.0), "train_rows 500 · lora · seed 1");
+        assert_eq!(fitted("train_rows 500 · lora · seed 1", 22.0), "train_rows 5… · seed 1");
+        assert_eq!(fitted("train_rows 500 · lora · seed 1", 12.0), "train_rows 500 · lora · seed 1", "cut elsewhere");
+        assert_eq!(fitted("a name of one part", 6.0), "a name of one part");
+    }
 
     #[test]
     fn steps_are_never_cut() {

@@ -173,7 +173,7 @@ impl Runs {
                 }
             }
             send::menu_ui(ui, one, &mut self.sending);
-            report::button_ui(ui, &chosen, &mut self.reporting);
+            report::button_ui(ui, &state.env.workspace, &chosen, &mut self.reporting);
             ui.add_enabled_ui(!chosen.is_empty(), |ui| {
                 ui.menu_button(t!("runs.more"), |ui| {
                     for &deed in rest.iter().chain(&Deed::MORE) {

@@ -90,9 +90,9 @@ impl Mean {
 }
 
 impl Group {
-    /// Takes its means from `before`, the groups of an earlier table, if they follow from the same: to tell a thousand runs
+    /// Takes its means from `before`, the group of that key in an earlier table, if they follow from the same: to tell a thousand runs
     /// apart takes longer than a frame, and a run that trains changes them many times a second.
-    fn new(key: String, title: String, rows: &[RunRow], runs: Vec<usize>, before: &[Self]) -> Self {
+    fn new(key: String, title: String, rows: &[RunRow], runs: Vec<usize>, before: Option<&Self>) -> Self {
         let members: Vec<&RunRow> = runs.iter().map(|at| &rows[*at]).collect();
         let done = members.iter().filter(|row| row.state == RunState::Finished).count();
         let mut names: Vec<&str> = members.iter().map(|row| best_of(row).0).collect();
@@ -104,7 +104,7 @@ impl Group {
             values.reduce(|a, b| if (b < a) == less { b } else { a })
         });
         let basis: Vec<_> = members.iter().map(|row| (Arc::clone(&row.settings), best_of(row).1)).collect();
-        let known = before.iter().find(|group| group.key == key && group.figure == figure && group.basis == basis);
+        let known = before.filter(|group| group.figure == figure && group.basis == basis);
         let means = match known {
             Some(group) => group.means.clone(),
             None => figure.as_deref().map(|name| means_of(&members, name)).unwrap_or_default(),
@@ -127,14 +127,65 @@ fn means_of(members: &[&RunRow], figure: &str) -> Vec<Mean> {
     study::over_seeds(members, figure).into_iter().filter_map(several).collect()
 }
 
+/// Which runs differ in their seeds alone, as it was found last.
+#[derive(Debug, Default)]
+pub(super) struct Seeded {
+    /// What it follows from: place and settings of each run.
+    basis: Vec<(usize, Arc<Value>)>,
+    /// Of each run, in the same order: its group.
+    groups: Vec<usize>,
+    /// Of each group.
+    titles: Vec<String>,
+}
+
+impl Seeded {
+    /// The runs of each group with its title, both in the order in which they stand. Only a run with other settings makes it
+    /// necessary to look again: to tell a thousand runs apart takes longer than a frame.
+    fn of(&mut self, rows: &[RunRow], order: &[usize]) -> Vec<(String, Vec<usize>)> {
+        let mut places = order.to_vec();
+        places.sort_unstable();
+        let basis: Vec<_> = places.iter().map(|at| (*at, Arc::clone(&rows[*at].settings))).collect();
+        if self.basis != basis {
+            let found = study::but_for_seeds(&places.iter().map(|at| &rows[*at]).collect::<Vec<_>>());
+            let mut groups = vec![0; places.len()];
+            for (group, (runs, _)) in found.iter().enumerate() {
+                runs.iter().for_each(|run| groups[*run] = group);
+            }
+            let title = |(runs, label): (Vec<usize>, String)| match label.is_empty() {
+                true => rows[places[runs[0]]].method.clone(),
+                false => label,
+            };
+            *self = Self { basis, groups, titles: found.into_iter().map(title).collect() };
+        }
+        let group_of: BTreeMap<usize, usize> = places.into_iter().zip(self.groups.iter().copied()).collect();
+        let mut runs = vec![Vec::new(); self.titles.len()];
+        let mut seen = Vec::new();
+        for at in order {
+            let group = group_of[at];
+            if runs[group].is_empty() {
+                seen.push(group);
+            }
+            runs[group].push(*at);
+        }
+        seen.into_iter().map(|group| (self.titles[group].clone(), std::mem::take(&mut runs[group]))).collect()
+    }
+}
+
 /// The groups of runs that stand in this order; none where they do not stand together. A group stands where its first run
 /// would, what has no experiment at the end. `before` are the groups of an earlier table, of which the means are kept.
-pub(super) fn groups_of(rows: &[RunRow], order: &[usize], by: &GroupBy, before: &[Group]) -> Vec<Group> {
+pub(super) fn groups_of(
+    rows: &[RunRow],
+    order: &[usize],
+    by: &GroupBy,
+    before: &[Group],
+    seeded: &mut Seeded,
+) -> Vec<Group> {
     let members: Vec<&RunRow> = order.iter().map(|at| &rows[*at]).collect();
+    let before: BTreeMap<&str, &Group> = before.iter().map(|group| (group.key.as_str(), group)).collect();
     match by.resolved(&members) {
         GroupBy::Auto | GroupBy::Nothing => Vec::new(),
         GroupBy::Experiment => {
-            let mut groups = gathered(rows, order, before, |row| match &row.experiment {
+            let mut groups = gathered(rows, order, &before, |row| match &row.experiment {
                 Some(name) => (name.clone(), name.clone()),
                 None => (String::new(), t!("runs.no_experiment").to_owned()),
             });
@@ -144,15 +195,16 @@ pub(super) fn groups_of(rows: &[RunRow], order: &[usize], by: &GroupBy, before: 
             groups.sort_by_key(|group| group.experiment.is_none());
             groups
         }
-        GroupBy::Seeds => study::over_seeds(&members, "loss")
-            .into_iter()
-            .map(|group| {
-                let runs: Vec<usize> = group.runs.iter().map(|at| order[*at]).collect();
-                let title = if group.label.is_empty() { rows[runs[0]].method.clone() } else { group.label };
-                Group::new(title.clone(), title, rows, runs, before)
-            })
-            .collect(),
-        GroupBy::Column(column) => gathered(rows, order, before, |row| {
+        GroupBy::Seeds => {
+            let found = seeded.of(rows, order).into_iter();
+            found
+                .map(|(title, runs)| {
+                    let known = before.get(title.as_str()).copied();
+                    Group::new(title.clone(), title, rows, runs, known)
+                })
+                .collect()
+        }
+        GroupBy::Column(column) => gathered(rows, order, &before, |row| {
             let value = value_text(&column, row);
             (value.clone(), value)
         }),
@@ -163,7 +215,7 @@ pub(super) fn groups_of(rows: &[RunRow], order: &[usize], by: &GroupBy, before: 
 fn gathered(
     rows: &[RunRow],
     order: &[usize],
-    before: &[Group],
+    before: &BTreeMap<&str, &Group>,
     of: impl Fn(&RunRow) -> (String, String),
 ) -> Vec<Group> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
@@ -176,7 +228,11 @@ fn gathered(
             None => found.push((key, title, vec![at])),
         }
     }
-    found.into_iter().map(|(key, title, runs)| Group::new(key, title, rows, runs, before)).collect()
+    let group = |(key, title, runs): (String, String, Vec<usize>)| {
+        let known = before.get(key.as_str()).copied();
+        Group::new(key, title, rows, runs, known)
+    };
+    found.into_iter().map(group).collect()
 }
 
 /// What stands in a column of a run, in a few words.
@@ -213,14 +269,17 @@ mod tests {
             row("b", Some("rates"), 2.0, RunState::Finished),
             row("a", Some("lengths"), 2.5, RunState::Finished),
         ];
-        let groups = groups_of(&rows, &[0, 1, 2, 3], &GroupBy::Auto, &[]);
+        let groups = groups_of(&rows, &[0, 1, 2, 3], &GroupBy::Auto, &[], &mut Seeded::default());
         let found: Vec<(&str, &[usize], usize)> =
             groups.iter().map(|group| (group.title.as_str(), group.runs.as_slice(), group.done)).collect();
         assert_eq!(found, [("lengths", &[1, 3][..], 1), ("rates", &[2], 1), ("No experiment", &[0], 1)]);
         assert_eq!(groups[0].best, Some(2.5));
         assert_eq!(groups[2].experiment, None);
-        assert!(groups_of(&rows[..1], &[0], &GroupBy::Auto, &[]).is_empty(), "no experiment, no groups");
-        let by_state = groups_of(&rows, &[0, 1, 2, 3], &GroupBy::Column(Column::State), &[]);
+        assert!(
+            groups_of(&rows[..1], &[0], &GroupBy::Auto, &[], &mut Seeded::default()).is_empty(),
+            "no experiment, no groups"
+        );
+        let by_state = groups_of(&rows, &[0, 1, 2, 3], &GroupBy::Column(Column::State), &[], &mut Seeded::default());
         assert_eq!(by_state.len(), 2);
         assert_eq!(by_state[0].title, "Finished");
     }
@@ -231,7 +290,9 @@ mod tests {
             settings: Arc::new(serde_json::json!({"seed": seed, "method": {"type": "prefix"}})),
             ..row(id, Some("seeds"), loss, RunState::Running)
         };
-        let means = |rows: &[RunRow], before: &[Group]| groups_of(rows, &[0, 1], &GroupBy::Auto, before);
+        let means = |rows: &[RunRow], before: &[Group]| {
+            groups_of(rows, &[0, 1], &GroupBy::Auto, before, &mut Seeded::default())
+        };
         let mut rows = [seeded("b", 1, 1.0), seeded("a", 2, 3.0)];
         let mut first = means(&rows, &[]);
         assert_eq!(first[0].means[0].mean, 2.0);
@@ -245,9 +306,33 @@ mod tests {
     }
 
     #[test]
+    fn which_runs_differ_in_their_seeds_is_kept_until_a_setting_changes() {
+        let with = |id: &str, n_virtual: u64, seed: u64, loss| RunRow {
+            settings: Arc::new(serde_json::json!({"seed": seed, "method": {"type": "prefix", "n_virtual": n_virtual}})),
+            ..row(id, None, loss, RunState::Running)
+        };
+        let mut rows = [with("d", 5, 1, 1.0), with("c", 20, 1, 2.0), with("b", 5, 2, 3.0), with("a", 20, 2, 4.0)];
+        let mut seeded = Seeded::default();
+        let found = |seeded: &mut Seeded, rows: &[RunRow], order: &[usize]| {
+            let groups = groups_of(rows, order, &GroupBy::Seeds, &[], seeded);
+            groups.into_iter().map(|group| (group.title, group.runs)).collect::<Vec<_>>()
+        };
+        let (five, twenty) = ("n_virtual 5".to_owned(), "n_virtual 20".to_owned());
+        let first = found(&mut seeded, &rows, &[0, 1, 2, 3]);
+        assert_eq!(first, [(five, vec![0, 2]), (twenty, vec![1, 3])]);
+        seeded.titles[0] = "as before".into();
+        rows[3].best_loss = Some(0.5);
+        let sorted = found(&mut seeded, &rows, &[3, 0, 1, 2]);
+        assert_eq!(sorted, [("n_virtual 20".to_owned(), vec![3, 1]), ("as before".to_owned(), vec![0, 2])]);
+        assert_eq!(found(&mut seeded, &rows, &[1, 3]).len(), 1, "others pass the filter");
+        rows[2] = with("b", 40, 2, 3.0);
+        assert_eq!(found(&mut seeded, &rows, &[0, 1, 2, 3]).len(), 3);
+    }
+
+    #[test]
     fn the_best_mean_of_a_group_is_the_best_by_its_figure() {
         let mean = |label: &str, mean| Mean { label: label.into(), mean, half_width: Some(0.25), runs: 3 };
-        let mut group = Group::new("k".into(), "t".into(), &[], Vec::new(), &[]);
+        let mut group = Group::new("k".into(), "t".into(), &[], Vec::new(), None);
         group.means = vec![mean("a", 2.0), mean("b", 1.5)];
         assert_eq!(group.best_mean(), None, "nothing says which is better");
         group.figure = Some("loss".into());

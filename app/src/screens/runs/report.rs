@@ -1,6 +1,6 @@
 //! A page on the chosen runs: the question where to write it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use egui::{RichText, Ui};
 
@@ -23,12 +23,27 @@ pub(super) struct Reporting {
 }
 
 /// The button, for chosen runs.
-pub(super) fn button_ui(ui: &mut Ui, chosen: &[&RunRow], reporting: &mut Option<Reporting>) {
+pub(super) fn button_ui(ui: &mut Ui, folder: &Path, chosen: &[&RunRow], reporting: &mut Option<Reporting>) {
     let can = !chosen.is_empty() && chosen.iter().all(|row| !row.files_missing);
     if quiet_ui(ui, can, t!("runs.report")).on_hover_text(t!("runs.report_help")).clicked() {
         let runs = chosen.iter().map(|row| row.id.clone()).collect();
-        *reporting = Some(Reporting { runs, to: String::new() });
+        let to = folder.join(format!("{}.html", file_name(chosen))).display().to_string();
+        *reporting = Some(Reporting { runs, to });
     }
+}
+
+/// The name of the run, or of the experiment that all of them belong to, as a file can be called.
+fn file_name(chosen: &[&RunRow]) -> String {
+    let name = match chosen {
+        [only] => only.name.as_str(),
+        [first, others @ ..] if others.iter().all(|row| row.experiment == first.experiment) => {
+            first.experiment.as_deref().unwrap_or_default()
+        }
+        _ => "",
+    };
+    let words = name.split(|c: char| !c.is_alphanumeric() && !"_-.".contains(c)).filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join("-");
+    if name.trim_matches('.').is_empty() { "report".to_owned() } else { name }
 }
 
 /// The question where to.
@@ -72,6 +87,21 @@ fn page(path: PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_called_after_its_run_or_the_experiment_of_all() {
+        let row = |name: &str, experiment: Option<&str>| RunRow {
+            name: name.to_owned(),
+            experiment: experiment.map(str::to_owned),
+            ..RunRow::example()
+        };
+        let (a, b) = (row("n_virtual 5 · seed 1", Some("which length?")), row("../x", Some("which length?")));
+        assert_eq!(file_name(&[&a]), "n_virtual-5-seed-1");
+        assert_eq!(file_name(&[&b]), "..-x");
+        assert_eq!(file_name(&[&a, &b]), "which-length");
+        assert_eq!(file_name(&[&a, &row("c", None)]), "report");
+        assert_eq!(file_name(&[&row("…", None)]), "report");
+    }
 
     #[test]
     fn a_name_without_an_ending_becomes_a_page() {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::columns::{Column, best_of, text_of};
 use super::filter_line;
-use super::groups::{Group, groups_of};
+use super::groups::{Group, Seeded, groups_of};
 use super::ui::Kept;
 use crate::format;
 use crate::i18n::{Language, language};
@@ -35,6 +35,7 @@ pub(super) struct Sheet {
     pub(super) order: Vec<usize>,
     /// Runs that stand together.
     pub(super) groups: Vec<Group>,
+    seeded: Seeded,
     /// Runs that pass the filter, folded ones too.
     pub(super) passing: usize,
     /// Runs that are put away and would be there otherwise.
@@ -69,12 +70,13 @@ impl Sheet {
         if self.made_of.as_ref().is_some_and(is_same) {
             return false;
         }
-        *self = Self::new(rows, kept, &self.groups);
+        let seeded = std::mem::take(&mut self.seeded);
+        *self = Self::new(rows, kept, &self.groups, seeded);
         self.made_of = Some(MadeOf { revision, runs: rows.len(), kept: kept.clone(), language: language() });
         true
     }
 
-    fn new(rows: &[RunRow], kept: &Kept, before: &[Group]) -> Self {
+    fn new(rows: &[RunRow], kept: &Kept, before: &[Group], mut seeded: Seeded) -> Self {
         let all: Vec<&RunRow> = rows.iter().collect();
         let (passes, asks_for_archived) = filter_line::passing(&all, &kept.filter);
         // A line of plain words has no names to be known.
@@ -88,7 +90,7 @@ impl Sheet {
         if let Some(sort) = &kept.sort {
             sorted(&mut order, rows, &sort.by, sort.descending);
         }
-        let groups = groups_of(rows, &order, &kept.group, before);
+        let groups = groups_of(rows, &order, &kept.group, before, &mut seeded);
         let mut metrics: Vec<&str> = order.iter().map(|at| best_of(&rows[*at]).0).collect();
         metrics.sort_unstable();
         metrics.dedup();
@@ -98,7 +100,8 @@ impl Sheet {
         let behind = behind_names(rows, &order, baseline);
         let (passing, archived) = (order.len(), away.len());
         let order = seen;
-        Self { made_of: None, lines, order, groups, passing, archived, baseline, texts, behind, metric, trouble }
+        let made_of = None;
+        Self { made_of, lines, order, groups, seeded, passing, archived, baseline, texts, behind, metric, trouble }
     }
 
     /// Text of a cell of the column at a place among those that are kept.
@@ -251,7 +254,7 @@ mod tests {
     }
 
     fn order(rows: &[RunRow], kept: &Kept) -> Vec<String> {
-        Sheet::new(rows, kept, &[]).order.iter().map(|at| rows[*at].id.0.clone()).collect()
+        Sheet::new(rows, kept, &[], Seeded::default()).order.iter().map(|at| rows[*at].id.0.clone()).collect()
     }
 
     #[test]
@@ -266,7 +269,7 @@ mod tests {
     #[test]
     fn what_is_put_away_is_counted_and_shown_when_asked_for() {
         let rows = [row("b", "B", None, 1), RunRow { archived: true, ..row("a", "A", None, 1) }];
-        let sheet = Sheet::new(&rows, &Kept::default(), &[]);
+        let sheet = Sheet::new(&rows, &Kept::default(), &[], Seeded::default());
         assert_eq!((sheet.order.as_slice(), sheet.archived), (&[0][..], 1));
         let shown = Kept { show_archived: true, ..Kept::default() };
         assert_eq!(order(&rows, &shown), ["b", "a"]);
@@ -276,7 +279,7 @@ mod tests {
     fn the_baseline_stands_above_the_others_even_where_it_does_not_pass() {
         let rows = [row("b", "B", None, 1), row("a", "A", None, 1)];
         let kept = Kept { baseline: Some(RunId("a".into())), filter: "name:b".into(), ..Kept::default() };
-        let sheet = Sheet::new(&rows, &kept, &[]);
+        let sheet = Sheet::new(&rows, &kept, &[], Seeded::default());
         assert_eq!((sheet.baseline, sheet.order.as_slice()), (Some(1), &[0][..]));
         let kept = Kept { baseline: Some(RunId("b".into())), ..Kept::default() };
         assert_eq!(order(&rows, &kept), ["a"]);
@@ -287,7 +290,7 @@ mod tests {
         let in_experiment = |row| RunRow { experiment: Some("lengths".into()), ..row };
         let rows = [in_experiment(row("b", "B", None, 1)), row("a", "A", None, 1)];
         let kept = Kept { folded: BTreeSet::from(["lengths".to_owned()]), ..Kept::default() };
-        let sheet = Sheet::new(&rows, &kept, &[]);
+        let sheet = Sheet::new(&rows, &kept, &[], Seeded::default());
         assert_eq!(sheet.lines, [Line::Group(0), Line::Group(1), Line::Run(1)]);
         assert_eq!(sheet.ids_of(0, &rows), BTreeSet::from([RunId("b".into())]));
         assert_eq!((sheet.passing, sheet.line_of(1), sheet.line_of(0)), (2, Some(2), None));
@@ -296,10 +299,10 @@ mod tests {
     #[test]
     fn runs_of_one_name_say_what_differs() {
         let rows = [row("c", "Same", None, 5), row("b", "Same", None, 20), row("a", "Other", None, 5)];
-        let sheet = Sheet::new(&rows, &Kept::default(), &[]);
+        let sheet = Sheet::new(&rows, &Kept::default(), &[], Seeded::default());
         assert_eq!([0, 1, 2].map(|at| sheet.behind(at)), ["n_virtual 5", "n_virtual 20", ""]);
         let twins = [row("b", "Same", None, 5), RunRow { created: 86_400, ..row("a", "Same", None, 5) }];
-        let sheet = Sheet::new(&twins, &Kept::default(), &[]);
+        let sheet = Sheet::new(&twins, &Kept::default(), &[], Seeded::default());
         assert_eq!([0, 1].map(|at| sheet.behind(at)), ["1970-01-01 00:00:00", "1970-01-02 00:00:00"]);
     }
 

@@ -49,6 +49,17 @@ pub(super) fn welcome_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
             }
         });
     }
+    if !state.env.ready_experiments.is_empty() {
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new(t!("runs.ready_experiments")).color(tokens(ui).muted));
+            for ready in &state.env.ready_experiments {
+                if link_ui(ui, &ready.name).on_hover_text(&ready.about).clicked() {
+                    out.push(Action::OpenPaths(vec![ready.file.clone()]));
+                }
+            }
+        });
+    }
+    ui.add_space(8.0);
     ui.label(RichText::new(t!("runs.drop_note")).color(tokens(ui).muted));
     let place = t!("runs.workspace", path = state.env.workspace.display());
     ui.label(RichText::new(place).small().color(tokens(ui).faint));

@@ -10,6 +10,7 @@ use crate::format;
 use crate::i18n;
 use crate::i18n::Language;
 use crate::screens::frame::diagnostics;
+use crate::seats;
 use crate::settings::{Settings, ZOOMS};
 use crate::state::State;
 use crate::state::notices::Level;
@@ -83,6 +84,46 @@ fn devices_ui(ui: &mut Ui, state: &State, settings: &mut Settings, out: &mut Vec
     }
     if quiet_ui(ui, true, t!("settings.look_again")).clicked() {
         out.push(Action::Settings(SettingsAction::ListDevices));
+    }
+    if !state.devices().is_empty() {
+        ui.add_space(theme::SMALL_GAP);
+        at_once_ui(ui, state.devices(), &mut settings.run_devices);
+    }
+}
+
+/// One run after the other, or one on each of several devices at the same time.
+fn at_once_ui(ui: &mut Ui, devices: &[DeviceInfo], seats: &mut Vec<DeviceChoice>) {
+    let mut several = !seats.is_empty();
+    let names = [(false, t!("settings.one_at_once")), (true, t!("settings.several_at_once"))];
+    field::field_ui(ui, t!("settings.at_once"), t!("settings.at_once_help"), None, |ui| {
+        segmented_ui(ui, &mut several, &names);
+    });
+    if several == seats.is_empty() {
+        *seats = if several { seats::suggested(devices) } else { Vec::new() };
+    }
+    if !several {
+        return;
+    }
+    ui.add(egui::Label::new(RichText::new(t!("settings.at_once_note")).color(tokens(ui).muted)).wrap());
+    for device in devices {
+        let before = seats.iter().filter(|seat| **seat == device.choice).count();
+        let (mut is_seat, mut n) = (before > 0, before);
+        ui.horizontal_wrapped(|ui| {
+            let usable = is_seat || device.trouble.is_none();
+            let name = format!("{} ({})", device.name, device.api);
+            ui.add_enabled(usable, egui::Checkbox::new(&mut is_seat, t!("settings.runs_on", device = name)));
+            if device.choice == DeviceChoice::Cpu && is_seat {
+                let counts: Vec<(usize, String)> =
+                    (1..=seats::MOST_ON_CPU).map(|n| (n, t!("settings.n_runs", n = n))).collect();
+                let names: Vec<(usize, &str)> = counts.iter().map(|(n, name)| (*n, name.as_str())).collect();
+                n = n.max(1);
+                segmented_ui(ui, &mut n, &names);
+            }
+        });
+        let after = if is_seat { n.max(1) } else { 0 };
+        if after != before {
+            seats::set(seats, device.choice, after, devices);
+        }
     }
 }
 

@@ -103,12 +103,10 @@ pub(super) fn curves_ui(
         .show_background(false)
         .grid_color(t.border)
         .custom_y_axes(vec![
-            AxisHints::new_y().min_thickness(46.0).label_spacing(egui::Rangef::new(14.0, 26.0)).formatter(
-                move |mark, _| match is_empty {
-                    true => String::new(),
-                    false => scientific((mark.value * 1e9).round() / 1e9),
-                },
-            ),
+            AxisHints::new_y()
+                .min_thickness(46.0)
+                .label_spacing(egui::Rangef::new(14.0, 26.0))
+                .formatter(move |mark, _| if is_empty { String::new() } else { label_of(mark.value, mark.step_size) }),
         ])
         .include_x(0.0)
         .include_x(canvas.steps.max(1) as f64)
@@ -136,6 +134,13 @@ pub(super) fn curves_ui(
     response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, canvas.label));
 }
 
+/// The label of a mark; none where it would be rounded, so that no two say the same.
+fn label_of(value: f64, step: f64) -> String {
+    let label = scientific((value * 1e9).round() / 1e9);
+    let said: f64 = label.parse().unwrap_or(value);
+    if (said - value).abs() > step * 0.1 { String::new() } else { label }
+}
+
 fn draw_dots(plot: &mut egui_plot::PlotUi<'_>, dots: &Dots<'_>, best: Color32) {
     plot.line(Line::new(dots.name, PlotPoints::from(dots.points.clone())).color(dots.color).width(1.5));
     plot.points(Points::new(dots.name, PlotPoints::from(dots.points.clone())).color(dots.color).radius(3.5));
@@ -153,5 +158,18 @@ fn hover_text(position: &HoverPosition<'_>) -> Option<String> {
             Some(format!("{plot_name}\n{}  {value}", position.x.round()))
         }
         HoverPosition::Elsewhere { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_that_are_closer_than_their_labels_say_have_none() {
+        assert_eq!(label_of(0.5, 0.1), "0.5");
+        assert_eq!(label_of(4e-3, 1e-7), "4e-3");
+        assert_eq!(label_of(3.999_9e-3, 1e-7), "", "it would be 4e-3 too");
+        assert_eq!(label_of(3.9e-3, 1e-4), "3.9e-3");
     }
 }

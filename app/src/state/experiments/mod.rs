@@ -1,6 +1,6 @@
 //! Experiments: those of the workspace, which of them are under way, and how their runs come into the queue.
 //!
-//! One run of an experiment is in the queue at a time and stands there for all that follow. Which one that is says
+//! One run of an experiment waits in the queue at a time and stands there for all that follow. Which one that is says
 //! [`Plan::due`], by how the runs stand in the store.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ use crate::workspace::RunId;
 pub struct Experiments {
     /// All of them, newest first; `None` until their folder was read.
     pub list: Option<Vec<Plan>>,
-    /// Those whose runs are computed one after the other.
+    /// Those whose runs are being computed.
     pub under_way: BTreeMap<ExperimentId, UnderWay>,
     /// Experiments that are being made.
     being_made: usize,
@@ -34,17 +34,17 @@ pub struct Experiments {
     offered: bool,
 }
 
-/// An experiment whose runs are computed one after the other.
+/// An experiment whose runs are being computed: each begins when a seat is free.
 #[derive(Debug, Default)]
 pub struct UnderWay {
     /// It waits: nobody was told to go on.
     pub paused: bool,
     /// Failed runs that are to be trained again.
     again: BTreeSet<RunId>,
-    /// A run that has ended, and of whose end the store has not told yet.
-    awaited: Option<RunId>,
-    /// How the run under way stood when it began.
-    before: Option<RunRow>,
+    /// Runs that have ended, and of whose end the store has not told yet.
+    awaited: BTreeSet<RunId>,
+    /// How the runs under way stood when they began.
+    before: BTreeMap<RunId, Option<RunRow>>,
 }
 
 /// Where a run of an experiment comes into the queue.
@@ -225,16 +225,11 @@ impl State {
     fn feed(&mut self, id: &ExperimentId, place: Place) {
         let (Some(under), Some(plan)) = (self.experiments.under_way.get(id), self.experiments.plan(id)) else { return };
         let is_queued = self.live.queue.iter().any(|queued| queued.experiment.as_ref() == Some(id));
-        if under.paused || under.awaited.is_some() || is_queued || self.env.engine_gone {
+        if under.paused || !under.awaited.is_empty() || is_queued || self.env.engine_gone {
             return;
         }
         let rows = self.rows_of(plan);
         let due = plan.due(&rows, !under.again.is_empty());
-        eprintln!(
-            "FEED {:?} {due:?} again {:?}",
-            rows.iter().map(|r| (&r.id.0, r.state)).collect::<Vec<_>>(),
-            under.again
-        );
         let is_wanted = |due: &&Due| {
             let run = &plan.runs[due.index].run;
             let failed = rows.iter().any(|row| row.id == *run && row.state == RunState::Failed);
@@ -277,7 +272,7 @@ impl State {
     pub(super) fn member_begins(&mut self, id: &ExperimentId, run: &RunId) {
         let before = self.row(run).cloned();
         if let Some(under) = self.experiments.under_way.get_mut(id) {
-            under.before = before;
+            under.before.insert(run.clone(), before);
             under.again.remove(run);
         }
         self.feed(id, Place::First);
@@ -288,26 +283,27 @@ impl State {
         let Some(id) = self.experiments.of_run(run).cloned() else { return };
         let row = self.row(run).cloned();
         let Some(under) = self.experiments.under_way.get_mut(&id) else { return };
-        let is_told = row.as_ref().is_some_and(|row| !row.state.is_live()) && row != under.before;
+        let before = under.before.remove(run).flatten();
+        let is_told = row.as_ref().is_some_and(|row| !row.state.is_live()) && row != before;
         if !is_told {
-            under.awaited = Some(run.clone());
+            under.awaited.insert(run.clone());
         }
         self.feed(&id, Place::First);
     }
 
     /// The store told of runs: what waited for that goes on.
     pub(super) fn on_rows(&mut self, told: &[RunId]) {
+        let is_over = |run: &RunId| self.row(run).is_none_or(|row| !row.state.is_live());
+        let ended: BTreeSet<RunId> = told.iter().filter(|run| is_over(run)).cloned().collect();
         let mut free = Vec::new();
-        for (id, under) in &self.experiments.under_way {
-            let ended = |run: &&RunId| told.contains(run) && self.row(run).is_none_or(|row| !row.state.is_live());
-            if under.awaited.as_ref().filter(ended).is_some() {
+        for (id, under) in &mut self.experiments.under_way {
+            let awaited = under.awaited.len();
+            under.awaited.retain(|run| !ended.contains(run));
+            if under.awaited.len() < awaited {
                 free.push(id.clone());
             }
         }
         for id in &free {
-            if let Some(under) = self.experiments.under_way.get_mut(id) {
-                under.awaited = None;
-            }
             self.feed(id, Place::First);
         }
         if !free.is_empty() {
@@ -320,7 +316,7 @@ impl State {
     /// An experiment has its turn, and the store has still to tell how its last run ended.
     pub(super) fn waits_for_store(&self) -> bool {
         self.leaving != ExitState::WhenStopped
-            && self.experiments.under_way.values().any(|under| under.awaited.is_some())
+            && self.experiments.under_way.values().any(|under| !under.awaited.is_empty())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use engine::Sentence;
 use engine::config::{DataConfig, RunConfig};
+use engine::device::DeviceChoice;
 use engine::experiment::{Experiment, Strategy};
 use engine::protocol::{Ask, Command, Event, JobId, Outcome, Report};
 use serde_json::json;
@@ -31,7 +32,8 @@ fn plan(runs: usize, strategy: Strategy) -> Plan {
         values: vec![("seed".to_owned(), json!(n))],
         config: Box::new(RunConfig { seed: n as u64, name: format!("seed {n}"), ..config() }),
     };
-    let experiment = Experiment { name: "seeds".into(), base: json!({}), axes: Vec::new(), strategy };
+    let (name, axes, first) = ("seeds".into(), Vec::new(), None);
+    let experiment = Experiment { name, base: json!({}), axes, strategy, first };
     Plan { id: id(), experiment, runs: (1..=runs).map(planned).collect() }
 }
 
@@ -65,7 +67,8 @@ impl Bench {
     fn sent(&mut self) -> Vec<(String, bool, Option<usize>)> {
         let effects = std::mem::take(&mut self.state.outbox.effects);
         let sent = |effect| match effect {
-            Effect::Engine(Command { ask: Ask::Train { folder, resume, until, .. }, .. }) => {
+            Effect::Engine(Command { ask: Ask::Train { folder, resume, until, .. }, .. })
+            | Effect::Seat { command: Command { ask: Ask::Train { folder, resume, until, .. }, .. }, .. } => {
                 Some((crate::workspace::last_name(&folder), resume, until))
             }
             _ => None,
@@ -136,6 +139,22 @@ fn runs_of_an_experiment_follow_each_other_and_are_registered_as_they_begin() {
     assert_eq!(bench.sent(), [("e-2".to_owned(), true, None)], "from its last checkpoint");
     bench.ends(RunState::Failed, 6, 1.0);
     assert!(bench.sent().is_empty() && bench.state.is_idle(), "once is enough");
+}
+
+#[test]
+fn with_two_seats_two_runs_of_an_experiment_are_computed_at_the_same_time() {
+    let mut bench = Bench::opened(Vec::new(), Vec::new());
+    bench.state.settings.run_devices = vec![DeviceChoice::Cpu; 2];
+    bench.state.on_experiment_made(Ok(Box::new(plan(4, Strategy::Grid))));
+    assert_eq!((bench.sent(), bench.queued()), (vec![new("e-1"), new("e-2")], vec!["e-3"]));
+    bench.ends(RunState::Finished, 90, 1.0);
+    assert_eq!((bench.sent(), bench.queued()), (vec![new("e-3")], vec!["e-4"]));
+    bench.ends(RunState::Failed, 9, 1.0);
+    assert_eq!((bench.sent(), bench.queued().len()), (vec![new("e-4")], 0));
+    bench.ends(RunState::Finished, 90, 1.0);
+    assert!(!bench.state.is_idle() && bench.state.experiments.under_way.len() == 1, "one of them goes on");
+    bench.ends(RunState::Finished, 90, 1.0);
+    assert!(bench.state.is_idle() && bench.state.experiments.under_way.is_empty());
 }
 
 #[test]
@@ -258,7 +277,7 @@ fn quitting_leaves_an_experiment_that_can_go_on() {
 fn an_experiment_of_the_same_name_is_numbered() {
     let mut bench = Bench::begun(2, Strategy::Grid);
     bench.state.outbox.effects.clear();
-    let new = NewExperiment { experiment: plan(2, Strategy::Grid).experiment, runs: Vec::new() };
+    let new = NewExperiment { experiment: plan(2, Strategy::Grid).experiment, runs: Vec::new(), source: String::new() };
     bench.act(ExperimentAction::Start(Box::new(new)));
     let named = bench.state.outbox.effects.iter().find_map(|effect| match effect {
         Effect::NewExperiment(new) => Some(new.experiment.name.as_str()),

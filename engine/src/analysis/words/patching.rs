@@ -129,7 +129,7 @@ impl Patching {
         let kv = pass.take_kv();
         let [_, _, width] = hidden.dims();
         let last = hidden.slice([0..n, seq - 1..seq, 0..width]).reshape([n, width]);
-        let logits = to_host(head_logits(last, model.head()))?;
+        let logits = to_host(head_logits(last, model.logit_head()))?;
         let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0) as u32;
         let firsts: Vec<u32> = logits.chunks(logits.len() / n).map(best).collect();
         let of_row = |slots: &Tensor<4>, row: usize| {

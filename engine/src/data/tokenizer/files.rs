@@ -18,7 +18,7 @@ use crate::files::{self, Kind};
 use crate::{Sentence, sentence};
 
 /// Names of SentencePiece's model file.
-const SENTENCE_MODELS: [&str; 3] = ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model"];
+const SENTENCE_MODELS: [&str; 4] = ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model"];
 
 /// Builds the tokenizer of a folder with every token it was given, and what stands around a text.
 ///

@@ -1,6 +1,6 @@
 //! Tokenizers from SentencePiece's model file, unigram or BPE, as transformers' classes build them.
 //! As in huggingface/transformers: src/transformers/convert_slow_tokenizer.py and
-//! src/transformers/models/{t5,llama,albert,xlm_roberta,mbart,mbart50,pegasus}/tokenization_*.py.
+//! src/transformers/models/{t5,llama,albert,deberta_v2,xlm_roberta,mbart,mbart50,pegasus}/tokenization_*.py.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -167,6 +167,7 @@ fn chosen(model: &SentenceModel<'_>, class: Option<Class>, vocab: &[(String, f64
                 Class::T5
                 | Class::Albert
                 | Class::Camembert
+                | Class::DebertaV2
                 | Class::XlmRoberta
                 | Class::Mbart
                 | Class::Mbart50
@@ -252,6 +253,16 @@ fn normalizer(
     let plain = |value: Value| serde_json::from_value::<NormalizerWrapper>(value).map_err(Sentence::verbatim);
     let replace = |from: &str, to: &str| plain(json!({"type": "Replace", "pattern": {"String": from}, "content": to}));
     let mut steps = Vec::new();
+    if class == Some(Class::DebertaV2) {
+        // Its own table of characters is not looked at there.
+        if settings.switch("do_lower_case").unwrap_or(false) {
+            steps.push(plain(json!({"type": "Lowercase"}))?);
+        }
+        let spaces = json!({"type": "Replace", "pattern": {"Regex": r"\s{2,}|[\n\r\t]"}, "content": " "});
+        let end = json!({"type": "Strip", "strip_left": false, "strip_right": true});
+        steps.extend([plain(spaces)?, plain(json!({"type": "NFC"}))?, plain(end)?]);
+        return Ok(Some(NormalizerWrapper::Sequence(Sequence::new(steps))));
+    }
     if class == Some(Class::Albert) {
         steps.extend([replace("``", "\"")?, replace("''", "\"")?]);
         if !settings.switch("keep_accents").unwrap_or(false) {
@@ -302,6 +313,13 @@ fn pieces(class: Option<Class>, settings: &Settings) -> Value {
             let is_legacy = settings.switch("legacy").unwrap_or(false);
             metaspace(if is_legacy { "always" } else { "first" }, false)
         }
+        Some(Class::DebertaV2) => {
+            let scheme = if is_space_added { "always" } else { "first" };
+            let words = json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": true});
+            let by_mark = json!({"type": "Punctuation", "behavior": "Isolated"});
+            let is_split = settings.switch("split_by_punct").unwrap_or(false);
+            json!({"type": "Sequence", "pretokenizers": if is_split { vec![by_mark, words] } else { vec![words] }})
+        }
         Some(Class::Pegasus | Class::Mbart50) => {
             json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always", "split": true})
         }
@@ -324,8 +342,9 @@ fn decoder(model: &SentenceModel<'_>, class: Option<Class>, settings: &Settings)
                 steps.push(json!({"type": "Strip", "content": " ", "start": 1, "stop": 0}));
             }
         }
-        Some(_) => {
-            let scheme = if is_space_added { "always" } else { "never" };
+        Some(class) => {
+            let otherwise = if class == Class::DebertaV2 { "first" } else { "never" };
+            let scheme = if is_space_added { "always" } else { otherwise };
             return json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": true});
         }
     }
@@ -346,7 +365,7 @@ fn affixes(
             let end = token("eos", 0)?;
             around(&[a.clone(), end.clone()], &[a, end.clone(), b, end])
         }
-        Some(Class::Albert) => {
+        Some(Class::Albert | Class::DebertaV2) => {
             let (cls, sep) = (token("cls", 0)?, token("sep", 0)?);
             let pair = [cls.clone(), a.clone(), sep.clone(), Part::B(1), token("sep", 1)?];
             around(&[cls, a, sep], &pair)

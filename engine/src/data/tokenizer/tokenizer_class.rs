@@ -12,6 +12,7 @@ pub(super) enum Class {
     Bert,
     Camembert,
     ChatGlm,
+    DebertaV2,
     Gpt2,
     /// The first ChatGLM, which has its name in common with the later ones and is told by its file.
     IceText,
@@ -26,13 +27,14 @@ pub(super) enum Class {
 }
 
 /// The class by the name in `tokenizer_config.json`, without the `Fast` some end in.
-const BY_NAME: [(&str, Class); 23] = [
+const BY_NAME: [(&str, Class); 24] = [
     ("AlbertTokenizer", Class::Albert),
     ("BartTokenizer", Class::Roberta),
     ("BertTokenizer", Class::Bert),
     ("CamembertTokenizer", Class::Camembert),
     ("ChatGLMTokenizer", Class::ChatGlm),
     ("CodeGenTokenizer", Class::Gpt2),
+    ("DebertaV2Tokenizer", Class::DebertaV2),
     ("DistilBertTokenizer", Class::Bert),
     ("ElectraTokenizer", Class::Bert),
     ("GPT2Tokenizer", Class::Gpt2),
@@ -52,8 +54,7 @@ const BY_NAME: [(&str, Class); 23] = [
     ("XLMRobertaTokenizer", Class::XlmRoberta),
 ];
 /// The class by a `model_type` that is not computed here, where no file names one.
-const BY_MODEL: [(&str, Class); 3] =
-    [("gptj", Class::Gpt2), ("longformer", Class::Roberta), ("mobilebert", Class::Bert)];
+const BY_MODEL: [(&str, Class); 2] = [("longformer", Class::Roberta), ("mobilebert", Class::Bert)];
 /// Names that say nothing about the files.
 const ANY: [&str; 2] = ["PreTrainedTokenizerFast", "TokenizersBackend"];
 
@@ -92,6 +93,15 @@ impl Class {
                 ("mask", "[MASK]"),
             ],
             Self::Bert => &[("unk", "[UNK]"), ("sep", "[SEP]"), ("pad", "[PAD]"), ("cls", "[CLS]"), ("mask", "[MASK]")],
+            Self::DebertaV2 => &[
+                ("bos", "[CLS]"),
+                ("eos", "[SEP]"),
+                ("unk", "[UNK]"),
+                ("sep", "[SEP]"),
+                ("pad", "[PAD]"),
+                ("cls", "[CLS]"),
+                ("mask", "[MASK]"),
+            ],
             Self::Gpt2 => &[("bos", "<|endoftext|>"), ("eos", "<|endoftext|>"), ("unk", "<|endoftext|>")],
             Self::Qwen2 => &[("eos", "<|endoftext|>"), ("unk", "<|endoftext|>"), ("pad", "<|endoftext|>")],
             Self::ChatGlm => &[("eos", "</s>"), ("unk", "<unk>"), ("pad", "<unk>")],

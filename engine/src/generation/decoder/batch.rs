@@ -9,7 +9,8 @@ use super::{Decoder, NewToken, in_place_of};
 use crate::error::Result;
 use crate::generation::cache::KvCache;
 use crate::generation::decoder_model::{DecoderModel, cross_cache};
-use crate::models::Model;
+use crate::models::{Conditioning, Model};
+use crate::nn::positions::Place;
 
 /// Room for new tokens that a cache starts with, at most.
 const SPARE_TOKENS: usize = 128;
@@ -106,10 +107,13 @@ impl Decoder {
         let tokens = tokens.map(i64::from).collect();
         let added = batch.cache.added();
         let place = |index: usize| self.streams[index].next.after(added);
-        let places = batch.streams.iter().flat_map(|&index| std::iter::repeat_n(place(index), batch.n_rows)).collect();
+        let places = batch.streams.iter().flat_map(|&index| std::iter::repeat_n(place(index), batch.n_rows));
+        let places: Vec<Place> = places.collect();
         let model = in_place_of(model, batch.model.as_deref())?;
         let (begun, first) = (Instant::now(), news.len());
-        let logits = model.advance(tokens, places, &mut batch.cache, batch.cross.as_ref())?; // [streams * n_rows, vocab_size]
+        // [streams * n_rows, vocab_size]
+        let mut logits = model.advance(tokens, places.clone(), &mut batch.cache, batch.cross.as_ref())?;
+        self.read_anew(model, (&batch.streams, batch.n_rows), &places, &mut batch.cache, &mut logits)?;
         for (row, &index) in logits.chunks_exact(logits.len() / batch.streams.len()).zip(&batch.streams) {
             if self.streams[index].end.is_none() {
                 news.push(self.choose(index, row.to_vec())?);
@@ -120,6 +124,32 @@ impl Decoder {
         }
         let secs = begun.elapsed().as_secs_f64();
         news[first..].iter_mut().for_each(|new| new.secs = secs);
+        Ok(())
+    }
+
+    /// Reads the texts anew that have come to where the model wants it, in place of their keys, values and logits.
+    fn read_anew(
+        &self,
+        model: DecoderModel<'_>,
+        (streams, n_rows): (&[usize], usize),
+        places: &[Place],
+        cache: &mut KvCache,
+        logits: &mut [f32], // [streams * n_rows, vocab_size]
+    ) -> Result<()> {
+        let Some(at) = model.rereads_at() else { return Ok(()) };
+        let vocab_size = logits.len() / places.len();
+        for (place, &index) in streams.iter().enumerate() {
+            let stream = &self.streams[index];
+            let first = place * n_rows;
+            if stream.end.is_some() || stream.has_prompt || places[first].position != at {
+                continue;
+            }
+            for (row, text) in (first..).zip(stream.texts()) {
+                let read = model.read(&text, 0, &Conditioning::default(), None)?;
+                cache.rewrite(row, &read.text);
+                logits[row * vocab_size..][..vocab_size].copy_from_slice(&read.logits);
+            }
+        }
         Ok(())
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct StreamState {
     pub(super) n_free: usize,
     /// Whether it is anything but the base model.
     pub(super) has_slots: bool,
+    /// Whether anything stands before its prompt or in it.
+    pub(super) has_prompt: bool,
     /// Positions taken when the first new token is chosen: the decoder's slots, if they take any, and the prompt or the
     /// start token.
     pub(super) n_before: usize,
@@ -116,7 +118,8 @@ impl StreamState {
         check_prefixes(&stream.conditioning, shape, shared.options.source.as_ref())?;
         let conditioning = stream.conditioning.prompt_at_strength(stream.strength);
         let n_virtual = conditioning.n_before(Site::Decoder) + conditioning.n_infix();
-        let has_slots = stream.model.is_some() || conditioning.has_prompt();
+        let has_prompt = conditioning.has_prompt();
+        let has_slots = stream.model.is_some() || has_prompt;
         let overflow = |n_virtual, tokens, n_positions| EngineError::ContextOverflow { n_virtual, tokens, n_positions };
         let begins = match &shared.options.source {
             None => stream.prompt.clone(),
@@ -153,6 +156,7 @@ impl StreamState {
             n_free: stream.n_free,
             conditioning,
             has_slots,
+            has_prompt,
             n_before,
             next: Place::default(),
             tokens: Vec::new(),
@@ -162,6 +166,15 @@ impl StreamState {
             base_logits: None,
             choice,
         })
+    }
+
+    /// The text so far of each of the stream's rows.
+    pub(super) fn texts(&self) -> Vec<Vec<u32>> {
+        let behind = |tokens: &[u32]| [self.prompt.as_slice(), tokens].concat();
+        match &self.search {
+            Some(search) => search.texts().map(behind).collect(),
+            None => vec![behind(&self.tokens)],
+        }
     }
 
     /// Tokens that the stream's rows take in next.

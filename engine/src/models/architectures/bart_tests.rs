@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::nn::{Head, head_logits};
 
 fn parse(changes: Value) -> Result<BartConfig> {
     let mut json = json!({
@@ -59,7 +60,7 @@ fn a_bias_beside_a_head_keeps_its_bits_if_both_have_16() {
         let both = with_column(&(&head).into(), &bias.transpose().into());
         assert_eq!(both.dtype(), Some(kept));
         let hidden = Tensor::<2>::ones([1, 3], &device);
-        let logits: Vec<f32> = crate::nn::head_logits(hidden, &both).try_into_vec_as().unwrap();
+        let logits: Vec<f32> = head_logits(hidden, Head::new(both)).try_into_vec_as().unwrap();
         assert_eq!(logits, [3.5, 7.25]);
     }
 }

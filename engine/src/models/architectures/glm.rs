@@ -14,7 +14,7 @@ use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
 use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, activation_named};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, activation};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, gated};
 use crate::{Sentence, sentence};
 
 /// Share of a head that is turned where nothing is said.
@@ -98,7 +98,7 @@ impl GlmConfig {
             )));
         }
         config.activation()?;
-        config.rope.check(config.name())?;
+        config.rope.check(config.name(), config.d_rotary())?;
         Ok(config)
     }
 
@@ -134,7 +134,7 @@ impl ModelConfig for GlmConfig {
             d_head: self.head_dim,
             d_ff: self.intermediate_size,
             vocab_size: self.vocab_size,
-            n_positions: self.max_position_embeddings,
+            n_positions: self.rope.n_positions(self.max_position_embeddings),
         }
     }
 
@@ -342,10 +342,7 @@ fn block(load: &Loader<'_>, config: &GlmConfig, layer: usize) -> Result<Block> {
 impl Block {
     fn feed_forward(&self, x: Tensor<3>, kind: Activation) -> Tensor<3> {
         let gate_up = self.gate_up_proj.forward(self.post_norm.forward(x)); // [batch, seq, 2 * d_ff]
-        let [batch, seq, width] = gate_up.dims();
-        let gate = gate_up.clone().slice([0..batch, 0..seq, 0..width / 2]);
-        let up = gate_up.slice([0..batch, 0..seq, width / 2..width]);
-        self.down_proj.forward(activation(gate, kind) * up)
+        self.down_proj.forward(gated(gate_up, kind))
     }
 }
 
@@ -439,7 +436,7 @@ mod tests {
     #[test]
     fn what_is_not_computed_is_refused_by_name() {
         let cases = [
-            (json!({ "rope_scaling": { "type": "yarn", "factor": 4.0 } }), "rope_type = yarn"),
+            (json!({ "rope_scaling": { "type": "mrope" } }), "rope_type = mrope"),
             (json!({ "hidden_act": "swiglu" }), "hidden_act = swiglu"),
             (json!({ "num_key_value_heads": 3 }), "cannot share 3 key and value heads"),
             (json!({ "partial_rotary_factor": 2.0 }), "16 of 8 numbers"),

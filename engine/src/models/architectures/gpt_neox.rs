@@ -80,7 +80,7 @@ impl GptNeoxConfig {
             )));
         }
         config.activation()?;
-        config.rope.check(NAME)?;
+        config.rope.check(NAME, config.d_rotary())?;
         Ok(config)
     }
 
@@ -108,7 +108,7 @@ impl ModelConfig for GptNeoxConfig {
             d_head: self.d_head(),
             d_ff: self.intermediate_size,
             vocab_size: self.vocab_size,
-            n_positions: self.max_position_embeddings,
+            n_positions: self.rope.n_positions(self.max_position_embeddings),
         }
     }
 

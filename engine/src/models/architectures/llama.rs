@@ -11,7 +11,9 @@ use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
 use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, activation_named};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, SlidingWindow, activation};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, QkNorm, RmsNorm, Rotary, SlidingWindow, activation,
+};
 use crate::{Sentence, sentence};
 
 /// The entry in the registry.
@@ -121,7 +123,7 @@ impl LlamaConfig {
         if share != 1.0 {
             return unsupported("partial_rotary_factor", &share.to_string());
         }
-        self.rope.check(self.name())
+        self.rope.check(self.name(), self.d_head())
     }
 
     fn activation(&self) -> Result<Activation> {
@@ -144,13 +146,17 @@ impl LlamaConfig {
 
     /// The window and the layers that have one: all of Mistral's, those of Qwen that it names or counts.
     fn window(&self) -> Option<SlidingWindow> {
-        let columns = self.sliding_columns().filter(|&columns| columns < self.max_position_embeddings)?;
+        let columns = self.sliding_columns()?;
         let layers: Vec<bool> = match &self.layer_types {
             _ if !self.is_qwen() => vec![true; self.num_hidden_layers],
             Some(kinds) => kinds.iter().map(|kind| kind == SLIDING).collect(),
             None => (0..self.num_hidden_layers).map(|layer| layer >= self.max_window_layers).collect(),
         };
-        Some(SlidingWindow { columns, layers }).filter(|window| window.n_layers() > 0)
+        SlidingWindow::hiding(columns, layers, self.n_positions())
+    }
+
+    fn n_positions(&self) -> usize {
+        self.rope.n_positions(self.max_position_embeddings)
     }
 
     fn n_kv_heads(&self) -> usize {
@@ -192,7 +198,7 @@ impl ModelConfig for LlamaConfig {
             d_head: self.d_head(),
             d_ff: self.intermediate_size,
             vocab_size: self.vocab_size,
-            n_positions: self.max_position_embeddings,
+            n_positions: self.n_positions(),
         }
     }
 
@@ -212,8 +218,8 @@ struct Block {
     is_windowed: bool,
     input_norm: RmsNorm,
     qkv: FrozenLinear,
-    /// Of queries and of keys, where the architecture has them.
-    qk_norm: Option<(RmsNorm, RmsNorm)>,
+    /// Where the architecture has it.
+    qk_norm: Option<QkNorm>,
     o_proj: FrozenLinear,
     post_norm: RmsNorm,
     gate_proj: FrozenLinear,
@@ -274,7 +280,7 @@ fn block(load: &Loader<'_>, config: &LlamaConfig, layer: usize) -> Result<Block>
     let one = |name: &str, d_in: usize, d_out: usize, bias: bool| load.linear(&at(name), d_in, d_out, bias);
     let norm = |name: &str, d: usize| load.rms_norm(&at(name), d, config.rms_norm_eps);
     let qk_norm = if config.qk_norm() {
-        Some((norm("self_attn.q_norm", d_head)?, norm("self_attn.k_norm", d_head)?))
+        Some(QkNorm { query: norm("self_attn.q_norm", d_head)?, key: norm("self_attn.k_norm", d_head)? })
     } else {
         None
     };
@@ -289,23 +295,6 @@ fn block(load: &Loader<'_>, config: &LlamaConfig, layer: usize) -> Result<Block>
         up_proj: one("mlp.up_proj", d_model, d_ff, config.ff_bias())?,
         down_proj: one("mlp.down_proj", d_ff, d_model, config.ff_bias())?,
     })
-}
-
-impl Block {
-    /// Queries and keys normed head by head; values stay.
-    fn normed(&self, qkv: Tensor<3>, shape: &AttentionShape) -> Tensor<3> {
-        let Some((q_norm, k_norm)) = &self.qk_norm else { return qkv };
-        let [batch, seq, width] = qkv.dims();
-        let (queries, keys) = (shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head);
-        let part = |from: usize, to: usize| qkv.clone().slice([0..batch, 0..seq, from..to]);
-        let by_head = |norm: &RmsNorm, x: Tensor<3>, n_heads: usize| {
-            let heads = x.reshape([batch, seq * n_heads, shape.d_head]);
-            norm.forward(heads).reshape([batch, seq, n_heads * shape.d_head])
-        };
-        let q = by_head(q_norm, part(0, queries), shape.n_heads);
-        let k = by_head(k_norm, part(queries, queries + keys), shape.n_kv_heads);
-        Tensor::cat(vec![q, k, part(queries + keys, width)], 2)
-    }
 }
 
 impl CausalModel for Llama {
@@ -324,7 +313,11 @@ impl CausalModel for Llama {
         for (layer, block) in pass.blocks(&self.blocks) {
             resid = pass.resid_pre(layer, resid);
             let qkv = block.qkv.forward(block.input_norm.forward(resid.clone()));
-            let qkv = self.rotary.forward(block.normed(qkv, &self.attention), &angles);
+            let qkv = match &block.qk_norm {
+                Some(norm) => norm.forward(qkv, &self.attention),
+                None => qkv,
+            };
+            let qkv = self.rotary.forward(qkv, &angles);
             let window = window.as_ref().filter(|_| block.is_windowed);
             let mixed = pass.attention(layer, qkv, &self.attention, window); // [batch, seq, n_heads * d_head]
             resid = resid + pass.attn_out(layer, block.o_proj.forward(mixed));
@@ -350,6 +343,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::nn::FrequencyKind;
 
     fn parse(changes: Value) -> Result<LlamaConfig> {
         let mut json = json!({
@@ -365,7 +359,7 @@ mod tests {
     #[test]
     fn what_is_not_computed_is_refused_by_name() {
         let cases = [
-            (json!({ "rope_scaling": { "type": "yarn", "factor": 4.0 } }), "rope_type = yarn"),
+            (json!({ "rope_scaling": { "type": "mrope" } }), "rope_type = mrope"),
             (json!({ "rope_parameters": { "rope_type": "llama3", "factor": 4.0 } }), "rope_type = llama3"),
             (json!({ "model_type": "mistral", "sliding_window": 0 }), "sliding_window is 0"),
             (json!({ "model_type": "qwen2", "layer_types": ["full_attention"] }), "each layer's kind"),
@@ -420,7 +414,7 @@ mod tests {
 
     #[test]
     fn old_and_new_names_of_the_rotary_settings_may_stand_side_by_side() {
-        let plain = parse(json!({})).expect("plain").rope.frequencies(6);
+        let plain = fixed(&parse(json!({})).expect("plain"));
         let halved: Vec<f32> = plain.iter().map(|frequency| frequency / 2.0).collect();
         let linear = json!({ "factor": 2.0, "rope_type": "linear", "type": "linear" });
         for changes in [
@@ -429,10 +423,17 @@ mod tests {
             json!({ "rope_scaling": {}, "rope_parameters": linear }),
             json!({ "rope_scaling": { "type": "linear", "factor": 2.0 }, "rope_parameters": { "rope_theta": 5.0 } }),
         ] {
-            assert_eq!(parse(changes.clone()).expect("it is a model").rope.frequencies(6), halved, "{changes}");
+            assert_eq!(fixed(&parse(changes.clone()).expect("it is a model")), halved, "{changes}");
         }
         let dynamic = parse(json!({ "rope_scaling": { "type": "dynamic", "factor": 4.0 } })).expect("dynamic");
-        assert_eq!(dynamic.rope.frequencies(6), plain, "within the model's own positions nothing is scaled");
+        assert_eq!(dynamic.shape().n_positions, 4 * 64, "beyond its own positions they are scaled");
+    }
+
+    /// Frequencies that are the same for every text, six numbers of a head turned.
+    fn fixed(config: &LlamaConfig) -> Vec<f32> {
+        let found = config.rope.frequencies(6);
+        let FrequencyKind::Fixed(frequencies) = found.kind else { panic!("they are fixed: {found:?}") };
+        frequencies
     }
 
     #[test]
@@ -465,7 +466,7 @@ mod tests {
     fn both_names_of_the_rotary_settings_are_read() {
         let old = parse(json!({ "rope_theta": 500.0, "rope_scaling": { "type": "linear", "factor": 2.0 } }));
         let new = parse(json!({ "rope_parameters": { "rope_type": "linear", "rope_theta": 500.0, "factor": 2.0 } }));
-        let (old, new) = (old.expect("old").rope.frequencies(6), new.expect("new").rope.frequencies(6));
+        let (old, new) = (fixed(&old.expect("old")), fixed(&new.expect("new")));
         assert_eq!((old.len(), old[0]), (3, 0.5));
         assert_eq!(old, new);
     }

@@ -1,13 +1,13 @@
 //! StableLM (Bellagente et al. 2024): as LLaMA, with layer norms, biases of queries, keys and values, and a part of each
-//! head turned; attention and feed-forward in turn or beside each other.
+//! head turned; attention and feed-forward in turn or beside each other; of the 12B a norm for each head of queries and keys.
 //!
-//! Keys of a prefix are used as stored, never turned.
+//! Keys of a prefix are used as stored, never normed or turned.
 //! huggingface/transformers: src/transformers/models/stablelm/modeling_stablelm.py.
 
 use burn::tensor::Tensor;
 use serde::Deserialize;
 
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
 use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, activation_named};
@@ -48,7 +48,7 @@ impl StableLmConfig {
     /// Checks what we compute.
     ///
     /// # Errors
-    /// A size that cannot be, or an option that is refused by name: the norms of queries and keys of the 12B.
+    /// A size that cannot be, or an option that is refused by name.
     pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
         let config = Self { rope: RopeSettings::read(file)?, ..file.read(&[])? };
         let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
@@ -83,12 +83,8 @@ impl StableLmConfig {
                 d_head
             )));
         }
-        if config.qk_layernorm {
-            let (option, value) = ("qk_layernorm", "true".to_owned());
-            return Err(EngineError::UnsupportedOption { architecture: NAME, option, value });
-        }
         config.activation()?;
-        config.rope.check(NAME)?;
+        config.rope.check(NAME, d_rotary)?;
         Ok(config)
     }
 
@@ -116,7 +112,7 @@ impl ModelConfig for StableLmConfig {
             d_head: self.d_head(),
             d_ff: self.intermediate_size,
             vocab_size: self.vocab_size,
-            n_positions: self.max_position_embeddings,
+            n_positions: self.rope.n_positions(self.max_position_embeddings),
         }
     }
 
@@ -132,9 +128,37 @@ impl ModelConfig for StableLmConfig {
 /// The table of token embeddings.
 const WORDS: &str = "embed_tokens.weight";
 
+/// A norm without a shift for each of several heads side by side.
+struct HeadNorms {
+    /// Of the width of a head, without weights.
+    bare: LayerNorm,
+    /// Of each head, `[d_head]`.
+    gammas: Vec<Tensor<1>>,
+}
+
+impl HeadNorms {
+    fn load(load: &Loader<'_>, name: &str, [n_heads, d_head]: [usize; 2], epsilon: f64) -> Result<Self> {
+        let gammas = (0..n_heads).map(|head| load.tensor(&format!("{name}.norms.{head}.weight"), [d_head]));
+        let gammas = gammas.collect::<Result<_>>()?;
+        let (ones, zeros) = (Tensor::ones([d_head], load.device()), Tensor::zeros([d_head], load.device()));
+        Ok(Self { bare: LayerNorm { gamma: ones, beta: zeros, epsilon }, gammas })
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, seq, n_heads * d_head]`
+    /// - returns the same
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let ([batch, seq, width], [d_head]) = (x.dims(), self.bare.gamma.dims());
+        let heads = self.bare.forward(x.reshape([batch, seq * width / d_head, d_head]));
+        heads.reshape([batch, seq, width]) * Tensor::cat(self.gammas.clone(), 0).unsqueeze()
+    }
+}
+
 struct Block {
     input_norm: LayerNorm,
     qkv: FrozenLinear,
+    /// Of queries and of keys, where there are any.
+    qk_norms: Option<(HeadNorms, HeadNorms)>,
     o_proj: FrozenLinear,
     /// `None` where the feed-forward reads what attention reads.
     post_norm: Option<LayerNorm>,
@@ -183,15 +207,22 @@ impl StableLm {
 }
 
 fn block(load: &Loader<'_>, config: &StableLmConfig, layer: usize) -> Result<Block> {
-    let ModelShape { d_model, d_ff, d_head, n_kv_heads, .. } = config.shape();
+    let ModelShape { d_model, d_ff, d_head, n_heads, n_kv_heads, .. } = config.shape();
     let at = |name: &str| format!("layers.{layer}.{name}");
     let keys = n_kv_heads * d_head;
     let qkv = [("q", d_model), ("k", keys), ("v", keys)].map(|(name, d)| (at(&format!("self_attn.{name}_proj")), d));
     let norm = |name: &str| load.layer_norm(&at(name), d_model, config.layer_norm_eps);
     let linear = |name: &str, d_in: usize, d_out: usize| load.linear(&at(name), d_in, d_out, false);
+    let head_norms = |name: &str, n: usize| HeadNorms::load(load, &at(name), [n, d_head], config.layer_norm_eps);
+    let qk_norms = if config.qk_layernorm {
+        Some((head_norms("self_attn.q_layernorm", n_heads)?, head_norms("self_attn.k_layernorm", n_kv_heads)?))
+    } else {
+        None
+    };
     Ok(Block {
         input_norm: norm("input_layernorm")?,
         qkv: load.linear_of_parts(&qkv, d_model, config.use_qkv_bias)?,
+        qk_norms,
         o_proj: linear("self_attn.o_proj", d_model, d_model)?,
         post_norm: if config.use_parallel_residual { None } else { Some(norm("post_attention_layernorm")?) },
         gate_proj: linear("mlp.gate_proj", d_model, d_ff)?,
@@ -201,6 +232,15 @@ fn block(load: &Loader<'_>, config: &StableLmConfig, layer: usize) -> Result<Blo
 }
 
 impl Block {
+    /// Queries and keys normed head by head; values stay.
+    fn normed(&self, qkv: Tensor<3>, shape: &AttentionShape) -> Tensor<3> {
+        let Some((q_norms, k_norms)) = &self.qk_norms else { return qkv };
+        let (queries, keys) = (shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head);
+        let part = |from: usize, width: usize| qkv.clone().narrow(2, from, width);
+        let (q, k) = (q_norms.forward(part(0, queries)), k_norms.forward(part(queries, keys)));
+        Tensor::cat(vec![q, k, part(queries + keys, keys)], 2)
+    }
+
     fn feed_forward(&self, normed: Tensor<3>, act: Activation) -> Tensor<3> {
         let gate = activation(self.gate_proj.forward(normed.clone()), act); // [batch, seq, d_ff]
         self.down_proj.forward(gate * self.up_proj.forward(normed))
@@ -218,7 +258,8 @@ impl CausalModel for StableLm {
         for (layer, block) in pass.blocks(&self.blocks) {
             resid = pass.resid_pre(layer, resid);
             let normed = block.input_norm.forward(resid.clone());
-            let qkv = self.rotary.forward(block.qkv.forward(normed.clone()), &angles);
+            let qkv = block.normed(block.qkv.forward(normed.clone()), &self.attention);
+            let qkv = self.rotary.forward(qkv, &angles);
             let mixed = pass.attention(layer, qkv, &self.attention, None); // [batch, seq, n_heads * d_head]
             resid = resid + pass.attn_out(layer, block.o_proj.forward(mixed));
             let normed = block.post_norm.as_ref().map_or(normed, |norm| norm.forward(resid.clone()));

@@ -44,6 +44,12 @@ impl ForwardPass<'_> {
         self.mask.widest()
     }
 
+    /// 1 for each real token of the text and 0 for padding, `[batch, seq, 1]`; `None` if all are real.
+    pub(crate) fn real_tokens(&self) -> Option<Tensor<3>> {
+        let [_, seq] = self.tokens.dims();
+        self.mask.widest().map(|mask| mask.clone().narrow(1, self.n_past(), seq).unsqueeze_dim(2))
+    }
+
     /// Bias that hides columns too far back for a layer with the window, `[1, 1, seq, kv]`; `None` if none are.
     pub(crate) fn window(&self, window: Option<&SlidingWindow>) -> Option<Tensor<4>> {
         let [_, seq] = self.tokens.dims();
@@ -71,6 +77,29 @@ impl ForwardPass<'_> {
         let at = HookPoint { stack: self.stack, layer, name: HookName::Pattern };
         let dropout = self.dropout(layer, Place::Attention);
         hooked_attention((self.hooks.as_deref_mut(), dropout), at, (qkv, past, mask, bias), shape)
+    }
+
+    /// The same of an encoder whose tokens have scores of their own beside the products of queries and keys: `beside` makes
+    /// them of the projection, `[batch, n_heads, seq, seq]`, scaled. The columns of a past have none.
+    pub(crate) fn attention_beside(
+        &mut self,
+        layer: usize,
+        qkv: Tensor<3>,
+        shape: &AttentionShape,
+        beside: impl FnOnce(&Tensor<3>) -> Tensor<4>,
+    ) -> Tensor<3> {
+        let qkv = self.hooked_qkv(layer, qkv, shape);
+        if let Some(kv) = &mut self.kv {
+            kv.push(keys_and_values(&qkv, shape));
+        }
+        let past = self.past.map(|layers| &layers[layer]);
+        let of_text = beside(&qkv);
+        let [batch, n_heads, seq, _] = of_text.dims();
+        let of_past = Tensor::zeros([batch, n_heads, seq, self.n_past()], &of_text.device());
+        let scores = if self.n_past() > 0 { Tensor::cat(vec![of_past, of_text], 3) } else { of_text };
+        let pattern = attention_pattern(&qkv, past, self.mask.of_layer(layer), Some(&scores), shape);
+        let pattern = self.by_head(HookName::Pattern, layer, pattern);
+        mixed_by(self.dropped(layer, Place::Attention, pattern), &qkv, past, shape)
     }
 
     /// Output of cross-attention for each token of a target over its source, `[batch, seq, n_heads * d_head]`.

@@ -23,6 +23,8 @@ pub struct DropoutRates {
     pub mlp_out: f64,
     /// Of what leaves the last norm.
     pub end: f64,
+    /// Of the vectors of distances, by block, and of what a convolution makes: DeBERTa.
+    pub beside: f64,
 }
 
 /// Dropout of one forward pass.
@@ -45,6 +47,8 @@ pub(super) enum Place {
     Wide,
     MlpOut,
     End,
+    Distances,
+    Convolution,
 }
 
 impl DropoutRates {
@@ -57,9 +61,11 @@ impl DropoutRates {
         let none = Self::default();
         // huggingface/transformers: src/transformers/models/*/modeling_*.py and configuration_*.py
         match model_type {
-            "gpt2" => {
-                let resid = of("resid_pdrop", 0.1);
-                let (embeddings, attention) = (of("embd_pdrop", 0.1), of("attn_pdrop", 0.1));
+            "gpt2" | "gptj" => {
+                let usual = if model_type == "gpt2" { 0.1 } else { 0.0 };
+                let of = |name: &str| of(name, usual);
+                let resid = of("resid_pdrop");
+                let (embeddings, attention) = (of("embd_pdrop"), of("attn_pdrop"));
                 Self { embeddings, attention, attn_out: resid, mlp_out: resid, ..none }
             }
             "gpt_neo" => {
@@ -76,15 +82,38 @@ impl DropoutRates {
                 let hidden = of("hidden_dropout", 0.0);
                 Self { attention: of("attention_dropout", 0.0), attn_out: hidden, mlp_out: hidden, ..none }
             }
+            "falcon" => {
+                // Side by side, both parts are one sum there, of which each number is left out or is not.
+                let is = |name: &str, usual: bool| options.get(name).and_then(Value::as_bool).unwrap_or(usual);
+                let (hidden, attention) = (of("hidden_dropout", 0.0), of("attention_dropout", 0.0));
+                let in_turn = !is("new_decoder_architecture", false) && !is("parallel_attn", true);
+                let attn_out = if in_turn { attention } else { hidden };
+                let attention = if is("alibi", false) { attention } else { 0.0 };
+                Self { attention, attn_out, mlp_out: hidden, ..none }
+            }
             "opt" => {
                 let hidden = of("dropout", 0.1);
                 Self { attention: of("attention_dropout", 0.0), attn_out: hidden, mlp_out: hidden, ..none }
+            }
+            "phi" => {
+                let resid = of("resid_pdrop", 0.0);
+                let (embeddings, attention) = (of("embd_pdrop", 0.0), of("attention_dropout", 0.0));
+                Self { embeddings, attention, attn_out: resid, mlp_out: resid, ..none }
+            }
+            "phi3" => {
+                let resid = of("resid_pdrop", 0.0);
+                Self { attention: of("attention_dropout", 0.0), attn_out: resid, mlp_out: resid, ..none }
             }
             "stablelm" => Self { attention: of("attention_dropout", 0.0), mlp_out: of("hidden_dropout", 0.0), ..none },
             "bert" | "roberta" | "camembert" | "xlm-roberta" | "electra" => {
                 let hidden = of("hidden_dropout_prob", 0.1);
                 let attention = of("attention_probs_dropout_prob", 0.1);
                 Self { embeddings: hidden, attention, attn_out: hidden, mlp_out: hidden, ..none }
+            }
+            "deberta-v2" => {
+                let hidden = of("hidden_dropout_prob", 0.1);
+                let attention = of("attention_probs_dropout_prob", 0.1);
+                Self { embeddings: hidden, attention, attn_out: hidden, mlp_out: hidden, beside: hidden, ..none }
             }
             "albert" => {
                 let hidden = of("hidden_dropout_prob", 0.0);
@@ -97,7 +126,7 @@ impl DropoutRates {
             }
             "t5" | "mt5" => {
                 let all = of("dropout_rate", 0.1);
-                Self { embeddings: all, attention: all, attn_out: all, wide: all, mlp_out: all, end: all }
+                Self { embeddings: all, attention: all, attn_out: all, wide: all, mlp_out: all, end: all, ..none }
             }
             "bart" | "mbart" | "pegasus" => {
                 let hidden = of("dropout", 0.1);
@@ -121,6 +150,7 @@ impl DropoutRates {
             Place::Wide => self.wide,
             Place::MlpOut => self.mlp_out,
             Place::End => self.end,
+            Place::Distances | Place::Convolution => self.beside,
         }
     }
 }
@@ -154,6 +184,16 @@ impl ForwardPass<'_> {
     /// The wide layer of a feed-forward network, behind its activation, `[batch, seq, d_ff]`.
     pub(crate) fn wide(&self, layer: usize, wide: Tensor<3>) -> Tensor<3> {
         self.dropped(layer, Place::Wide, wide)
+    }
+
+    /// The vectors of distances as a block reads them, `[1, rows, d_model]`.
+    pub(crate) fn distances(&self, layer: usize, vectors: Tensor<3>) -> Tensor<3> {
+        self.dropped(layer, Place::Distances, vectors)
+    }
+
+    /// What a convolution of tokens makes beside a block, `[batch, seq, d_model]`.
+    pub(crate) fn convolved(&self, layer: usize, convolved: Tensor<3>) -> Tensor<3> {
+        self.dropped(layer, Place::Convolution, convolved)
     }
 
     /// What the last norm of a stack makes, where the architecture leaves something out of it.

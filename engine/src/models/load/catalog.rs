@@ -20,9 +20,9 @@ pub(crate) fn is_shared_table(name: &str) -> bool {
 /// Ends of the names of tensors that older checkpoints keep beside the weights.
 const NO_WEIGHTS: [&str; 3] = ["position_ids", "masked_bias", "inv_freq"];
 
-/// Whether a stored tensor is a weight: older checkpoints keep masks and positions beside them.
+/// Whether a stored tensor is a weight: older checkpoints keep masks, of four axes, and positions beside them.
 pub(super) fn is_weight(name: &str, shape: &[usize]) -> bool {
-    shape.len() <= 2 && !NO_WEIGHTS.iter().any(|part| name.ends_with(part))
+    shape.len() <= 3 && !NO_WEIGHTS.iter().any(|part| name.ends_with(part))
 }
 
 impl ModelFolder {

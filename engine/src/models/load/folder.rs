@@ -255,12 +255,13 @@ fn seq2seq_tasks(config: &serde_json::Value, classes: Option<&str>) -> Vec<Task>
 }
 
 /// Where checkpoints keep the head that fills masks.
-const MASK_HEADS: [&str; 5] = [
+const MASK_HEADS: [&str; 6] = [
     "cls.predictions.transform.dense.weight",
     "lm_head.dense.weight",
     "vocab_transform.weight",
     "generator_predictions.dense.weight",
     "predictions.dense.weight",
+    "lm_predictions.lm_head.dense.weight",
 ];
 
 /// An encoder classifies; it fills masks if its checkpoint has the head. What it was saved as comes first.

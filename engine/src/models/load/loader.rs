@@ -3,17 +3,18 @@
 
 use burn::tensor::{DType, Device, Tensor};
 
-use super::matrices::{Lines, Read};
+use super::matrices::{Lines, Read, of_one_type};
 use super::weight_cache::{LinearName, Role, WeightCache, WeightName};
 use crate::error::{EngineError, Result};
 use crate::models::{GraphCut, WeightOverrides};
-use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Place, Precision, Quantization, RmsNorm};
+use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Place, Precision, Quantization, RmsNorm, floats};
 use crate::sentence;
 use crate::weights::WeightFiles;
 
 /// Name that adapters use for a head that makes logits.
 const HEAD: &str = "lm_head";
 const HEAD_WEIGHT: &str = "lm_head.weight";
+const HEAD_BIAS: &str = "lm_head.bias";
 
 /// Where the numbers of a model come from.
 #[derive(Clone, Copy)]
@@ -102,6 +103,40 @@ impl<'a> Loader<'a> {
     /// own: then it is `None`, unless an adapter changes one of the two and not the other. It is `None` too where nothing is
     /// written with it. Adapters call it `lm_head`, as transformers does, whatever the files call it.
     pub(crate) fn head(&self, stored: &str, shape: [usize; 2], tied: Option<&str>) -> Result<Option<FrozenMatrix>> {
+        let head = self.head_values(stored, shape, tied)?;
+        Ok(head.map(|head| self.cut_matrix(head)))
+    }
+
+    /// The same of a head with a bias, `[vocab_size, d_model + 1]`: the bias is one more column, for hidden states that end in
+    /// a 1, and none of it stays in blocks. It is `None` only where nothing is written with it.
+    pub(crate) fn head_with_bias(&self, shape: [usize; 2], words: &str, is_tied: bool) -> Result<Option<FrozenMatrix>> {
+        let load = self.outside();
+        if !is_tied && self.names_classes(HEAD_WEIGHT) {
+            return Ok(None);
+        }
+        let [vocab_size, _] = shape;
+        let bias = || Ok(load.weight_at(HEAD_BIAS, HEAD_BIAS, [vocab_size])?.reshape([vocab_size, 1]));
+        let joined = |head: Tensor<2>, bias: Tensor<2>| Tensor::cat(of_one_type(vec![head, bias]), 1);
+        let head = if is_tied || self.changes_words(words) || self.from.tuned.replaces(HEAD_BIAS) {
+            let head = match self.head_values(HEAD_WEIGHT, shape, is_tied.then_some(words))? {
+                Some(head) => head,
+                None => self.whole_matrix(words, shape, Lines::Rows(Place::Vocabulary))?,
+            };
+            joined(head.dense(), bias()?)
+        } else {
+            load.note_table(HEAD, shape, Role::Head);
+            // Kept as it is multiplied alone: without the bias too, it would be in memory twice.
+            load.once(HEAD_WEIGHT, &[], || {
+                let (head, bias) = (load.stacked(vec![load.part(HEAD_WEIGHT, shape)?]).dense(), bias()?);
+                let narrow = bias.clone().cast(head.dtype());
+                let is_exact = floats((narrow.clone().cast(DType::F32) - bias.clone()).abs().max())? == [0.0];
+                Ok(joined(head, if is_exact { narrow } else { bias }))
+            })?
+        };
+        Ok(Some(self.multiplied(self.cut(head))))
+    }
+
+    fn head_values(&self, stored: &str, shape: [usize; 2], tied: Option<&str>) -> Result<Option<FrozenMatrix>> {
         let load = self.outside();
         let stored = if load.contains(HEAD_WEIGHT) { HEAD_WEIGHT } else { stored };
         if tied.is_none() && self.names_classes(stored) {
@@ -116,8 +151,15 @@ impl<'a> Loader<'a> {
             },
         };
         let head = load.with_rows(HEAD_WEIGHT, head)?;
-        let head = load.with_low_rank(HEAD, head)?;
-        Ok(Some(self.cut_matrix(head)))
+        load.with_low_rank(HEAD, head).map(Some)
+    }
+
+    /// The bias of the head of an architecture that has one; `None` where nothing is written with the head.
+    pub(crate) fn head_bias(&self, vocab_size: usize) -> Result<Option<Tensor<1>>> {
+        if self.names_classes(HEAD_WEIGHT) {
+            return Ok(None);
+        }
+        self.outside().tensor("lm_head.bias", [vocab_size]).map(Some)
     }
 
     /// The matrix of a head tied to the table of embeddings, in place of it; `None` where that serves as it is. As in
@@ -204,6 +246,13 @@ impl<'a> Loader<'a> {
         Ok(RmsNorm { gamma: self.tensor(&format!("{name}.weight"), [d])?, epsilon })
     }
 
+    /// An RMS norm whose scale the files keep as its distance from 1.
+    pub(crate) fn centered_rms_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<RmsNorm> {
+        let weight = format!("{name}.weight");
+        let distance: Tensor<1> = self.weight_at(&weight, &weight, [d])?;
+        Ok(RmsNorm { gamma: self.cut(distance + 1.0), epsilon })
+    }
+
     /// A linear layer that the files lack, of weights that were [`Loader::drawn`]: `[d_out, d_in]`.
     pub(crate) fn linear_drawn(&self, name: &str, weight: Tensor<2>, bias: Tensor<1>) -> Result<FrozenLinear> {
         let [d_out, d_in] = weight.dims();
@@ -263,34 +312,40 @@ impl<'a> Loader<'a> {
     /// A fused projection as our attention reads it: all queries, all keys, all values. Stored is query, key and value of
     /// the first head, then those of the second, and so on.
     pub(crate) fn linear_by_head(&self, name: &str, d_in: usize, n_heads: usize, bias: bool) -> Result<FrozenLinear> {
-        let d_out = 3 * d_in;
-        let d_head = d_in / n_heads;
+        self.linear_by_group(name, d_in, [n_heads, n_heads, d_in / n_heads], bias)
+    }
+
+    /// The same where query heads share a key head: stored are the queries of the first group, its key and its value, then
+    /// those of the second, and so on.
+    pub(crate) fn linear_by_group(
+        &self,
+        name: &str,
+        d_in: usize,
+        [n_heads, n_kv_heads, d_head]: [usize; 3],
+        bias: bool,
+    ) -> Result<FrozenLinear> {
+        let d_out = (n_heads + 2 * n_kv_heads) * d_head;
+        if n_kv_heads == 1 {
+            return self.linear(name, d_in, d_out, bias);
+        }
         let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: false, role: Role::Layer };
         self.from.shared.note_linear(linear);
+        let outside = |rows: Tensor<2>| heads_outside(rows, n_heads, n_kv_heads);
         let (weight, shift) = (format!("{name}.weight"), format!("{name}.bias"));
         let (weight, bias) = self.once(&weight, &[&weight, &shift], || {
             let stored = match self.part(&weight, [d_out, d_in])? {
-                Read::Dense(values) => {
-                    let values = values.reshape([n_heads, 3, d_head, d_in]).swap_dims(0, 1).reshape([d_out, d_in]);
-                    self.multiplied(values)
-                }
+                Read::Dense(values) => self.multiplied(outside(values)),
                 Read::Packed(rows) => {
-                    let row = |part: usize, head: usize, at: usize| (head * 3 + part) * d_head + at;
-                    let of_part = |part| (0..d_head * n_heads).map(move |at| row(part, at / d_head, at % d_head));
-                    let order: Vec<usize> = (0..3).flat_map(of_part).collect();
-                    FrozenMatrix::packed(vec![rows.in_order(&order)], self.from.precision, self.from.device)
+                    let rows = rows.in_order(&rows_outside([n_heads, n_kv_heads, d_head]));
+                    FrozenMatrix::packed(vec![rows], self.from.precision, self.from.device)
                 }
             };
             let bias = bias.then(|| self.weight_at(&shift, &shift, [d_out])).transpose()?;
-            let bias = bias.map(|bias| heads_outside(bias, n_heads));
+            let bias = bias.map(|bias: Tensor<1>| outside(bias.reshape([d_out, 1])).reshape([d_out]));
             Ok((stored, bias))
         })?;
         let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
-        let low_rank = low_rank.map(|LowRank { a, b, dropout }| {
-            let [_, rank] = b.dims();
-            let b = b.reshape([n_heads, 3, d_head, rank]).swap_dims(0, 1).reshape([d_out, rank]);
-            LowRank { a, b, dropout }
-        });
+        let low_rank = low_rank.map(|LowRank { a, b, dropout }| LowRank { a, b: outside(b), dropout });
         Ok(self.linear_of(weight.transpose(), bias, low_rank))
     }
 
@@ -397,9 +452,23 @@ fn low_rank_mismatch(module: &str, a: &Tensor<2>, b: &Tensor<2>, [d_out, d_in]: 
     EngineError::AdapterMismatch { reason }
 }
 
-fn heads_outside(bias: Tensor<1>, n_heads: usize) -> Tensor<1> {
-    let [d_out] = bias.dims();
-    bias.reshape([n_heads, 3, d_out / (3 * n_heads)]).swap_dims(0, 1).reshape([d_out])
+/// Rows of a projection that stands group by group, as all queries, all keys, all values.
+fn heads_outside(rows: Tensor<2>, n_heads: usize, n_kv_heads: usize) -> Tensor<2> {
+    let ([d_out, columns], shared) = (rows.dims(), n_heads / n_kv_heads);
+    let d_head = d_out / (n_heads + 2 * n_kv_heads);
+    let groups = rows.reshape([n_kv_heads, shared + 2, d_head, columns]);
+    let part = |from: usize, n: usize| groups.clone().narrow(1, from, n).reshape([n_kv_heads * n * d_head, columns]);
+    Tensor::cat(vec![part(0, shared), part(shared, 1), part(shared + 1, 1)], 0)
+}
+
+/// The same of rows that can only be moved: which row of before stands at each place.
+fn rows_outside([n_heads, n_kv_heads, d_head]: [usize; 3]) -> Vec<usize> {
+    let shared = n_heads / n_kv_heads;
+    let rows = |group: usize, part: usize| (0..d_head).map(move |at| (group * (shared + 2) + part) * d_head + at);
+    let of_parts = |parts: std::ops::Range<usize>| {
+        (0..n_kv_heads).flat_map(move |group| parts.clone().flat_map(move |part| rows(group, part)))
+    };
+    [0..shared, shared..shared + 1, shared + 1..shared + 2].into_iter().flat_map(of_parts).collect()
 }
 
 /// A single tensor is not copied.

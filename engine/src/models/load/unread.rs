@@ -24,8 +24,18 @@ const HARMLESS_ENDS: [&str; 11] = [
 
 /// Beginnings of names of parts of an encoder that were trained beside it and are read where they are asked for alone:
 /// heads for masks, for sentences that follow each other and for replaced tokens, and poolers that no head reads.
-const BESIDE_ENCODERS: [&str; 8] =
-    ["cls.", "lm_head.", "predictions.", "sop_classifier.", "discriminator_", "generator_", "vocab_", "qa_outputs."];
+const BESIDE_ENCODERS: [&str; 10] = [
+    "cls.",
+    "lm_head.",
+    "predictions.",
+    "sop_classifier.",
+    "discriminator_",
+    "generator_",
+    "vocab_",
+    "qa_outputs.",
+    "lm_predictions.",
+    "mask_predictions.",
+];
 
 /// Number of tensors that are named.
 const MAX_NAMED: usize = 3;

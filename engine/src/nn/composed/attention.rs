@@ -5,6 +5,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{DType, IntDType, Shape, Slice};
 
+use super::softcap::{cap_slope, capped};
 use crate::nn::kernels::AttentionInputs;
 
 /// The sizes that the reshapes below speak of.
@@ -58,7 +59,8 @@ pub(in crate::nn) fn attention<B: Backend>(inputs: &AttentionInputs<B>) -> (Floa
     let sizes = Sizes::of(inputs);
     let Split { query, key, value } = split(inputs, &sizes);
     let visible = visibility(inputs, &sizes);
-    let scores = scores(inputs, &sizes, query, key, visible.as_ref());
+    let scores = capped_scores(inputs, &sizes, query, key);
+    let scores = hidden_scores(inputs, scores, visible.as_ref());
     let max = B::float_max_dim(scores.clone(), 3); // [batch, n_heads, seq, 1]
     let pattern = only::<B>(B::float_exp(B::float_sub(scores, max.clone())), visible);
     // Where anything is seen the sum is at least 1, the term of the maximum.
@@ -84,7 +86,9 @@ pub(in crate::nn) fn attention_backward<B: Backend>(
     let visible = visibility(inputs, &sizes);
     let per_query = Shape::new([sizes.batch, sizes.n_heads, sizes.seq, 1]);
     let log_sum_exp = B::float_reshape(log_sum_exp, per_query.clone());
-    let scores = scores(inputs, &sizes, query.clone(), key.clone(), visible.as_ref());
+    let scores = capped_scores(inputs, &sizes, query.clone(), key.clone());
+    let slope = inputs.shape.softcap.map(|cap| cap_slope::<B>(scores.clone(), cap));
+    let scores = hidden_scores(inputs, scores, visible.as_ref());
     let pattern = only::<B>(B::float_exp(B::float_sub(scores, log_sum_exp)), visible);
 
     let grad = split_heads::<B>(grad, sizes.n_heads, &sizes); // [batch, n_heads, seq, d_head]
@@ -93,6 +97,10 @@ pub(in crate::nn) fn attention_backward<B: Backend>(
     let grad = grouped::<B>(grad, &sizes);
     let d_pattern = ungrouped::<B>(B::float_matmul(grad.clone(), B::float_transpose(value)), &sizes);
     let d_scores = B::float_mul(pattern.clone(), B::float_sub(d_pattern, mean));
+    let d_scores = match slope {
+        Some(slope) => B::float_mul(d_scores, slope),
+        None => d_scores,
+    };
     let d_scores = B::float_mul_scalar(d_scores, inputs.shape.scale.into());
     let d_scores = grouped::<B>(d_scores, &sizes);
 
@@ -175,16 +183,27 @@ fn visibility<B: Backend>(inputs: &AttentionInputs<B>, sizes: &Sizes) -> Option<
     })
 }
 
-/// Scaled scores `[batch, n_heads, seq, kv]`, far below all others where a key is hidden.
-fn scores<B: Backend>(
+/// Scaled scores within their bounds, `[batch, n_heads, seq, kv]`.
+fn capped_scores<B: Backend>(
     inputs: &AttentionInputs<B>,
     sizes: &Sizes,
     query: FloatTensor<B>,
     key: FloatTensor<B>,
-    visible: Option<&FloatTensor<B>>,
 ) -> FloatTensor<B> {
     let query = B::float_mul_scalar(query, inputs.shape.scale.into());
     let scores = ungrouped::<B>(B::float_matmul(query, B::float_transpose(key)), sizes);
+    match inputs.shape.softcap {
+        Some(cap) => capped::<B>(scores, cap),
+        None => scores,
+    }
+}
+
+/// Scores with their bias, far below all others where a key is hidden.
+fn hidden_scores<B: Backend>(
+    inputs: &AttentionInputs<B>,
+    scores: FloatTensor<B>,
+    visible: Option<&FloatTensor<B>>,
+) -> FloatTensor<B> {
     let scores = match &inputs.bias {
         Some(bias) => B::float_add(scores, bias.clone()),
         None => scores,

@@ -4,7 +4,9 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{Shape, Slice};
 
+use super::softcap::{cap_slope, capped};
 use super::{like, product};
+use crate::nn::cross_entropy::HeadSettings;
 use crate::nn::ops::FrozenOps;
 use crate::nn::precision::Precision;
 
@@ -25,6 +27,9 @@ pub(in crate::nn) trait Head<B: Backend> {
     /// Its rows for `ids [n]`, in the type of the hidden states, `[n, d_model]`.
     fn rows_at(&self, ids: IntTensor<B>) -> FloatTensor<B>;
 }
+
+/// What is added to the logits, `[vocab_size]`, and their bound.
+pub(in crate::nn) type Bounds<B> = (Option<FloatTensor<B>>, Option<f32>);
 
 /// Every number of it.
 struct DenseHead<B: Backend> {
@@ -53,20 +58,21 @@ impl<B: FrozenOps> Head<B> for DenseHead<B> {
 
 pub(in crate::nn) fn cross_entropy_at_labels<B: FrozenOps>(
     hidden: FloatTensor<B>,
-    head: FloatTensor<B>,
+    (head, bias): (FloatTensor<B>, Option<FloatTensor<B>>),
     targets: IntTensor<B>,
-    precision: Precision,
+    HeadSettings { precision, softcap }: HeadSettings,
     with_grad: bool,
 ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
     // Widened once for all blocks, or left as it is.
     let head = if precision == Precision::F32 { like::<B>(head, &hidden) } else { head };
-    cross_entropy_of_head::<B>(hidden, &DenseHead::<B> { head, precision }, targets, with_grad)
+    cross_entropy_of_head::<B>(hidden, &DenseHead::<B> { head, precision }, (bias, softcap), targets, with_grad)
 }
 
 /// The loss of each row of `hidden`, `[n]`, and with `with_grad` its gradient by `hidden`, `[n, d_model]`.
 pub(in crate::nn) fn cross_entropy_of_head<B: Backend>(
     hidden: FloatTensor<B>,
     head: &impl Head<B>,
+    bounds: Bounds<B>,
     targets: IntTensor<B>,
     with_grad: bool,
 ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
@@ -77,7 +83,7 @@ pub(in crate::nn) fn cross_entropy_of_head<B: Backend>(
         let block = Slice::from(start..(start + rows).min(n));
         let hidden = B::float_slice(hidden.clone(), &[block, Slice::full()]);
         let targets = B::int_slice(targets.clone(), &[block]);
-        let (loss, grad) = label_nll_rows::<B>(hidden, head, targets, with_grad);
+        let (loss, grad) = label_nll_rows::<B>(hidden, head, bounds.clone(), targets, with_grad);
         losses.push(loss);
         grads.extend(grad);
     }
@@ -93,21 +99,36 @@ fn joined<B: Backend>(mut blocks: Vec<FloatTensor<B>>) -> FloatTensor<B> {
 fn label_nll_rows<B: Backend>(
     hidden: FloatTensor<B>,
     head: &impl Head<B>,
+    (bias, softcap): Bounds<B>,
     targets: IntTensor<B>,
     with_grad: bool,
 ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
     let [n, _] = hidden.shape().dims();
-    let logits = head.logits(hidden); // [n, vocab_size]
+    let mut logits = head.logits(hidden); // [n, vocab_size]
+    if let Some(bias) = bias {
+        let bias = like::<B>(B::float_reshape(bias, Shape::new([1, head.vocab_size()])), &logits);
+        logits = B::float_add(logits, bias);
+    }
+    if let Some(cap) = softcap {
+        logits = capped::<B>(logits, cap);
+    }
     let column = B::int_reshape(targets.clone(), Shape::new([n, 1]));
     let at_target = B::float_gather(1, logits.clone(), column); // [n, 1]
     let max = B::float_max_dim(logits.clone(), 1);
-    let exp = B::float_exp(B::float_sub(logits, max.clone()));
+    let exp = B::float_exp(B::float_sub(logits.clone(), max.clone()));
     let sum = B::float_sum_dim(exp.clone(), 1);
     let log_sum_exp = B::float_add(B::float_log(sum.clone()), max);
-    let loss = B::float_reshape(B::float_sub(log_sum_exp, at_target), Shape::new([n]));
+    let loss = B::float_reshape(B::float_sub(log_sum_exp, at_target.clone()), Shape::new([n]));
     let grad = with_grad.then(|| {
-        let expected = head.mixed(B::float_div(exp, sum)); // [n, d_model]
-        let of_target = like::<B>(head.rows_at(targets), &expected);
+        let mut weights = B::float_div(exp, sum); // [n, vocab_size]
+        if let Some(cap) = softcap {
+            weights = B::float_mul(weights, cap_slope::<B>(logits, cap));
+        }
+        let expected = head.mixed(weights); // [n, d_model]
+        let mut of_target = like::<B>(head.rows_at(targets), &expected);
+        if let Some(cap) = softcap {
+            of_target = B::float_mul(of_target, cap_slope::<B>(at_target, cap));
+        }
         B::float_sub(expected, of_target)
     });
     (loss, grad)

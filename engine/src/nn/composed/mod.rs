@@ -4,6 +4,7 @@
 mod attention;
 pub(super) mod cross_entropy;
 mod matmul_16bit;
+mod softcap;
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 

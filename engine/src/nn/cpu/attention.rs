@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::buffer::Buffer;
 use super::lanes::{exp, max, sum, vectorized};
 use super::matrix::{Matrix, MatrixMut, Onto, product_here};
+use super::softcap;
 use crate::nn::attention::AttentionShape;
 
 /// Scores of a tile: they stay in the second-level cache.
@@ -85,7 +86,7 @@ impl<'a> Attention<'a> {
         self.shape.n_text(self.seq)
     }
 
-    /// The bias onto the scores of a tile.
+    /// The bias onto the scores of a tile, which are within their bounds already.
     pub(super) fn add_bias(&self, scores: &mut [f32], width: usize, text: usize, head: usize, first: usize) {
         if let Some(bias) = self.bias {
             bias.add_to(scores, width, text, head, first);
@@ -179,6 +180,9 @@ impl<'a> Attention<'a> {
             let scores = &mut scratch[..(end - start) * width];
             let tile_scores = MatrixMut::dense(scores, end - start, width);
             times_transposed(tile_scores, self.shape.scale, query.rows(start..end), key, self.n_past);
+            if let Some(cap) = self.shape.softcap {
+                softcap::cap(scores, cap);
+            }
             self.add_bias(scores, width, text, head, start);
             softmax(scores, width, self.seen(start), self.mask(text), &mut log_sum_exp[start..end], &mut sums);
             let pattern = Matrix::dense(scores, end - start, width);

@@ -4,6 +4,7 @@ use super::attention::{Attention, hide, times, times_transposed};
 use super::buffer::Buffer;
 use super::lanes::{exp, sum, vectorized};
 use super::matrix::{Matrix, MatrixMut, Onto, product_here};
+use super::softcap;
 
 /// The gradients that are wanted, to be written in full.
 pub(super) struct Gradients<'a> {
@@ -103,6 +104,7 @@ impl Task<'_> {
         let group = call.shape.n_heads / call.shape.n_kv_heads;
         let mut pattern = Buffer::any(tile * call.kv());
         let mut d_scores = Buffer::any(tile * call.kv());
+        let mut capped = call.shape.softcap.map(|cap| (cap, Buffer::any(tile * call.kv())));
         let mut onto = Onto::Fresh;
         for member in 0..group {
             let head = self.kv_head * group + member;
@@ -118,6 +120,9 @@ impl Task<'_> {
                 let d_scores = &mut d_scores[..rows * width];
                 let scores = MatrixMut::dense(pattern, rows, width);
                 times_transposed(scores, call.shape.scale, query, key, n_past);
+                if let Some((cap, slopes)) = &mut capped {
+                    softcap::cap_with_slopes(pattern, &mut slopes[..rows * width], *cap);
+                }
                 call.add_bias(pattern, width, self.text, head, start);
                 times_transposed(MatrixMut::dense(d_scores, rows, width), 1.0, grad, value, n_past);
                 let output = self.of_head(self.saved.output, head).rows(start..end);
@@ -130,6 +135,9 @@ impl Task<'_> {
                     scale: call.shape.scale,
                 };
                 score_gradients(pattern, d_scores, grad, output, &slopes);
+                if let Some((_, slopes)) = &capped {
+                    softcap::times_slopes(d_scores, slopes);
+                }
                 let pattern = Matrix::dense(pattern, rows, width);
                 let d_scores = Matrix::dense(d_scores, rows, width);
                 if let Some(past_key) = &mut share.past_key {

@@ -7,12 +7,24 @@ use super::buffer::Buffer;
 use super::lanes::{exp, max, sum, vectorized};
 use super::matrix::{Matrix, MatrixMut, Onto, product};
 use super::row_source::RowSource;
+use super::softcap;
 
 /// Rows that share a pass over the head.
 const ROWS: usize = 1024;
 
 /// Logits that exist at a time.
 const LOGITS: usize = 1 << 19;
+
+/// What is asked of each row, and what is done to its logits.
+#[derive(Clone, Copy)]
+pub(super) struct Labels<'a> {
+    /// The target of each row.
+    pub(super) targets: &'a [usize],
+    /// Added to the logits, `[vocab_size]`.
+    pub(super) bias: Option<&'a [f32]>,
+    /// Bound of the logits.
+    pub(super) softcap: Option<f32>,
+}
 
 /// State of a row after some blocks of the vocabulary.
 #[derive(Clone, Copy)]
@@ -31,7 +43,7 @@ struct Running {
 pub(super) fn cross_entropy_at_labels(
     hidden: Matrix<'_>,
     head: impl RowSource,
-    targets: &[usize],
+    labels: Labels<'_>,
     with_grad: bool,
 ) -> (Buffer, Option<Buffer>) {
     let [n, d_model] = hidden.shape();
@@ -40,7 +52,8 @@ pub(super) fn cross_entropy_at_labels(
     for start in (0..n).step_by(ROWS) {
         let end = (start + ROWS).min(n);
         let grad = grad.as_mut().map(|grad| &mut grad[start * d_model..end * d_model]);
-        block_of_rows(&mut loss[start..end], grad, hidden.rows(start..end), head, &targets[start..end]);
+        let labels = Labels { targets: &labels.targets[start..end], ..labels };
+        block_of_rows(&mut loss[start..end], grad, hidden.rows(start..end), head, labels);
     }
     (loss, grad)
 }
@@ -50,7 +63,7 @@ fn block_of_rows(
     mut grad: Option<&mut [f32]>,
     hidden: Matrix<'_>,
     head: impl RowSource,
-    targets: &[usize],
+    Labels { targets, bias, softcap }: Labels<'_>,
 ) {
     let [rows, d_model] = hidden.shape();
     let [vocab_size, _] = head.shape();
@@ -75,10 +88,19 @@ fn block_of_rows(
             .par_chunks_exact_mut(width)
             .zip(&mut running)
             .map(|(row, running)| {
+                if let Some(bias) = bias {
+                    row.iter_mut().zip(&bias[start..]).for_each(|(logit, bias)| *logit += bias);
+                }
+                if let Some(cap) = softcap {
+                    softcap::cap(row, cap);
+                }
                 if let Some(&logit) = running.target.checked_sub(start).and_then(|at| row.get(at)) {
                     running.at_target = logit;
                 }
-                advance(row, running)
+                match softcap {
+                    Some(cap) => advance_capped(row, running, cap),
+                    None => advance(row, running),
+                }
             })
             .collect();
         if let Some(grad) = grad.as_deref_mut() {
@@ -95,11 +117,12 @@ fn block_of_rows(
     if let Some(grad) = grad {
         grad.par_chunks_exact_mut(d_model.max(1)).zip(&running).for_each(|(grad, running)| {
             let factor = 1.0 / running.sum;
+            let slope = softcap.map_or(1.0, |cap| softcap::slope(running.at_target, cap));
             let mut wide = Vec::new();
             let target = head.in_f32(running.target..running.target + 1, &mut wide);
             let [_, stride] = target.strides();
             for (grad, weight) in grad.iter_mut().zip(target.flat().iter().step_by(stride)) {
-                *grad = *grad * factor - weight;
+                *grad = *grad * factor - weight * slope;
             }
         });
     }
@@ -117,6 +140,21 @@ vectorized! {
         let row = &*row;
         let shrink = exp(running.max - most);
         running.sum = running.sum * shrink + sum(row.len(), |i| row[i]);
+        running.max = most;
+        shrink
+    }
+
+    /// As [`advance`] of logits within a bound, each term then times the slope of its logit.
+    fn advance_capped(row: &mut [f32], running: &mut Running, cap: f32) -> f32 {
+        let most = max(row);
+        let most = if running.max > most { running.max } else { most };
+        let logits = &*row;
+        let total = sum(logits.len(), |i| exp(logits[i] - most));
+        for logit in row.iter_mut() {
+            *logit = exp(*logit - most) * softcap::slope(*logit, cap);
+        }
+        let shrink = exp(running.max - most);
+        running.sum = running.sum * shrink + total;
         running.max = most;
         shrink
     }

@@ -19,6 +19,7 @@ mod packed_tests;
 mod row_source;
 mod rows;
 mod simd;
+mod softcap;
 mod stored;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -33,11 +34,13 @@ use rayon::prelude::*;
 use self::attention::{Attention, Bias, PastView};
 use self::attention_backward::{Gradients, Saved};
 use self::buffer::Buffer;
+use self::cross_entropy::Labels;
 use self::matrix::Matrix;
 use self::stored::Stored;
 use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::composed;
+use super::cross_entropy::HeadSettings;
 use super::kernels::{AttentionInputs, Kernels};
 use super::precision::Precision;
 use super::rotary::RotaryShape;
@@ -224,22 +227,24 @@ impl Kernels for Flex {
 
     fn cross_entropy_at_labels(
         hidden: FlexTensor,
-        head: FlexTensor,
+        (head, bias): (FlexTensor, Option<FlexTensor>),
         targets: FlexTensor,
-        precision: Precision,
+        settings: HeadSettings,
         with_grad: bool,
     ) -> (FlexTensor, Option<FlexTensor>) {
-        let ours = precision == Precision::F32 && all_f32([&hidden]) && is_stored(&head);
+        let plain = all_f32([&hidden].into_iter().chain(&bias));
+        let ours = settings.precision == Precision::F32 && plain && is_stored(&head);
         let Some(targets) = tokens(&targets).filter(|_| ours) else {
-            return composed::cross_entropy_at_labels::<Self>(hidden, head, targets, precision, with_grad);
+            return composed::cross_entropy_at_labels::<Self>(hidden, (head, bias), targets, settings, with_grad);
         };
         let [n, d_model] = hidden.shape().dims();
-        let (hidden, head) = (dense(hidden), forwards(head));
+        let (hidden, head, bias) = (dense(hidden), forwards(head), bias.map(dense));
         let rows = matrix_of(&hidden);
+        let labels = Labels { targets: &targets, bias: bias.as_ref().map(numbers), softcap: settings.softcap };
         let (loss, grad) = match head.dtype() {
-            DType::BF16 => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<bf16>(&head), &targets, with_grad),
-            DType::F16 => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<f16>(&head), &targets, with_grad),
-            _ => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<f32>(&head), &targets, with_grad),
+            DType::BF16 => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<bf16>(&head), labels, with_grad),
+            DType::F16 => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<f16>(&head), labels, with_grad),
+            _ => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<f32>(&head), labels, with_grad),
         };
         (loss.into_tensor([n]), grad.map(|grad| grad.into_tensor([n, d_model])))
     }

@@ -5,9 +5,10 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Flex, TensorMetadata};
 
 use super::buffer::Buffer;
-use super::cross_entropy::cross_entropy_at_labels;
+use super::cross_entropy::{Labels, cross_entropy_at_labels};
 use super::packed::{PackedRows, embed, product_with_rows, transposed_product, unpack_all};
-use super::{all_f32, dense, matrix_of, rows_of, tokens};
+use super::{all_f32, dense, matrix_of, numbers, rows_of, tokens};
+use crate::nn::cross_entropy::HeadSettings;
 use crate::nn::kernels::Kernels;
 use crate::nn::packed::{PackedBackend, PackedParts, Side};
 use crate::nn::precision::Precision;
@@ -49,18 +50,19 @@ impl PackedBackend for Flex {
 
     fn label_nll(
         hidden: FlexTensor,
-        head: PackedParts<Self>,
+        (head, bias): (PackedParts<Self>, Option<FlexTensor>),
         targets: FlexTensor,
-        precision: Precision,
+        settings: HeadSettings,
         with_grad: bool,
     ) -> (FlexTensor, Option<FlexTensor>) {
-        let ours = precision == Precision::F32 && all_f32([&hidden]);
+        let ours = settings.precision == Precision::F32 && all_f32([&hidden].into_iter().chain(&bias));
         let Some(tokens) = tokens(&targets).filter(|_| ours) else {
-            return Self::cross_entropy_at_labels(hidden, Self::unpack(head), targets, precision, with_grad);
+            return Self::cross_entropy_at_labels(hidden, (Self::unpack(head), bias), targets, settings, with_grad);
         };
         let [n, d_model] = hidden.shape().dims();
-        let (hidden, head) = (dense(hidden), blocks_of(&head));
-        let (loss, grad) = cross_entropy_at_labels(matrix_of(&hidden), head.as_slice(), &tokens, with_grad);
+        let (hidden, head, bias) = (dense(hidden), blocks_of(&head), bias.map(dense));
+        let labels = Labels { targets: &tokens, bias: bias.as_ref().map(numbers), softcap: settings.softcap };
+        let (loss, grad) = cross_entropy_at_labels(matrix_of(&hidden), head.as_slice(), labels, with_grad);
         (loss.into_tensor([n]), grad.map(|grad| grad.into_tensor([n, d_model])))
     }
 }

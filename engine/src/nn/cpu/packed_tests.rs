@@ -4,7 +4,7 @@ use half::f16;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::cross_entropy::cross_entropy_at_labels;
+use super::cross_entropy::{Labels, cross_entropy_at_labels};
 use super::matrix::Matrix;
 use super::packed::{PackedRows, embed, product_with_rows, transposed_product, unpack_all};
 use super::row_source::RowSource;
@@ -213,9 +213,10 @@ fn the_loss_with_a_head_in_blocks_is_that_with_its_numbers() {
         let hidden = numbers(n as u64, n * columns);
         let targets: Vec<usize> = (0..n).map(|i| (i * 997 + 3000) % rows).collect();
         let hidden = Matrix::dense(&hidden, n, columns);
-        let (loss, grad) = cross_entropy_at_labels(hidden, packed.rows().as_slice(), &targets, true);
+        let labels = Labels { targets: &targets, bias: None, softcap: None };
+        let (loss, grad) = cross_entropy_at_labels(hidden, packed.rows().as_slice(), labels, true);
         let head = Matrix::dense(values, rows, columns);
-        let (expected, of_numbers) = cross_entropy_at_labels(hidden, head, &targets, true);
+        let (expected, of_numbers) = cross_entropy_at_labels(hidden, head, labels, true);
         assert_close(&format!("{}, loss", packed.name), &loss, &wide(&expected), 2e-6);
         let (grad, of_numbers) = (grad.unwrap(), of_numbers.unwrap());
         assert_close(&format!("{}, gradient", packed.name), &grad, &wide(&of_numbers), 2e-6);

@@ -1,6 +1,6 @@
 //! The loops over rows: norms, rotation, activations, the optimizer's step. Each is one pass over memory.
 
-use super::lanes::{erf, exp, sigmoid, sum, vectorized};
+use super::lanes::{erf, exp, sigmoid, sum, tanh, vectorized};
 use crate::nn::activation::Activation;
 use crate::nn::adamw::AdamWStep;
 use crate::nn::rotary::RotaryShape;
@@ -159,9 +159,4 @@ fn map2(out: &mut [f32], a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) {
 #[inline(always)]
 fn normal_cdf(x: f32) -> f32 {
     0.5 + 0.5 * erf(x * std::f32::consts::FRAC_1_SQRT_2)
-}
-
-#[inline(always)]
-fn tanh(x: f32) -> f32 {
-    2.0 * sigmoid(2.0 * x) - 1.0
 }

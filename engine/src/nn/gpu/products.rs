@@ -16,6 +16,7 @@ use super::few_rows::MAX_ROWS;
 use crate::nn::Precision;
 use crate::nn::composed;
 use crate::nn::composed::cross_entropy::{Head, cross_entropy_of_head};
+use crate::nn::cross_entropy::HeadSettings;
 use crate::nn::kernels::Kernels;
 use crate::nn::packed::{PackedPart, PackedParts, PackedShape};
 
@@ -59,12 +60,12 @@ pub(in crate::nn) fn rows_at<B: PackedKernels>(matrix: &PackedParts<B>, ids: Int
 /// `[n, d_model]`.
 pub(in crate::nn) fn cross_entropy_at_labels<B: Kernels + PackedKernels>(
     hidden: FloatTensor<B>,
-    head: PackedParts<B>,
+    (head, bias): (PackedParts<B>, Option<FloatTensor<B>>),
     targets: IntTensor<B>,
-    precision: Precision,
+    HeadSettings { precision, softcap }: HeadSettings,
     with_grad: bool,
 ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
-    cross_entropy_of_head::<B>(hidden, &PackedHead::<B> { head, precision }, targets, with_grad)
+    cross_entropy_of_head::<B>(hidden, &PackedHead::<B> { head, precision }, (bias, softcap), targets, with_grad)
 }
 
 /// A vocabulary that stays packed.

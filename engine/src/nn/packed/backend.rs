@@ -6,6 +6,7 @@ use burn::backend::{Cube, TensorMetadata};
 use burn::tensor::Shape;
 
 use super::parts::{PackedPart, PackedParts};
+use crate::nn::cross_entropy::HeadSettings;
 use crate::nn::gpu;
 use crate::nn::kernels::Kernels;
 use crate::nn::precision::Precision;
@@ -45,13 +46,13 @@ pub(in crate::nn) trait PackedBackend: Kernels {
     /// Its rows `ids [n]` in f32, `[n, columns]`.
     fn rows_at(matrix: PackedParts<Self>, ids: IntTensor<Self>) -> FloatTensor<Self>;
 
-    /// The loss of each row of `hidden [n, columns]` at its target, `[n]`, with the matrix as head; with `with_grad` its
+    /// The loss of each row of `hidden [n, columns]` at its target, `[n]`, with the matrix as head, beside its bias; with `with_grad` its
     /// gradient by `hidden`.
     fn label_nll(
         hidden: FloatTensor<Self>,
-        head: PackedParts<Self>,
+        head: (PackedParts<Self>, Option<FloatTensor<Self>>),
         targets: IntTensor<Self>,
-        precision: Precision,
+        settings: HeadSettings,
         with_grad: bool,
     ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>);
 }
@@ -86,11 +87,11 @@ impl PackedBackend for Cube {
 
     fn label_nll(
         hidden: FloatTensor<Self>,
-        head: PackedParts<Self>,
+        head: (PackedParts<Self>, Option<FloatTensor<Self>>),
         targets: IntTensor<Self>,
-        precision: Precision,
+        settings: HeadSettings,
         with_grad: bool,
     ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
-        gpu::cross_entropy_at_labels::<Self>(hidden, head, targets, precision, with_grad)
+        gpu::cross_entropy_at_labels::<Self>(hidden, head, targets, settings, with_grad)
     }
 }

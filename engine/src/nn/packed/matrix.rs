@@ -9,6 +9,8 @@ use super::ops::PackedOps;
 use super::parts::PackedParts;
 use super::shape::PackedShape;
 use super::weight::PackedWeight;
+use crate::nn::cross_entropy::HeadSettings;
+use crate::nn::ops::Optional;
 use crate::nn::precision::Precision;
 
 /// Bytes of a part at most: what the weakest device binds at once.
@@ -71,11 +73,12 @@ impl PackedMatrix {
     pub(in crate::nn) fn cross_entropy(
         &self,
         hidden: Tensor<2>,
+        bias: Optional<Dispatch>,
         targets: Tensor<1, Int>,
-        precision: Precision,
+        settings: HeadSettings,
     ) -> Tensor<1> {
         let (hidden, targets) = (hidden.into_dispatch(), targets.into_dispatch());
-        Tensor::from_dispatch(Dispatch::packed_cross_entropy(hidden, self.on_dispatch(), targets, precision))
+        Tensor::from_dispatch(Dispatch::packed_cross_entropy(hidden, self.on_dispatch(), bias, targets, settings))
     }
 
     /// Every number in f32.

@@ -8,7 +8,8 @@ use burn::backend::{Autodiff, AutodiffBackend, Backend, Cube, Flex, backend_exte
 
 use super::backend::{PackedBackend, Side};
 use super::parts::{PackedPart, PackedParts};
-use crate::nn::ops::LabelNllBackward;
+use crate::nn::cross_entropy::HeadSettings;
+use crate::nn::ops::{LabelNllBackward, Optional, constant};
 use crate::nn::precision::Precision;
 
 /// The operations as a model calls them. The matrix is a constant: nothing trains blocks.
@@ -28,8 +29,9 @@ pub(super) trait PackedOps: Backend {
     fn packed_cross_entropy(
         hidden: FloatTensor<Self>,
         #[extension_type] head: PackedParts<Self>,
+        #[extension_type] bias: Optional<Self>,
         targets: IntTensor<Self>,
-        precision: Precision,
+        settings: HeadSettings,
     ) -> FloatTensor<Self>;
 }
 
@@ -57,10 +59,11 @@ macro_rules! forward_only {
             fn packed_cross_entropy(
                 hidden: FloatTensor<Self>,
                 head: PackedParts<Self>,
+                bias: Optional<Self>,
                 targets: IntTensor<Self>,
-                precision: Precision,
+                settings: HeadSettings,
             ) -> FloatTensor<Self> {
-                <Self as PackedBackend>::label_nll(hidden, head, targets, precision, false).0
+                <Self as PackedBackend>::label_nll(hidden, (head, bias.into_option()), targets, settings, false).0
             }
         }
     };
@@ -113,11 +116,13 @@ impl<B: PackedBackend, C: CheckpointStrategy> PackedOps for Autodiff<B, C> {
     fn packed_cross_entropy(
         hidden: FloatTensor<Self>,
         head: PackedParts<Self>,
+        bias: Optional<Self>,
         targets: IntTensor<Self>,
-        precision: Precision,
+        settings: HeadSettings,
     ) -> FloatTensor<Self> {
+        let bias = bias.into_option().map(|bias| constant::<B>(bias));
         let ((hidden, node), head) = (hidden.into_parts(), head.inner());
-        let nll = |with_grad| B::label_nll(hidden, head, targets, precision, with_grad);
+        let nll = |with_grad| B::label_nll(hidden, (head, bias), targets, settings, with_grad);
         match LabelNllBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (nll, grad) = nll(true);

@@ -21,6 +21,7 @@ struct Case {
     left_padding: Option<Vec<usize>>,
     /// Whether batch, heads and queries each have a bias of their own.
     bias: Option<[bool; 3]>,
+    softcap: Option<f32>,
 }
 
 impl Case {
@@ -37,6 +38,7 @@ impl Case {
             is_cross: false,
             left_padding: None,
             bias: None,
+            softcap: None,
         }
     }
 
@@ -48,6 +50,7 @@ impl Case {
             scale: (self.d_head as f32).sqrt().recip(),
             causal: self.causal,
             is_cross: self.is_cross,
+            softcap: self.softcap,
         }
     }
 
@@ -114,6 +117,10 @@ impl Case {
         let key = whole(self.n_heads, past.map(|past| past.key.clone()));
         let value = whole(self.n_heads + self.n_kv_heads, past.map(|past| past.value.clone()));
         let scores = query.matmul(key.swap_dims(2, 3)) * self.shape().scale; // [batch, n_heads, seq, kv]
+        let scores = match self.softcap {
+            Some(cap) => (scores / cap).tanh() * cap,
+            None => scores,
+        };
         let scores = match self.bias() {
             Some(bias) => scores + Tensor::from_inner(bias),
             None => scores,
@@ -218,6 +225,20 @@ fn a_bias_is_added_to_the_scores() {
 }
 
 #[test]
+fn scores_stay_within_their_bound() {
+    // Far below the scores and far above them, over tiles, shared heads, padding and a bias.
+    for cap in [0.3, 2.0, 50.0] {
+        let capped = Case { softcap: Some(cap), ..Case::plain() };
+        capped.check();
+        Case { past_batch: 2, causal: false, ..capped.clone() }.check();
+        let left_padding = Some(vec![2, 0]);
+        let bias = Some([false, true, true]);
+        Case { bias, left_padding, n_heads: 6, n_kv_heads: 2, seq: 150, d_head: 16, ..capped.clone() }.check();
+        Case { n_past: 0, ..capped }.check();
+    }
+}
+
+#[test]
 fn a_text_without_keys_of_its_own_sees_the_past_alone() {
     let cross = Case { is_cross: true, causal: false, past_batch: 2, ..Case::plain() };
     cross.check();
@@ -284,6 +305,11 @@ fn one_query_after_a_cache_equals_the_last_of_many() {
 #[test]
 fn attention_slope() {
     let case = Case { left_padding: Some(vec![2, 0]), n_heads: 2, n_kv_heads: 1, ..Case::plain() };
+    check_slopes(&case);
+    check_slopes(&Case { softcap: Some(0.7), ..case });
+}
+
+fn check_slopes(case: &Case) {
     let (qkv, past) = case.leaves();
     let past = past.unwrap();
     let mask = case.mask();

@@ -10,7 +10,15 @@ use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, ac
 fn gradients_reach_the_prefix_of_every_layer() {
     let (layers, d_model, n_heads, d_head, n_virtual) = (2, 8, 2, 4, 3);
     let mut numbers = Numbers::new(41);
-    let shape = AttentionShape { n_heads, n_kv_heads: n_heads, d_head, scale: 0.5, causal: true, is_cross: false };
+    let shape = AttentionShape {
+        n_heads,
+        n_kv_heads: n_heads,
+        d_head,
+        scale: 0.5,
+        causal: true,
+        is_cross: false,
+        softcap: None,
+    };
     let mut linear = |d_in, d_out| FrozenLinear::new(numbers.plain([d_in, d_out]), Some(numbers.plain([d_out])));
     let weights: Vec<_> = (0..layers)
         .map(|_| [linear(d_model, 3 * d_model), linear(d_model, d_model), linear(d_model, 20), linear(20, d_model)])
@@ -44,7 +52,15 @@ fn a_tracked_mask_is_refused() {
     let mut numbers = Numbers::new(43);
     let mask = numbers.tracked([1, 4]);
     let qkv = Tensor::from_inner(numbers.plain([1, 4, 3 * 32]));
-    let shape = AttentionShape { n_heads: 2, n_kv_heads: 2, d_head: 16, scale: 0.25, causal: true, is_cross: false };
+    let shape = AttentionShape {
+        n_heads: 2,
+        n_kv_heads: 2,
+        d_head: 16,
+        scale: 0.25,
+        causal: true,
+        is_cross: false,
+        softcap: None,
+    };
     let _ = values(attention(qkv, None, Some(&mask), None, &shape));
 }
 
@@ -52,7 +68,15 @@ fn a_tracked_mask_is_refused() {
 fn the_same_step_twice_is_bit_equal() {
     let mut numbers = Numbers::new(44);
     let qkv = numbers.plain([2, 140, 3 * 32]);
-    let shape = AttentionShape { n_heads: 2, n_kv_heads: 2, d_head: 16, scale: 0.25, causal: true, is_cross: false };
+    let shape = AttentionShape {
+        n_heads: 2,
+        n_kv_heads: 2,
+        d_head: 16,
+        scale: 0.25,
+        causal: true,
+        is_cross: false,
+        softcap: None,
+    };
     let once = || values(attention(qkv.clone(), None, None, None, &shape));
     assert_eq!(once(), once());
     assert_eq!(qkv.device(), device());

@@ -5,6 +5,7 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Numbers, assert_close};
+use crate::nn::cross_entropy::HeadSettings;
 use crate::nn::kernels::{AttentionInputs, Kernels};
 use crate::nn::rotary::RotaryShape;
 use crate::nn::{Activation, AttentionShape, Precision, composed};
@@ -83,10 +84,16 @@ fn row_kernels_agree() {
 
 #[test]
 fn attention_kernels_agree() {
-    let cases = [(1, true, false, true), (2, true, false, false), (1, false, false, true), (2, false, true, true)];
-    for (past_batch, causal, is_cross, masked) in cases {
+    let cases = [
+        (1, true, false, true, None),
+        (2, true, false, false, None),
+        (1, false, false, true, None),
+        (2, false, true, true, None),
+        (1, true, false, true, Some(0.9)),
+    ];
+    for (past_batch, causal, is_cross, masked, softcap) in cases {
         let mut numbers = Numbers::new(32);
-        let shape = AttentionShape { n_heads: 4, n_kv_heads: 2, d_head: 8, scale: 0.7, causal, is_cross };
+        let shape = AttentionShape { n_heads: 4, n_kv_heads: 2, d_head: 8, scale: 0.7, causal, is_cross, softcap };
         let kv = 6 + shape.n_text(70);
         let mut mask = vec![1.0_f32; 2 * kv];
         mask[2..5].fill(0.0);
@@ -118,6 +125,26 @@ fn attention_kernels_agree() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn losses_agree() {
+    let mut numbers = Numbers::new(33);
+    // Several blocks of the vocabulary.
+    let (n, d_model, vocab_size) = (600, 12, 2100);
+    let (hidden, matrix) = (flex(&mut numbers, [n, d_model]), flex(&mut numbers, [vocab_size, d_model]));
+    let bias = flex(&mut numbers, [vocab_size]);
+    let targets: Vec<i64> = (0..n).map(|i| (i * 7919 % vocab_size) as i64).collect();
+    let targets = FlexTensor::from_data(TensorData::new(targets, [n]));
+    for (bias, softcap) in [(None, None), (Some(bias.clone()), None), (None, Some(1.5)), (Some(bias), Some(30.0))] {
+        let settings = HeadSettings { precision: Precision::F32, softcap };
+        let head = (matrix.clone(), bias);
+        let (loss, grad) = Flex::cross_entropy_at_labels(hidden.clone(), head.clone(), targets.clone(), settings, true);
+        let (their_loss, their_grad) =
+            composed::cross_entropy_at_labels::<Flex>(hidden.clone(), head, targets.clone(), settings, true);
+        same("loss", &loss, &their_loss);
+        same("gradient", &grad.unwrap(), &their_grad.unwrap());
     }
 }
 

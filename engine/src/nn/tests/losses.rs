@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
 
 use super::{Numbers, assert_close, assert_same, assert_slope, device, values};
-use crate::nn::{AdamW, adamw_step, cross_entropy_at_labels};
+use crate::nn::{AdamW, Head, adamw_step, cross_entropy_at_labels, head_logits};
 
 fn targets(n: usize, vocab_size: usize) -> Tensor<1, Int> {
     let tokens: Vec<i64> = (0..n).map(|i| (i * 7919 % vocab_size) as i64).collect();
@@ -11,7 +11,10 @@ fn targets(n: usize, vocab_size: usize) -> Tensor<1, Int> {
 }
 
 fn theirs(hidden: Tensor<2>, head: &Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-    let logits = hidden.matmul(Tensor::from_inner(head.clone()).transpose());
+    nll(hidden.matmul(Tensor::from_inner(head.clone()).transpose()), targets)
+}
+
+fn nll(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let log_probs = log_softmax(logits, 1);
     -log_probs.gather(1, targets.unsqueeze_dim(1)).squeeze_dim(1)
 }
@@ -41,6 +44,68 @@ fn label_nll_slope() {
     let head = numbers.plain([17, 6]);
     let hidden = numbers.tracked([4, 6]);
     assert_slope(&hidden, |hidden| cross_entropy_at_labels(hidden, &head, targets(4, 17)).sum());
+}
+
+/// A head with a bias and a bound, as its definition has it.
+fn bounded(hidden: Tensor<2>, head: &Head) -> Tensor<2> {
+    let constant = |tensor: Tensor<2>| if hidden.device().is_autodiff() { Tensor::from_inner(tensor) } else { tensor };
+    let mut logits = hidden.clone().matmul(constant(head.matrix.dense()).transpose());
+    if let Some(bias) = &head.bias {
+        logits = logits + constant(bias.clone().unsqueeze());
+    }
+    if let Some(cap) = head.softcap {
+        logits = (logits / cap).tanh() * cap;
+    }
+    logits
+}
+
+#[test]
+fn a_bias_and_a_bound_of_the_logits_count_in_loss_gradient_and_decoding() {
+    for (n, vocab_size, d_model) in [(1, 5, 3), (13, 301, 24), (1100, 700, 8), (40, 20_000, 16)] {
+        let mut numbers = Numbers::new(n as u64);
+        let hidden = numbers.tracked([n, d_model]);
+        let matrix = numbers.plain([vocab_size, d_model]) * 3.0;
+        let bias = numbers.plain([vocab_size]) * 2.0;
+        for (bias, softcap) in [(Some(bias.clone()), None), (None, Some(0.8)), (Some(bias), Some(30.0))] {
+            let head = Head { bias, softcap, ..Head::from(&matrix) };
+            let targets = targets(n, vocab_size);
+            assert_same(
+                &hidden,
+                2e-5,
+                |hidden| cross_entropy_at_labels(hidden, &head, targets.clone()),
+                |hidden| nll(bounded(hidden, &head), targets.clone()),
+            );
+            let plain = hidden.clone().inner();
+            let logits = head_logits(plain.clone(), &head);
+            assert_close("logits", &values(logits), &values(bounded(plain, &head)), 1e-5);
+        }
+    }
+}
+
+#[test]
+fn a_trained_head_gets_its_gradients_through_bias_and_bound() {
+    let mut numbers = Numbers::new(24);
+    let (hidden, targets) = (numbers.plain([6, 4]), targets(6, 11));
+    let (matrix, bias) = (numbers.tracked([11, 4]), numbers.tracked([11]));
+    let of = |matrix: Tensor<2>, bias: Tensor<1>| {
+        let hidden = if matrix.device().is_autodiff() || bias.device().is_autodiff() {
+            Tensor::from_inner(hidden.clone())
+        } else {
+            hidden.clone()
+        };
+        let head = Head { bias: Some(bias), softcap: Some(1.3), ..Head::from(matrix) };
+        cross_entropy_at_labels(hidden, &head, targets.clone()).sum()
+    };
+    assert_slope(&matrix, |matrix| {
+        let bias = bias.clone().inner();
+        let bias = if matrix.device().is_autodiff() { Tensor::from_inner(bias) } else { bias };
+        of(matrix, bias)
+    });
+    assert_slope(&bias, |bias| {
+        let matrix = matrix.clone().inner();
+        let matrix = if bias.device().is_autodiff() { Tensor::from_inner(matrix) } else { matrix };
+        of(matrix, bias)
+    });
 }
 
 #[test]

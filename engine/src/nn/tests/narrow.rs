@@ -5,7 +5,7 @@ use half::{bf16, f16};
 
 use super::{Numbers, device, probe, values};
 use crate::nn::matrix::product;
-use crate::nn::{FrozenLinear, FrozenMatrix, LowRank, Precision, cross_entropy_at_labels};
+use crate::nn::{FrozenLinear, FrozenMatrix, Head, LowRank, Precision, cross_entropy_at_labels};
 
 /// The distance of two neighboring numbers around 1: more than twice what rounding to the nearest can do.
 fn unit(precision: Precision) -> f32 {
@@ -139,7 +139,7 @@ fn a_head_in_sixteen_bits_has_nearly_the_loss() {
         let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [30]), &device());
         let of = |values_of_head: Tensor<2>, precision| {
             let hidden = Tensor::<2>::from_inner(hidden.clone()).require_grad();
-            let head = FrozenMatrix::new(values_of_head, precision);
+            let head = Head::new(FrozenMatrix::new(values_of_head, precision));
             let nll = cross_entropy_at_labels(hidden.clone(), &head, targets.clone());
             let grads = probe(nll.clone(), 5).backward();
             (values(nll), values(hidden.grad(&grads).unwrap()))

@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;
 
 use super::{Numbers, assert_close, device, values};
-use crate::nn::{BlockType, FrozenMatrix, PackedWeight, Precision, cross_entropy_at_labels};
+use crate::nn::{BlockType, FrozenMatrix, Head, PackedWeight, Precision, cross_entropy_at_labels};
 
 const ALL: [BlockType; 9] = [
     BlockType::Q8_0,
@@ -85,8 +85,10 @@ fn embeddings_in_blocks_are_looked_up_and_serve_as_head() {
         let of = |head: &FrozenMatrix| {
             let hidden = Numbers::new(71).tracked::<2>([4, 256]);
             let targets = Tensor::<1, Int>::from_data(TensorData::from([36_i64, 0, 7, 19]), &device());
-            let loss = cross_entropy_at_labels(hidden.clone(), head, targets.clone());
-            let plain = cross_entropy_at_labels(hidden.clone().inner(), head, targets);
+            let bias = Some(Numbers::new(72).plain::<1>([37]));
+            let head = Head { matrix: head.clone(), bias, softcap: Some(1.5) };
+            let loss = cross_entropy_at_labels(hidden.clone(), &head, targets.clone());
+            let plain = cross_entropy_at_labels(hidden.clone().inner(), &head, targets);
             assert_eq!(values(loss.clone()), values(plain), "{name}: tracked or not");
             let grads = loss.clone().sum().backward();
             (values(loss), values(hidden.grad(&grads).unwrap()))

@@ -15,6 +15,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Numbers, assert_close, values};
+use crate::nn::cross_entropy::HeadSettings;
 use crate::nn::gpu::{self, PackedKernels};
 use crate::nn::packed::PackedParts;
 use crate::nn::{BlockType, FrozenMatrix, PackedShape, Precision, cross_entropy_at_labels};
@@ -63,6 +64,10 @@ trait PackedProducts: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
+fn settings(precision: Precision) -> HeadSettings {
+    HeadSettings { precision, softcap: None }
+}
+
 impl PackedProducts for Cube {
     fn product(x: FloatTensor<Self>, matrix: PackedParts<Self>, precision: Precision) -> FloatTensor<Self> {
         gpu::product::<Self>(x, &matrix, precision)
@@ -86,7 +91,8 @@ impl PackedProducts for Cube {
         targets: IntTensor<Self>,
         precision: Precision,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (loss, grad) = gpu::cross_entropy_at_labels::<Self>(hidden, head, targets, precision, true);
+        let (loss, grad) =
+            gpu::cross_entropy_at_labels::<Self>(hidden, (head, None), targets, settings(precision), true);
         (loss, grad.unwrap())
     }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation as burn_activation};
 
 use super::{Numbers, assert_close, assert_same, assert_slope, device, probe, values};
-use crate::nn::{Activation, Angles, FrozenLinear, LayerNorm, RmsNorm, Rotary, activation, head_logits};
+use crate::nn::{Activation, Angles, Frequencies, FrozenLinear, LayerNorm, RmsNorm, Rotary, activation, head_logits};
 
 const KINDS: [Activation; 5] =
     [Activation::GeluTanh, Activation::Gelu, Activation::Relu, Activation::Silu, Activation::Tanh];
@@ -161,6 +161,19 @@ fn check_rotation(rotary: &Rotary, angles: &Angles, places: impl Fn(usize) -> (u
         Tensor::cat(rows, 1).reshape([2, 4, 24])
     };
     assert_same(&x, 1e-5, |x| rotary.forward(x, angles), theirs);
+}
+
+#[test]
+fn an_attention_factor_scales_what_is_turned_alone() {
+    let (plain, plain_angles) = rotary();
+    let frequencies = Frequencies { attention_factor: 1.25, ..vec![1.0, 0.3, 0.02].into() };
+    let scaled = Rotary::new(frequencies, 2, 8, &device());
+    let angles = scaled.angles(Tensor::from_data([[0, 1, 2, 40], [7, 8, 9, 3]], &device()));
+    let factors: Vec<f32> = (0..24).map(|i| if i < 16 && i % 8 < 6 { 1.25 } else { 1.0 }).collect();
+    let factors = Tensor::<1>::from_data(&factors[..], &device()).unsqueeze::<3>();
+    let x = Numbers::new(14).tracked([2, 4, 24]);
+    let theirs = |x: Tensor<3>| plain.forward(x, &plain_angles) * Tensor::from_inner(factors.clone());
+    assert_same(&x, 1e-5, |x| scaled.forward(x, &angles), theirs);
 }
 
 #[test]

@@ -26,8 +26,9 @@ pub(super) fn logits(
             model.text_vector(hidden).select(0, on_device(rows, device))
         }
         // Only the last token of a text has seen all of it.
-        (Model::Causal(_), task) if task.is_of_texts() => {
-            rows_at(hidden, rows.map(|row| row * batch.seq + batch.last_of(row)), device)
+        (Model::Causal(model), task) if task.is_of_texts() => {
+            let last = rows.map(|row| row * batch.seq + batch.last_of(row));
+            model.class_vectors(rows_at(hidden, last, device))
         }
         (Model::Seq2Seq(model), _) => model.class_vectors(rows_at(hidden, places, device)),
         _ => rows_at(hidden, places, device),

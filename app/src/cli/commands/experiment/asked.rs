@@ -120,7 +120,7 @@ impl AskedArgs {
 }
 
 /// What is not there is a slip of the hand, and not a run that failed.
-fn require_files(config: &RunConfig, here: &Path) -> Result<(), CliError> {
+pub(crate) fn require_files(config: &RunConfig, here: &Path) -> Result<(), CliError> {
     require_model(&config.model, here)?;
     let data = &config.data;
     let more = data.more.iter().flat_map(|more| [Some(&more.train), more.validation.as_ref()]);

@@ -4,6 +4,7 @@ use std::io::{BufRead, IsTerminal};
 
 use clap::Args;
 use engine::device::DeviceChoice;
+use engine::experiment::Experiment;
 
 use super::asked::Asked;
 use super::{ExperimentArgs, overview, table};
@@ -80,8 +81,8 @@ fn begun(workspace: &Workspace, asked: &Asked) -> Result<Option<Plan>, CliError>
         rest.is_some_and(|rest| rest.is_empty() || rest.trim_start().parse::<u32>().is_ok())
     };
     let Some(plan) = Plan::list(workspace).0.into_iter().find(is_of_the_name) else { return Ok(None) };
-    let asked = (&asked.experiment.base, &asked.experiment.axes, &asked.experiment.strategy);
-    let found = (&plan.experiment.base, &plan.experiment.axes, &plan.experiment.strategy);
+    let said = |experiment: &Experiment| Experiment { name: String::new(), ..experiment.clone() };
+    let (asked, found) = (said(&asked.experiment), said(&plan.experiment));
     match asked == found {
         true => Ok(Some(plan)),
         false => Err(CliError::usage(
@@ -128,7 +129,7 @@ pub(in crate::cli) fn sit(
     let store = open_store(workspace)?;
     let rows = list_runs(&store)?;
     let stands = plan.stands(&rows.iter().collect::<Vec<_>>());
-    let pool = Pool::start(workspace, &store.0, pace.devices.len())?;
+    let pool = Pool::start(workspace, &store.0, &pace.devices)?;
     let sitting = train(plan, workspace, &store, stands, (pool, pace), &mut progress);
     let rows = sitting.as_ref().map_or_else(|_| Ok(Vec::new()), |_| list_runs(&store));
     store.0.close();

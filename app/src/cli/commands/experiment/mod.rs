@@ -10,6 +10,7 @@ use std::sync::mpsc::Receiver;
 use clap::{Args, Subcommand};
 
 use self::asked::AskedArgs;
+pub(crate) use self::asked::require_files;
 use self::begin::PaceArgs;
 pub(in crate::cli) use self::begin::sit;
 use self::table::TableArgs;
@@ -145,7 +146,8 @@ mod tests {
     fn an_experiment_is_named_by_id_by_part_of_it_by_name_or_is_the_newest() {
         let plan = |id: &str, name: &str| {
             let (base, axes) = (serde_json::json!({}), Vec::new());
-            let experiment = Experiment { name: name.to_owned(), base, axes, strategy: Strategy::Grid };
+            let (name, strategy, first) = (name.to_owned(), Strategy::Grid, None);
+            let experiment = Experiment { name, base, axes, strategy, first };
             Plan { id: ExperimentId(id.to_owned()), experiment, runs: Vec::new() }
         };
         let plans = || vec![plan("20261122-8b00", "twin"), plan("20261121-7f3a", "twin"), plan("x", "Aurora")];

@@ -331,7 +331,7 @@ mod tests {
         let (name, base, axes) = ("e".to_owned(), json!({}), Vec::new());
         Plan {
             id: ExperimentId("e".to_owned()),
-            experiment: Experiment { name, base, axes, strategy: Strategy::Grid },
+            experiment: Experiment { name, base, axes, strategy: Strategy::Grid, first: None },
             runs: [1e-3, 0.05, 1.0].into_iter().enumerate().map(planned).collect(),
         }
     }

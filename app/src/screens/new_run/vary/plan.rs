@@ -81,7 +81,7 @@ impl RunForm {
         if follows && let Some(training) = base["training"].as_object_mut() {
             training.remove("learning_rate");
         }
-        let experiment = Experiment { name, base, axes, strategy: self.strategy(all) };
+        let experiment = Experiment { name, base, axes, strategy: self.strategy(all), first: None };
         let refused = |sentence| vec![Issue { field: Field::Epochs, sentence }];
         let members = experiment.members().map_err(|error| refused(tell(&error.sentence())))?;
         if members.len() < 2 {

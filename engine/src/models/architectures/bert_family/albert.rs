@@ -1,7 +1,8 @@
 //! ALBERT (Lan et al. 2020): narrow embeddings, and layers that share their weights. A prefix is each layer's own.
 //! Layout as in huggingface/transformers: src/transformers/models/albert/modeling_albert.py.
 
-use super::block::{BertEncoder, Block, BlockNames, Embeddings, EncoderConfig, MaskNames, TextHead};
+use super::block::{BertEncoder, Block, BlockNames, Embeddings, EncoderConfig};
+use super::heads::{MaskNames, TextHead};
 use crate::error::Result;
 use crate::models::load::{Loader, Weights};
 use crate::models::registry::{Architecture, ModelType};

@@ -1,7 +1,8 @@
 //! BERT (Devlin et al. 2019).
 //! Layout as in huggingface/transformers: src/transformers/models/bert/modeling_bert.py.
 
-use super::block::{BERT_BLOCK, BertEncoder, Embeddings, EncoderConfig, MaskNames, TextHead, own_blocks};
+use super::block::{BERT_BLOCK, BertEncoder, Embeddings, EncoderConfig, own_blocks};
+use super::heads::{MaskNames, TextHead};
 use crate::error::Result;
 use crate::models::load::{Loader, Weights};
 use crate::models::registry::{Architecture, ModelType};

@@ -2,12 +2,11 @@
 //! directions. The architectures differ in names, positions and heads; each has a file that loads it into this.
 //! Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding".
 
+use burn::tensor::Tensor;
 use burn::tensor::module::embedding;
-use burn::tensor::{Tensor, TensorData, activation};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
+use super::heads::{MaskNames, TextHead};
 use crate::error::{EngineError, Result};
 use crate::models::forward::untrained_row;
 use crate::models::load::{ConfigFile, Loader, Role, Weights};
@@ -17,7 +16,6 @@ use crate::models::{
 };
 use crate::nn::positions::PositionIds;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation as activate, embed};
-use crate::random::normal;
 use crate::{Sentence, sentence};
 
 /// `config.json` as BERT, RoBERTa, ELECTRA and ALBERT write it, as far as it changes what is computed.
@@ -142,7 +140,7 @@ impl EncoderConfig {
     }
 
     /// The token that fills rows up.
-    fn padding(&self) -> usize {
+    pub(super) fn padding(&self) -> usize {
         self.pad_token_id.unwrap_or(usize::from(self.architecture == "roberta"))
     }
 
@@ -214,12 +212,12 @@ pub(super) const BERT_BLOCK: BlockNames = BlockNames {
 };
 
 pub(super) struct Block {
-    qkv: FrozenLinear,
-    attention_out: FrozenLinear,
-    attention_norm: LayerNorm,
-    up: FrozenLinear,
-    down: FrozenLinear,
-    out_norm: LayerNorm,
+    pub(super) qkv: FrozenLinear,
+    pub(super) attention_out: FrozenLinear,
+    pub(super) attention_norm: LayerNorm,
+    pub(super) up: FrozenLinear,
+    pub(super) down: FrozenLinear,
+    pub(super) out_norm: LayerNorm,
 }
 
 impl Block {
@@ -239,7 +237,7 @@ impl Block {
 }
 
 /// The table of token embeddings.
-const WORDS: &str = "embeddings.word_embeddings.weight";
+pub(super) const WORDS: &str = "embeddings.word_embeddings.weight";
 
 /// Embeddings of tokens, positions and types, summed and normed before the blocks.
 pub(super) struct Embeddings {
@@ -286,80 +284,6 @@ impl Embeddings {
             Some(project) => project.forward(normed), // [batch, seq, d_model]
             None => normed,
         }
-    }
-}
-
-/// The vector that a classifier of texts reads, and the layers that make it.
-pub(super) enum TextHead {
-    /// The first token's, as it is.
-    First,
-    /// The first token's through a pooler: dense and tanh. `fresh`: the checkpoint has none.
-    Pooled { dense: Box<FrozenLinear>, fresh: bool },
-}
-
-impl TextHead {
-    /// The pooler of this name. A checkpoint without one gets a fresh one that is the same each time it is loaded, since
-    /// most adapters do not keep it.
-    pub(super) fn pooled(load: &Loader<'_>, config: &EncoderConfig, name: &str) -> Result<Self> {
-        let d = config.hidden_size;
-        if load.contains(&format!("{name}.weight")) {
-            return Ok(Self::Pooled { dense: Box::new(load.linear(name, d, d, true)?), fresh: false });
-        }
-        let weight = load.drawn(&format!("{name}.weight"), [d, d], || {
-            let mut random = ChaCha8Rng::seed_from_u64(POOLER_SEED);
-            let weights: Vec<f32> = (0..d * d).map(|_| normal(&mut random) * config.initializer_range as f32).collect();
-            Tensor::<2>::from_data(TensorData::new(weights, [d, d]), load.device()).transpose()
-        })?;
-        let bias = load.drawn(&format!("{name}.bias"), [d], || Tensor::zeros([d], load.device()))?;
-        Ok(Self::Pooled { dense: Box::new(load.linear_drawn(name, weight, bias)?), fresh: true })
-    }
-}
-
-const POOLER_SEED: u64 = 42;
-
-/// Names of the head that fills masks; `None` where a checkpoint has no such part.
-pub(super) struct MaskNames {
-    pub(super) dense: &'static str,
-    pub(super) norm: &'static str,
-    pub(super) decoder: &'static str,
-    /// The bias of the decoder, under each of its names.
-    pub(super) bias: [&'static str; 2],
-    pub(super) activation: Option<Activation>,
-}
-
-impl MaskNames {
-    /// The head, if the files have it.
-    pub(super) fn load(
-        &self,
-        load: &Loader<'_>,
-        config: &EncoderConfig,
-        words: &FrozenMatrix,
-    ) -> Result<Option<MaskHead>> {
-        let head = load.outside();
-        if !head.contains(&format!("{}.weight", self.dense)) {
-            return Ok(None);
-        }
-        let (d, narrow, vocab_size) = (config.hidden_size, words.dims()[1], config.vocab_size);
-        let decoder = format!("{}.weight", self.decoder);
-        let own = !config.tie_word_embeddings && head.contains(&decoder);
-        let decoder = match own {
-            true => head.matrix(&decoder, [vocab_size, narrow])?,
-            false => match load.tied_to(WORDS, [vocab_size, narrow])? {
-                Some(own) => own,
-                None => words.clone(),
-            },
-        };
-        let bias = self.bias.iter().find(|name| head.contains(name)).unwrap_or(&self.bias[0]);
-        Ok(Some(MaskHead {
-            dense: head.linear(self.dense, d, narrow, true)?,
-            activation: match self.activation {
-                Some(activation) => activation,
-                None => config.activation()?,
-            },
-            norm: head.layer_norm(self.norm, narrow, config.layer_norm_eps)?,
-            // [d_embedding, vocab_size], a view
-            decoder: FrozenLinear::new(decoder.transpose(), Some(head.tensor(bias, [vocab_size])?)),
-        }))
     }
 }
 
@@ -445,13 +369,7 @@ impl EncoderModel for BertEncoder {
     }
 
     fn text_vector(&self, hidden: Tensor<3>) -> Tensor<2> {
-        let [batch, _, d_model] = hidden.dims();
-        let first = hidden.slice([0..batch, 0..1]); // [batch, 1, d_model]
-        let vector = match &self.text_head {
-            TextHead::First => first,
-            TextHead::Pooled { dense, .. } => activation::tanh(dense.forward(first)),
-        };
-        vector.reshape([batch, d_model])
+        self.text_head.vector(hidden)
     }
 
     fn mask_head(&self) -> Option<&MaskHead> {
@@ -467,6 +385,6 @@ impl EncoderModel for BertEncoder {
     }
 
     fn text_notice(&self) -> Option<Sentence> {
-        matches!(self.text_head, TextHead::Pooled { fresh: true, .. }).then_some(sentence!("the checkpoint has no pooler: its weights are drawn, the same each time, and stay as they are unless all weights are trained"))
+        self.text_head.notice()
     }
 }

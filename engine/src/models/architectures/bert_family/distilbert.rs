@@ -1,7 +1,8 @@
 //! DistilBERT (Sanh et al. 2019): BERT's blocks under other names, without token types and pooler.
 //! Layout as in huggingface/transformers: src/transformers/models/distilbert/modeling_distilbert.py.
 
-use super::block::{BertEncoder, BlockNames, Embeddings, EncoderConfig, MaskNames, TextHead, own_blocks};
+use super::block::{BertEncoder, BlockNames, Embeddings, EncoderConfig, own_blocks};
+use super::heads::{MaskNames, TextHead};
 use crate::error::Result;
 use crate::models::load::{Loader, Weights};
 use crate::models::registry::{Architecture, ModelType};

@@ -1,7 +1,8 @@
 //! ELECTRA (Clark et al. 2020): BERT's blocks over embeddings that may be narrower than the model.
 //! Layout as in huggingface/transformers: src/transformers/models/electra/modeling_electra.py.
 
-use super::block::{BERT_BLOCK, BertEncoder, Embeddings, EncoderConfig, MaskNames, TextHead, own_blocks};
+use super::block::{BERT_BLOCK, BertEncoder, Embeddings, EncoderConfig, own_blocks};
+use super::heads::{MaskNames, TextHead};
 use crate::error::Result;
 use crate::models::load::{Loader, Weights};
 use crate::models::registry::{Architecture, ModelType};

@@ -1,7 +1,8 @@
 //! RoBERTa (Liu et al. 2019): BERT's blocks without a pooler; positions begin after the padding token's id.
 //! Layout as in huggingface/transformers: src/transformers/models/roberta/modeling_roberta.py.
 
-use super::block::{BERT_BLOCK, BertEncoder, Embeddings, EncoderConfig, MaskNames, TextHead, own_blocks};
+use super::block::{BERT_BLOCK, BertEncoder, Embeddings, EncoderConfig, own_blocks};
+use super::heads::{MaskNames, TextHead};
 use crate::error::Result;
 use crate::models::load::{Loader, Weights};
 use crate::models::registry::{Architecture, ModelType};
