@@ -18,7 +18,7 @@ pub struct ContextTokens {
     pub start: u32,
 }
 
-/// The parts of one text, in tokens. A text without a start is all context.
+/// The parts of one text, in tokens. A text without a start is all context, and so is what may follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextParts {
     /// Tokens of the context.
@@ -42,8 +42,9 @@ impl ContextTokens {
     /// The parts of a text.
     pub fn parts(self, tokens: &[u32]) -> TextParts {
         let find = |wanted: u32| tokens.iter().position(|&token| token == wanted);
-        let context = find(self.start).unwrap_or(tokens.len());
-        let blank = self.blanks.into_iter().find_map(find).unwrap_or(context.saturating_sub(1));
+        let start = find(self.start);
+        let context = start.unwrap_or(usize::MAX);
+        let blank = self.blanks.into_iter().find_map(find).or(start.map(|start| start.saturating_sub(1))).unwrap_or(0);
         TextParts { context, blank }
     }
 
@@ -74,11 +75,6 @@ impl TextParts {
             None => Place { position: at, block: None },
             Some(written) => Place { position: self.blank, block: Some(written + 1) },
         }
-    }
-
-    /// Tokens of the context.
-    pub fn context(self) -> usize {
-        self.context
     }
 }
 
