@@ -15,7 +15,12 @@ impl AdapterState {
     /// [`EngineError::AdapterMismatch`].
     pub fn check_fits(&self, sites: &[(Site, ModelShape)]) -> Result<()> {
         let seq2seq = sites.len() > 1;
-        if seq2seq != (self.task.task == Task::Seq2Seq) {
+        // Either kind of model says something of a whole text.
+        let wanted = match self.task.task {
+            Task::SequenceClassification | Task::Regression | Task::MultipleChoice => seq2seq,
+            task => task == Task::Seq2Seq,
+        };
+        if seq2seq != wanted {
             let reason = match seq2seq {
                 true => sentence!("it is for a model of one stack, this is an encoder with a decoder"),
                 false => sentence!("it is for an encoder with a decoder, this is a model of one stack"),

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use engine::adapters::{AdapterState, HeadState, formats};
-use engine::config::{DataConfig, FullConfig, HeadInit, MethodConfig, RunConfig, Task, TaskRecord};
+use engine::config::{
+    DataConfig, FullConfig, HeadInit, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, RunConfig, Task, TaskRecord,
+};
 use engine::data::{Dataset, TokenBatch};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
@@ -212,6 +214,38 @@ fn a_run_begins_with_the_checkpoints_head_or_says_why_not() {
     let why = "its classes are \"positive\", \"negative\", \"neutral\", those of the rows \"1\", \"2\"";
     assert_eq!(said, format!("a new head for 2 classes is trained; the checkpoint's own is not used: {why}"));
     assert_eq!(new.task.classes, ["1", "2"]);
+}
+
+#[test]
+fn a_classifier_of_an_encoder_with_a_decoder_is_used_as_it_was_trained() {
+    let home = tempfile::tempdir().unwrap();
+    let methods = [
+        ("prefix", MethodConfig::Prefix(PrefixConfig { n_virtual: 3, ..PrefixConfig::default() })),
+        ("prompt", MethodConfig::Prompt(PromptConfig { n_virtual: 3, ..PromptConfig::default() })),
+        ("lora", MethodConfig::Lora(LoraConfig::default())),
+    ];
+    for name in ["bart-texts", "t5-texts"] {
+        let checkpoint = heads().join(name);
+        for (method, config) in &methods {
+            let mut run = run_of(&checkpoint, home.path());
+            run.method = config.clone();
+            let folder = home.path().join(name).join(method);
+            begun(&run, &folder);
+            let (model, adapter) = (run.model.clone(), Some(folder.join("adapter")));
+            let (device, precision, task) = (DeviceChoice::Cpu, Precision::F32, None);
+            let scored = |adapter: Option<PathBuf>| {
+                let (model, data) = (model.clone(), data(&checkpoint));
+                let events = Talk::new().run(Ask::Evaluate { model, device, precision, adapter, data, task });
+                let loss = |event: &Report| match event {
+                    Report::Score { loss, .. } => Some(*loss),
+                    _ => None,
+                };
+                events.iter().find_map(loss).unwrap_or_else(|| panic!("{name}, {method}: {events:?}"))
+            };
+            let (begin, end) = (scored(Some(folder.join("initial"))), scored(adapter));
+            assert!(end.is_finite() && begin != end, "{name}, {method}: {begin} {end}");
+        }
+    }
 }
 
 #[test]

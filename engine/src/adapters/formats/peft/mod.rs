@@ -217,10 +217,19 @@ pub(crate) fn write(
 /// The modules of a head, which PEFT names twice, whichever of them there is.
 fn head_modules(adapter: &AdapterState) -> Option<Vec<String>> {
     let names: &[&str] = match adapter.task.task {
-        Task::QuestionAnswering => &["qa_outputs", "qa_outputs"],
-        _ => &["classifier", "score", "classifier", "score"],
+        Task::QuestionAnswering => &["qa_outputs"],
+        _ => class_modules(adapter),
     };
-    (!adapter.head().is_empty()).then(|| names.iter().map(|&name| name.to_owned()).collect())
+    (!names.is_empty()).then(|| names.repeat(2).iter().map(|&name| name.to_owned()).collect())
+}
+
+/// The modules of a head, if there is one: those that PEFT looks for by itself, or the one that it must be told of.
+fn class_modules(adapter: &AdapterState) -> &'static [&'static str] {
+    match adapter.head().first() {
+        None => &[],
+        Some((name, ..)) if name.starts_with("classification_head.") => &["classification_head"],
+        Some(_) => &["classifier", "score"],
+    }
 }
 
 /// Gives each of `n_layers` layers the pair that PEFT gives it.
@@ -265,7 +274,7 @@ pub(crate) fn name_in_training(parameter: &str) -> String {
         return format!("{HEAD}model.{parameter}.default");
     }
     match parameter.split_once('.') {
-        Some((module @ ("classifier" | "pre_classifier" | "score" | "qa_outputs"), rest)) => {
+        Some((module, rest)) if is_class_head(&format!("{module}.")) => {
             format!("{HEAD}{module}.modules_to_save.default.{rest}")
         }
         _ => format!("prompt_encoder.default.{parameter}"),

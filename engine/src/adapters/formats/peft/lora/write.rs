@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{KIND, MODEL, TOKEN_ROWS};
 use crate::Sentence;
-use crate::adapters::formats::peft::{PEFT_VERSION, TASK, task_type};
+use crate::adapters::formats::peft::{PEFT_VERSION, TASK, class_modules, task_type};
 use crate::adapters::methods::lora::patterns::Patterns;
 use crate::adapters::methods::lora::{LoraMatrices, LoraState, TokenRows, transposed};
 use crate::adapters::state::AdapterState;
@@ -91,7 +91,7 @@ fn tensors(adapter: &AdapterState, lora: &LoraState) -> Floats {
 
 /// Modules that are trained whole, the head that names classes among them.
 fn modules_to_save(adapter: &AdapterState, lora: &LoraState) -> Option<Vec<String>> {
-    let head: &[&str] = if adapter.head().is_empty() { &[] } else { &["classifier", "score"] };
+    let head = class_modules(adapter);
     let modules: Vec<String> =
         lora.config.modules_to_save.iter().cloned().chain(head.iter().map(|&name| name.to_owned())).collect();
     (!modules.is_empty()).then_some(modules)
