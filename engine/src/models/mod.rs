@@ -149,7 +149,7 @@ impl Model {
         }
     }
 
-    /// What makes logits of hidden states; its matrix is `[vocab_size, head width]`.
+    /// The head that makes logits of hidden states; its matrix is `[vocab_size, head width]`.
     ///
     /// # Errors
     /// [`EngineError::TaskShape`] for a model that writes nothing.

@@ -7,13 +7,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 /// The angles per position by which pairs of numbers turn, and the factor on what is turned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frequencies {
-    /// How they follow from a text.
+    /// The way they follow from a text.
     pub kind: FrequencyKind,
     /// On cosines and sines, so that scores of a stretched context keep their size (YaRN, LongRoPE).
     pub attention_factor: f32,
 }
 
-/// How frequencies follow from a text. Its length is the last of its positions and one more, those of a prefix counted.
+/// The way frequencies follow from a text. Its length is the last of its positions and one more, those of a prefix counted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FrequencyKind {
     /// They are the same for every text.

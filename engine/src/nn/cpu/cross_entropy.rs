@@ -15,7 +15,7 @@ const ROWS: usize = 1024;
 /// Logits that exist at a time.
 const LOGITS: usize = 1 << 19;
 
-/// What is asked of each row, and what is done to its logits.
+/// The question of each row, and the changes to its logits.
 #[derive(Clone, Copy)]
 pub(super) struct Labels<'a> {
     /// The target of each row.
