@@ -27,6 +27,7 @@ rail() { press 80 $((89 + 39 * $1)) "$2"; }
 
 "$program" --workspace "$workspace" --device cpu gui &
 window=$!
+xdotool mousemove 88 760
 pause 8
 rest 3
 xdotool mousemove 370 245; sleep 1
