@@ -38,12 +38,6 @@ impl From<&Tensor<2>> for Head {
     }
 }
 
-impl From<&FrozenMatrix> for Head {
-    fn from(matrix: &FrozenMatrix) -> Self {
-        Self::new(matrix.clone())
-    }
-}
-
 impl From<&Head> for Head {
     fn from(head: &Head) -> Self {
         head.clone()

@@ -235,7 +235,8 @@ fn a_classifier_of_an_encoder_with_a_decoder_is_used_as_it_was_trained() {
             let (device, precision, task) = (DeviceChoice::Cpu, Precision::F32, None);
             let scored = |adapter: Option<PathBuf>| {
                 let (model, data) = (model.clone(), data(&checkpoint));
-                let events = Talk::new().run(Ask::Evaluate { model, device, precision, adapter, data, task });
+                let events =
+                    Talk::new().run(Ask::Evaluate { model, device, numbers: precision.into(), adapter, data, task });
                 let loss = |event: &Report| match event {
                     Report::Score { loss, .. } => Some(*loss),
                     _ => None,

@@ -257,8 +257,7 @@ impl Packed {
         let ids: Vec<i32> = (0..n).map(|i| (i * 31 % rows) as i32).collect();
 
         let host = Device::flex();
-        let head =
-            FrozenMatrix::from(Tensor::<2>::from_data(TensorData::new(self.numbers.clone(), [rows, columns]), &host));
+        let head = Tensor::<2>::from_data(TensorData::new(self.numbers.clone(), [rows, columns]), &host);
         let leaf = Tensor::<2>::from_data(hidden.clone(), &host.clone().autodiff()).require_grad();
         let targets = |device: &Device| Tensor::<1, Int>::from_data(TensorData::new(ids.clone(), [n]), device);
         let expected = cross_entropy_at_labels(leaf.clone(), &head, targets(&host));
