@@ -176,7 +176,7 @@ fn figures_of(variant: &str, time: ServingTime) -> [Figure; 3] {
 
 fn open(folder: &Path, (choice, numbers): (DeviceChoice, MatrixNumbers)) -> Result<(BaseModel, Device)> {
     let files = ModelFolder::open(folder)?;
-    let (info, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
+    let (info, device) = device::open(choice, files.largest_binding(numbers.quantization), None)?;
     device::check_precision(&info, &device, numbers.precision, None)?;
     Ok((BaseModel::load(Arc::new(files), (&device, numbers), &mut |_| Ok(()))?, device))
 }

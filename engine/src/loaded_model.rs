@@ -52,7 +52,7 @@ impl LoadedModel {
         let summary = files.summary();
         let tokenizer =
             Tokenizer::from_folder(folder)?.fitting(summary.vocab_size)?.closing_with(files.answer_start())?;
-        let (device_info, device) = device::open(choice, summary.largest_tensor_bytes, trials)?;
+        let (device_info, device) = device::open(choice, files.largest_binding(numbers.quantization), trials)?;
         device::check_precision(&device_info, &device, numbers.precision, trials)?;
         // Hashing and loading read the same mapped pages; side by side they take the time of one.
         let (hash, model) = std::thread::scope(|scope| {

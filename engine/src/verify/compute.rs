@@ -40,7 +40,7 @@ pub(super) struct Setup<'a> {
 
 pub(super) fn compute(case: &Case, (choice, numbers): (DeviceChoice, MatrixNumbers)) -> Result<Arrays> {
     let folder = ModelFolder::open(&case.folder.join("model"))?;
-    let (info, device) = device::open(choice, folder.largest_tensor_bytes(), None)?;
+    let (info, device) = device::open(choice, folder.largest_binding(numbers.quantization), None)?;
     device::check_precision(&info, &device, numbers.precision, None)?;
     let model = BaseModel::load(Arc::new(folder), (&device, numbers), &mut |_| Ok(()))?;
     let adapter = adapter(case, &model)?;

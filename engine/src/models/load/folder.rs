@@ -14,7 +14,7 @@ use crate::models::registry::{Architecture, Kind, ModelConfig, class_prefix};
 use crate::models::{
     BaseModel, DropoutRates, Loading, Model, ModelShape, ModelSummary, PretrainedHead, Site, Weights, cannot,
 };
-use crate::nn::Precision;
+use crate::nn::{Precision, Quantization};
 use crate::tokens::TargetStart;
 use crate::weights::WeightFiles;
 use crate::weights::gguf::GgufFile;
@@ -147,11 +147,6 @@ impl ModelFolder {
         weights.map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
-    /// Bytes of the largest tensor as f32: what a device must be able to bind.
-    pub fn largest_tensor_bytes(&self) -> u64 {
-        self.files.shapes().map(|(_, shape)| shape.iter().product::<usize>() as u64 * 4).max().unwrap_or(0)
-    }
-
     /// SHA-256 of the weights, in hexadecimal: what an adapter belongs to.
     pub fn hash(&self) -> String {
         self.files.hash()
@@ -178,7 +173,7 @@ impl ModelFolder {
             parameters: self.parameters(),
             dtype: self.files.dtype(),
             file_bytes: self.files.file_bytes(),
-            largest_tensor_bytes: self.largest_tensor_bytes(),
+            largest_tensor_bytes: self.largest_binding(Quantization::Stored),
             packing: Packing::of(self),
             tasks: self.tasks.clone(),
             own_head: self.own_head.clone(),

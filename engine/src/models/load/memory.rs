@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::folder::ModelFolder;
 use super::summary::ModelSummary;
 use super::weight_cache::Role;
-use crate::nn::{BlockType, MatrixNumbers, Place, Precision};
+use crate::nn::{BlockType, MatrixNumbers, PackedShape, Place, Precision, Quantization};
 
 /// Numbers of a model by what can be done with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,22 @@ impl Packing {
             }
         }
         packing
+    }
+}
+
+impl ModelFolder {
+    /// Bytes of the largest tensor that a device must bind at once: of numbers in f32, of a matrix in blocks no more than a
+    /// part of it.
+    pub fn largest_binding(&self, quantization: Quantization) -> u64 {
+        let (files, vocab_size) = (self.files(), self.shape().vocab_size);
+        let bytes = |(name, shape): (&str, &[usize])| {
+            let whole = shape.iter().product::<usize>() as u64 * 4;
+            let place = if shape.contains(&vocab_size) { Place::Vocabulary } else { Place::Layer };
+            let is_packed = files.block_bytes(name).is_some()
+                || (shape.len() == 2 && quantization.block(place).is_some());
+            if is_packed { whole.min(PackedShape::MOST_BYTES) } else { whole }
+        };
+        files.shapes().map(bytes).max().unwrap_or(0)
     }
 }
 

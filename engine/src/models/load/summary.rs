@@ -41,7 +41,7 @@ pub struct ModelSummary {
     pub dtype: String,
     /// Bytes of the weight files.
     pub file_bytes: u64,
-    /// Bytes of the largest tensor as f32.
+    /// Bytes of the largest tensor that a device must bind at once.
     pub largest_tensor_bytes: u64,
     /// Its numbers by how they can be kept.
     #[serde(default)]

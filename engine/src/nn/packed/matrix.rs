@@ -13,9 +13,6 @@ use crate::nn::cross_entropy::HeadSettings;
 use crate::nn::ops::Optional;
 use crate::nn::precision::Precision;
 
-/// Bytes of a part at most: what the weakest device binds at once.
-const PART: u64 = 128 << 20;
-
 /// Rows in blocks on a device, `[rows, columns]`, in parts of whole rows, each in blocks of its own kind.
 #[derive(Clone, Debug)]
 pub(in crate::nn) struct PackedMatrix {
@@ -32,7 +29,7 @@ impl PackedMatrix {
         let mut parts = Vec::new();
         for matrix in PackedWeight::stacked(matrices) {
             let ([rows, columns], block) = (matrix.dims(), matrix.block());
-            let rows = PackedShape { block, rows, columns }.rows_within(PART);
+            let rows = PackedShape { block, rows, columns }.rows_within(PackedShape::MOST_BYTES);
             let row = matrix.bytes().len() / matrix.dims()[0].max(1);
             for part in matrix.bytes().chunks((rows * row).max(1)) {
                 parts.push((words(part, device), PackedShape { block, rows: part.len() / row, columns }));

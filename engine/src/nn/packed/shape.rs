@@ -14,6 +14,9 @@ pub struct PackedShape {
 }
 
 impl PackedShape {
+    /// Bytes of a part at most, and of what is made of its blocks at a time: what the weakest device binds.
+    pub const MOST_BYTES: u64 = 128 << 20;
+
     /// Bytes of its blocks.
     pub fn bytes(self) -> usize {
         self.rows * (self.columns / self.block.numbers()) * self.block.bytes()

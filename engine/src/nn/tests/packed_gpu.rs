@@ -18,7 +18,7 @@ use super::{Numbers, assert_close, values};
 use crate::nn::cross_entropy::HeadSettings;
 use crate::nn::gpu::{self, PackedKernels};
 use crate::nn::packed::PackedParts;
-use crate::nn::{BlockType, FrozenMatrix, PackedShape, Precision, cross_entropy_at_labels};
+use crate::nn::{BlockType, PackedShape, Precision, cross_entropy_at_labels};
 
 /// Names the graphics API to the process that uses it.
 const API: &str = "WORKBENCH_TEST_API";
