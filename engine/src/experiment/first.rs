@@ -62,7 +62,10 @@ mod tests {
         let axes = vec![Axis { keys: vec!["seed".into()], points: vec![vec![json!(1)], vec![json!(2)]] }];
         let experiment = Experiment { name: "e".into(), base, axes, strategy: Strategy::Grid, first: Some(over) };
         let members = experiment.members().unwrap();
-        assert_eq!(members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(), ["all tasks", "1", "2"]);
+        assert_eq!(
+            members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(),
+            ["all tasks", "seed 1", "seed 2"]
+        );
         let first = &members[0].settings;
         assert_eq!(first["training"], json!({"steps": 200, "batch_size": 4}));
         assert_eq!(

@@ -60,7 +60,8 @@ impl ModelId {
         let text = text.strip_prefix("hub:").unwrap_or(text);
         let text = text.strip_prefix("https://huggingface.co/").unwrap_or(text);
         let (name, revision) = text.split_once('@').or_else(|| text.split_once("/tree/")).unwrap_or((text, MAIN));
-        let (name, file, revision) = file_of(name).unwrap_or((name.to_owned(), None, revision));
+        let (name, file, of_site) = file_of(name).unwrap_or((name.to_owned(), None, None));
+        let revision = of_site.unwrap_or(revision);
         let name = name.as_str();
         if let Some(file) = file.filter(|file| !is_file_name(file)) {
             return Err(bad(sentence!("{file:?} is no name of a file", file)));
@@ -173,11 +174,11 @@ impl ModelId {
 
 /// Repository, file and revision of what names a file: `org/name/FILE.gguf`, or behind the address of the site
 /// `org/name/blob/main/FILE.gguf`.
-fn file_of(text: &str) -> Option<(String, Option<&str>, &str)> {
+fn file_of(text: &str) -> Option<(String, Option<&str>, Option<&str>)> {
     let (owner, rest) = text.split_once('/')?;
     let (name, within) = rest.split_once('/').filter(|_| is_gguf(text))?;
     let of_site = ["blob/", "resolve/"].iter().find_map(|page| within.strip_prefix(page)?.split_once('/'));
-    let (revision, file) = of_site.unwrap_or((MAIN, within));
+    let (revision, file) = of_site.map_or((None, within), |(revision, file)| (Some(revision), file));
     Some((format!("{owner}/{name}"), Some(file), revision))
 }
 

@@ -35,7 +35,8 @@ fn every_model() -> Vec<(String, BaseModel)> {
 
 /// Those whose tokens keep their keys while a text grows.
 fn every_model_of_one_length() -> impl Iterator<Item = (String, BaseModel)> {
-    let follows_length = |name: &str| name.ends_with("-dynamic") || name.ends_with("-longrope");
+    let follows_length =
+        |name: &str| ["-dynamic", "-longrope", "gguf-phi3-prefix"].iter().any(|end| name.ends_with(end));
     every_model().into_iter().filter(move |(name, _)| !follows_length(name))
 }
 
