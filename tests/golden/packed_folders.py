@@ -160,7 +160,7 @@ def read_again(model, folder):
     for name, module in linears(model):
         packed = found.get_submodule(name).weight
         values = bnb.dequantize_4bit(packed.data, packed.quant_state)
-        values = values.T if values.shape != module.weight.shape else values
+        values = values.T if isinstance(module, tr.pytorch_utils.Conv1D) else values
         assert packed.quant_state.dtype == torch.float32 and torch.equal(values, module.weight), name
 
 

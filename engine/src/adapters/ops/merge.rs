@@ -238,7 +238,8 @@ fn copy_files(folder: &Path, to: &Path) -> Result<()> {
         let path = entry.map_err(EngineError::io(IoAction::Read, folder))?.path();
         let name = path.file_name().unwrap_or_default().to_owned();
         let kind = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
-        let of_weights = |name: &str| name.ends_with(".index.json") || PACKED_FILES.contains(&name);
+        let is_packing = |name: &str| PACKED_FILES.iter().any(|(file, _)| *file == name);
+        let of_weights = |name: &str| name.ends_with(".index.json") || is_packing(name);
         if path.is_file() && BESIDE.contains(&kind) && !of_weights(&name.to_string_lossy()) {
             std::fs::copy(&path, to.join(&name)).map_err(EngineError::io(IoAction::Copy, &path))?;
         }

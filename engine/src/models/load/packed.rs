@@ -1,6 +1,6 @@
 //! What packed the weights of a folder into fewer bits, by the name of its method.
 //!
-//! huggingface/transformers: src/transformers/utils/quantization_config.py; of AutoGPTQ's folders `quantize_config.json`.
+//! huggingface/transformers: src/transformers/utils/quantization_config.py.
 
 use std::path::Path;
 
@@ -14,8 +14,8 @@ use crate::weights::PackedBy;
 /// Options of `config.json` that say how its weights were packed.
 pub(crate) const PACKED_OPTIONS: [&str; 2] = ["quantization_config", "compression_config"];
 
-/// Files that say the same beside it: AutoGPTQ's, AutoAWQ's.
-pub(crate) const PACKED_FILES: [&str; 2] = ["quantize_config.json", "quant_config.json"];
+/// Files that say it beside `config.json`, and the method of those that name none: AutoGPTQ's, AutoAWQ's.
+pub(crate) const PACKED_FILES: [(&str, &str); 2] = [("quantize_config.json", "gptq"), ("quant_config.json", "awq")];
 
 /// What packed the weights of a folder; `None` where nothing did.
 ///
@@ -23,22 +23,24 @@ pub(crate) const PACKED_FILES: [&str; 2] = ["quantize_config.json", "quant_confi
 /// [`EngineError::Quantized`] for a method that is not computed.
 pub(super) fn packed_by(folder: &Path, config: &Value) -> Result<Option<PackedBy>> {
     let said = PACKED_OPTIONS.into_iter().find_map(|key| config.get(key));
-    let [beside, _] = PACKED_FILES;
-    let beside = || files::read_json(&folder.join(beside), Kind::Settings, sentence!("quantize_config.json")).ok();
-    let packed = match said.filter(|said| said.as_object().is_some_and(|said| !said.is_empty())) {
-        Some(said) => said.clone(),
-        // AutoGPTQ's older files.
-        None => match beside() {
-            Some(Value::Object(mut said)) => {
-                said.entry("quant_method").or_insert("gptq".into());
-                Value::Object(said)
-            }
-            _ => return Ok(None),
-        },
+    let said = said.filter(|said| said.as_object().is_some_and(|said| !said.is_empty())).cloned();
+    let Some(packed) = said.or_else(|| PACKED_FILES.iter().find_map(|file| said_beside(folder, *file))) else {
+        return Ok(None);
     };
     let method = Method::of(&packed);
     let refused = || EngineError::Quantized { method: method.name(), path: folder.join("config.json") };
     method.packed_by().map(Some).ok_or_else(refused)
+}
+
+/// What older folders say in a file of its own.
+fn said_beside(folder: &Path, (file, method): (&str, &str)) -> Option<Value> {
+    match files::read_json(&folder.join(file), Kind::Settings, sentence!("quantize_config.json")) {
+        Ok(Value::Object(mut said)) => {
+            said.entry("quant_method").or_insert(method.into());
+            Some(Value::Object(said))
+        }
+        _ => None,
+    }
 }
 
 /// A method as its library is called, its bits, and which of its forms.
@@ -140,5 +142,8 @@ mod tests {
         assert_eq!((alone(json!({})), alone(json!({"quantization_config": null}))), (None, None));
         fs::write(folder.path().join("quantize_config.json"), r#"{"bits": 4, "group_size": 128}"#).unwrap();
         assert_eq!(alone(json!({})), Some(gptq(4, true)));
+        fs::remove_file(folder.path().join("quantize_config.json")).unwrap();
+        fs::write(folder.path().join("quant_config.json"), r#"{"w_bit": 4, "version": "GEMM"}"#).unwrap();
+        assert_eq!(alone(json!({})), Some(PackedBy::Awq));
     }
 }

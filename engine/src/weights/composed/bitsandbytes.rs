@@ -144,7 +144,8 @@ impl Found<'_> {
         if entry.form != Form::Plain(Dtype::U8) || entry.bytes.len() > MAX_STATE {
             return Err(sentence!("its quant_state is no short text"));
         }
-        let state: State = serde_json::from_slice(&self.files.bytes(entry)).map_err(|error| json_reason(&error))?;
+        let state: State = serde_json::from_slice(&self.files.bytes(entry))
+            .map_err(|error| sentence!("its quant_state cannot be read: {reason}", reason = json_reason(&error)))?;
         if state.quant_type != kind {
             return Err(sentence!("its quant_state says {found}, not {kind}", found = state.quant_type, kind));
         }
