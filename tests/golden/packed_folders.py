@@ -51,12 +51,21 @@ CASES = {
 }
 
 
+def numbers(packed, state):
+    """As bitsandbytes' portable rule; its kernel for a CPU (0.50.2) takes the wrong largest where a row is shorter than a block."""
+    largest = state.absmax
+    if state.nested:
+        largest = bnb.dequantize_blockwise(largest, state.state2) + state.offset
+    codes = torch.stack([packed >> 4, packed & 15], -1).flatten().long()
+    return (state.code[codes] * largest.repeat_interleave(state.blocksize)[:len(codes)]).reshape(state.shape)
+
+
 def packed_by_bnb(name, weight, how):
     """The numbers that are packed, and the tensors."""
     packed, state = bnb.quantize_4bit(
         weight, blocksize=how.get("block", 64), quant_type=how["kind"], compress_statistics=how.get("nested", False))
     own = {f"{name}.weight.{key}": value for key, value in state.as_dict(packed=True).items()}
-    return bnb.dequantize_4bit(packed, state), {f"{name}.weight": packed, **own}
+    return numbers(packed, state), {f"{name}.weight": packed, **own}
 
 
 def packed_by_bnb8(name, weight, _):
@@ -159,7 +168,7 @@ def read_again(model, folder):
     found = tr.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, device_map="cpu")
     for name, module in linears(model):
         packed = found.get_submodule(name).weight
-        values = bnb.dequantize_4bit(packed.data, packed.quant_state)
+        values = numbers(packed.data, packed.quant_state)
         values = values.T if isinstance(module, tr.pytorch_utils.Conv1D) else values
         assert packed.quant_state.dtype == torch.float32 and torch.equal(values, module.weight), name
 

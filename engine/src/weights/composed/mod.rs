@@ -74,9 +74,10 @@ impl Composed {
         }
     }
 
-    /// The format that its numbers become where they are not kept in blocks.
+    /// The format that its numbers become out of their tensors; what blocks hold is more than 16 bits do.
     pub(super) fn dtype(&self) -> Dtype {
         match &self.kind {
+            _ if self.block().is_some() => Dtype::F32,
             Kind::Rows(_) => Dtype::F32,
             Kind::FourBits(four) => four.dtype(),
             Kind::EightBits(_) => Dtype::F16,
