@@ -60,6 +60,7 @@ pub use layer_norm::LayerNorm;
 pub use linear::{Dropout, FrozenLinear, LowRank, embed};
 pub use mask::{AttentionMask, PrefixColumns};
 pub use matrix::FrozenMatrix;
+pub(crate) use packed::nf4::QUANTILES as NF4_QUANTILES;
 pub use packed::{BlockType, MatrixNumbers, PackedShape, PackedWeight, Place, Quantization};
 pub use pattern::{attention_pattern, keys_and_values, mixed_by, with_keys_and_values};
 pub use precision::Precision;

@@ -13,10 +13,10 @@ use rayon::prelude::*;
 use safetensors::Dtype;
 use sha2::{Digest, Sha256};
 
+use super::composed::Composed;
 use super::entry::{Entry, Form};
 use super::numbers::{SHARE, is_finite, numbers_of};
 use super::pickle::PickleError;
-use super::scaled_rows::RowScales;
 use super::{safetensors as safe, torch};
 use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::file_kind::{FileKind, refuse_other};
@@ -43,8 +43,8 @@ const MAX_SHARDS: usize = 2000;
 pub struct WeightFiles {
     files: Vec<(PathBuf, Mmap)>,
     pub(super) entries: BTreeMap<String, Entry>,
-    /// Of matrices whose rows are whole numbers with a scale each; their entries have the shape that they stand for.
-    pub(super) scales: BTreeMap<String, RowScales>,
+    /// Matrices that are several tensors; their entries have the shape that they stand for.
+    pub(super) composed: BTreeMap<String, Composed>,
 }
 
 /// A matrix that the files keep in blocks.
@@ -84,7 +84,7 @@ impl WeightFiles {
 
     /// Files whose tensors were found already.
     pub(super) fn of(files: Vec<(PathBuf, Mmap)>, entries: BTreeMap<String, Entry>) -> Self {
-        Self { files, entries, scales: BTreeMap::new() }
+        Self { files, entries, composed: BTreeMap::new() }
     }
 
     /// Whether a folder has weight files that [`WeightFiles::open`] would open.
@@ -110,7 +110,7 @@ impl WeightFiles {
     }
 
     fn empty() -> Self {
-        Self { files: Vec::new(), entries: BTreeMap::new(), scales: BTreeMap::new() }
+        Self { files: Vec::new(), entries: BTreeMap::new(), composed: BTreeMap::new() }
     }
 
     /// One tensor as it is stored, as f32 with its shape; `None` if there is none of this name.
@@ -123,7 +123,7 @@ impl WeightFiles {
             let (path, _) = &self.files[entry.file];
             return Err(empty(path, name, &entry.shape));
         }
-        Ok(Some((entry.shape.clone(), self.numbers(name, entry)?)))
+        Ok(Some((entry.shape.clone(), self.whole(name, entry)?)))
     }
 
     fn add(&mut self, path: PathBuf, format: Format) -> Result<()> {
@@ -162,36 +162,17 @@ impl WeightFiles {
     pub(crate) fn stored(&self) -> impl Iterator<Item = (&str, Dtype, &[usize], Cow<'_, [u8]>)> {
         self.entries.iter().map(|(name, entry)| {
             let (dtype, bytes) = match entry.form {
-                Form::Plain(dtype) if !entry.less_one => (dtype, self.bytes(entry)),
+                Form::Plain(dtype) if !entry.less_one && !self.composed.contains_key(name) => {
+                    (dtype, self.bytes(entry))
+                }
                 _ => {
                     // Fractions, alone or in blocks, are always numbers.
-                    let values = entry.numbers_of(name, &self.files[entry.file].1).unwrap_or_default();
+                    let values = self.whole(name, entry).unwrap_or_default();
                     (Dtype::F32, Cow::Owned(values.into_iter().flat_map(f32::to_le_bytes).collect()))
                 }
             };
             (name.as_str(), dtype, entry.shape.as_slice(), bytes)
         })
-    }
-
-    /// Storage format of the largest weight, such as `F16`; of matrices in rows of few bits theirs, such as `I4`.
-    pub fn dtype(&self) -> String {
-        if let Some(bits) = self.row_bits() {
-            return format!("I{bits}");
-        }
-        let weights = self.entries.values().filter(|entry| entry.form.is_float());
-        let largest = weights.max_by_key(|entry| entry.bytes.len());
-        largest.map_or_else(String::new, |entry| entry.form.name())
-    }
-
-    /// Bytes of a tensor that is multiplied in blocks; `None` for others.
-    pub(crate) fn block_bytes(&self, name: &str) -> Option<u64> {
-        let entry = self.entries.get(name)?;
-        let bytes = entry.bytes.len() as u64;
-        match (entry.form, self.scales.get(name)) {
-            (Form::Blocks(_), _) => Some(bytes),
-            (_, Some(scales)) => Some(bytes + bytes * 2 * 8 / (scales.bits as u64 * 32)), // a scale for 32 numbers
-            _ => None,
-        }
     }
 
     /// Bytes of all files.
@@ -213,11 +194,8 @@ impl WeightFiles {
     /// As [`WeightFiles::tensor`].
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let entry = self.entry(name, shape)?;
-        let values = match self.scaled(name, entry)? {
-            Some(values) => values,
-            None => self.numbers(name, entry)?,
-        };
-        release(&self.files[entry.file].1, &entry.bytes);
+        let values = self.whole(name, entry)?;
+        self.release(name, entry);
         Ok(values)
     }
 
@@ -228,8 +206,11 @@ impl WeightFiles {
     pub(crate) fn blocks(&self, name: &str, shape: [usize; 2]) -> Result<Option<BlockMatrix>> {
         let entry = self.entry(name, &shape)?;
         let Form::Blocks(block) = entry.form else {
-            let lines = self.scaled_blocks(name, entry)?;
-            return Ok(lines.map(|lines| BlockMatrix { lines, is_transposed: false }));
+            let matrix = self.composed_blocks(name, entry)?;
+            if matrix.is_some() {
+                self.release(name, entry);
+            }
+            return Ok(matrix);
         };
         let bytes = self.bytes(entry);
         if !block.is_finite(&bytes) {
@@ -238,7 +219,7 @@ impl WeightFiles {
         let is_transposed = entry.strides.is_some();
         let [rows, columns] = shape;
         let lines = PackedWeight::new(block, if is_transposed { rows } else { columns }, bytes.into_owned());
-        release(&self.files[entry.file].1, &entry.bytes);
+        self.release(name, entry);
         Ok(lines.map(|lines| BlockMatrix { lines, is_transposed }))
     }
 
@@ -258,7 +239,8 @@ impl WeightFiles {
     /// As [`WeightFiles::tensor`], and [`EngineError::WeightRange`] where a number becomes infinite by rounding.
     pub fn matrix(&self, name: &str, shape: [usize; 2], precision: Precision, device: &Device) -> Result<Tensor<2>> {
         let entry = self.entry(name, &shape)?;
-        let stored = match entry.form {
+        let composed = self.composed.get(name);
+        let stored = match composed.map_or(entry.form, |composed| Form::Plain(composed.dtype())) {
             Form::Plain(Dtype::F16) => DType::F16,
             Form::Plain(Dtype::BF16) => DType::BF16,
             _ => DType::F32,
@@ -270,9 +252,11 @@ impl WeightFiles {
         if !as_it_is && precision == Precision::F32 {
             return self.tensor(name, shape, device);
         }
-        if !as_it_is {
-            let data = rounded(name, self.values(name, &shape)?, shape, precision)?;
-            return Ok(Tensor::from_data(data, (device, precision.dtype())));
+        if !as_it_is || composed.is_some() {
+            let to = if as_it_is && stored == DType::F16 { Precision::F16 } else { precision };
+            let to = if as_it_is && stored == DType::BF16 { Precision::Bf16 } else { to };
+            let data = rounded(name, self.values(name, &shape)?, shape, to)?;
+            return Ok(Tensor::from_data(data, (device, to.dtype())));
         }
         let bytes = self.bytes(entry);
         if !is_finite(stored, &bytes) {
@@ -282,7 +266,7 @@ impl WeightFiles {
             DType::F16 => TensorData::new(numbers_of(&bytes, f16::from_le_bytes), shape),
             _ => TensorData::new(numbers_of(&bytes, bf16::from_le_bytes), shape),
         };
-        release(&self.files[entry.file].1, &entry.bytes);
+        self.release(name, entry);
         Ok(Tensor::from_data(data, (device, stored)))
     }
 
@@ -303,12 +287,20 @@ impl WeightFiles {
             hash.update(name.as_bytes());
             hash.update(format!("{}{:?}", entry.form.name(), entry.shape).as_bytes());
             hash.update(self.bytes(entry));
-            if let Some(scales) = self.scales.get(name) {
-                hash.update(self.bytes(&scales.entry));
+            for part in self.composed.get(name).map(Composed::parts).unwrap_or_default() {
+                hash.update(self.bytes(part));
             }
-            release(&self.files[entry.file].1, &entry.bytes);
+            self.release(name, entry);
         }
         hex(&hash.finalize())
+    }
+
+    /// Lets go of the pages of a weight.
+    fn release(&self, name: &str, entry: &Entry) {
+        let parts = self.composed.get(name).map(Composed::parts).unwrap_or_default();
+        for Entry { file, bytes, .. } in [entry].into_iter().chain(parts) {
+            release(&self.files[*file].1, bytes);
+        }
     }
 
     /// The numbers of a tensor as they are written, in the order in which they are read.

@@ -1,6 +1,7 @@
 //! Weights of a Hugging Face folder, safetensors or PyTorch's own files, or of a file in GGUF: memory-mapped, tensor by
 //! tensor onto the device.
 
+mod composed;
 mod entry;
 mod files;
 pub mod gguf;
@@ -8,10 +9,10 @@ mod npy;
 mod numbers;
 mod pickle;
 mod safetensors;
-mod scaled_rows;
 mod torch;
 mod torch_writer;
 
+pub(crate) use self::composed::PackedBy;
 pub use self::files::WeightFiles;
 pub(crate) use self::files::{BlockMatrix, hex};
 pub(crate) use self::npy::{is_npy, read_npy};

@@ -25,6 +25,7 @@ mod large;
 mod loaded;
 mod methods;
 mod optimizers;
+mod packed_folders;
 mod peft;
 mod regression;
 mod resume;

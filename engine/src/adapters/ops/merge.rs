@@ -14,7 +14,7 @@ use crate::adapters::state::{AdapterState, PrefixPlacement};
 use crate::config::Task;
 use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::{self, Kind, write_json};
-use crate::models::load::model_options;
+use crate::models::load::{PACKED_FILES, PACKED_OPTIONS, model_options};
 use crate::models::{BaseModel, WeightName, class_prefix, tied_head};
 use crate::{Sentence, sentence};
 
@@ -238,8 +238,9 @@ fn copy_files(folder: &Path, to: &Path) -> Result<()> {
         let path = entry.map_err(EngineError::io(IoAction::Read, folder))?.path();
         let name = path.file_name().unwrap_or_default().to_owned();
         let kind = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
-        let is_index = name.to_string_lossy().ends_with(".index.json");
-        if path.is_file() && BESIDE.contains(&kind) && !is_index {
+        let is_packing = |name: &str| PACKED_FILES.iter().any(|(file, _)| *file == name);
+        let of_weights = |name: &str| name.ends_with(".index.json") || is_packing(name);
+        if path.is_file() && BESIDE.contains(&kind) && !of_weights(&name.to_string_lossy()) {
             std::fs::copy(&path, to.join(&name)).map_err(EngineError::io(IoAction::Copy, &path))?;
         }
     }
@@ -258,7 +259,9 @@ fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &P
     } else {
         copy_files(folder, to)?;
     }
-    if adapter.head().is_empty() && !is_untied {
+    let is_packed =
+        PACKED_OPTIONS.iter().any(|option| model_options(folder).is_ok_and(|found| found.contains_key(*option)));
+    if adapter.head().is_empty() && !is_untied && !is_packed {
         return Ok(());
     }
     let path = to.join("config.json");
@@ -266,6 +269,10 @@ fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &P
     let malformed =
         |reason: Sentence| EngineError::Malformed { what: sentence!("config.json"), path: path.clone(), reason };
     let mut config: Value = serde_json::from_str(&text).map_err(|error| malformed(json_reason(&error)))?;
+    // Nothing of it is packed any more.
+    if let Some(options) = config.as_object_mut() {
+        options.retain(|name, _| !PACKED_OPTIONS.contains(&name.as_str()));
+    }
     if is_untied {
         // T5 scales what goes into its head where nothing else is said and the head is tied.
         let is_tied = config.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true);

@@ -23,12 +23,12 @@ use crate::{Sentence, sentence};
 const DEFAULTS: &str = include_str!("defaults.json");
 
 /// Options that change no number that is computed here: of training, of generation (the user's choice), of heads that have
-/// readers of their own, and what says how the file was made.
+/// readers of their own (as what packed the weights has), and what says how the file was made.
 const HARMLESS: &str = " _attn_implementation _attn_implementation_internal _commit_hash _name_or_path _num_labels activation_dropout \
     add_cross_attention architectures attention_dropout attention_layers attention_probs_dropout_prob \
     attention_softmax_in_fp32 attn_pdrop auto_map bad_words_ids begin_suppress_tokens bias_dropout_fusion \
     bos_token_id cache_implementation chunk_size_feed_forward classif_dropout classifier_activation classifier_dropout \
-    classifier_dropout_prob cls_token_id decoder_layerdrop decoder_start_token_id dense_act_fn directionality \
+    classifier_dropout_prob cls_token_id compression_config decoder_layerdrop decoder_start_token_id dense_act_fn directionality \
     diversity_penalty do_sample down_scale_factor dropout dropout_rate dtype early_stopping embd_pdrop embed_dropout \
     encoder_layerdrop encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task \
     force_bos_token_to_be_generated forced_bos_token_id forced_eos_token_id gap_size gradient_checkpointing \
@@ -38,7 +38,7 @@ const HARMLESS: &str = " _attn_implementation _attn_implementation_internal _com
     n_positions net_structure_type no_repeat_ngram_size num_beam_groups num_beams num_hidden_layers num_labels \
     num_memory_blocks num_return_sequences offset_alibi output_attentions output_hidden_states output_past \
     output_scores pad_token_id pooler_dropout pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head \
-    pooler_type prefix pretraining_tp problem_type qa_dropout remove_invalid_values reorder_and_upcast_attn \
+    pooler_type prefix pretraining_tp problem_type qa_dropout quantization_config remove_invalid_values reorder_and_upcast_attn \
     repetition_penalty resid_dropout resid_pdrop return_dict return_dict_in_generate sep_token_id \
     seq_classif_dropout sinusoidal_pos_embds skew_logits slow_but_exact summary_activation summary_first_dropout \
     summary_last_dropout summary_proj_to_labels summary_type summary_use_proj suppress_tokens task_specific_params \

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use super::memory::Packing;
+use super::packed::packed_by;
 use crate::config::Task;
 use crate::error::Result;
 use crate::models::load::catalog::{is_class_head, is_shared_table, is_weight};
@@ -61,10 +62,10 @@ impl ModelFolder {
         let architecture = Architecture::of(file)?;
         let config = (architecture.open)(file)?;
         let options = file.options();
-        place::refuse_packed(path, options)?;
-        let files = match config.row_bits() {
-            Some(bits) => weights()?.with_scaled_rows(bits)?,
-            None => weights()?,
+        let files = match (packed_by(path, options)?, config.row_bits()) {
+            (Some(by), _) => weights()?.with_packed(by, architecture.is_conv1d)?,
+            (None, Some(bits)) => weights()?.with_scaled_rows(bits)?,
+            (None, None) => weights()?,
         };
         let tasks = match architecture.kind {
             Kind::Causal => causal_tasks(options, config.is_tied(), &files),

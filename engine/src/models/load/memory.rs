@@ -18,13 +18,16 @@ pub struct Packing {
     pub layers: u64,
     /// Others in the table of embeddings and a head of its own.
     pub vocabulary: u64,
+    /// Whether most of what is in no blocks has 16 bits.
+    #[serde(default)]
+    pub is_rest_narrow: bool,
 }
 
 impl Packing {
     /// Of what a folder's files list.
     pub(super) fn of(folder: &ModelFolder) -> Self {
         let (linears, files) = (folder.list_linears(), folder.files());
-        let mut packing = Self::default();
+        let mut packing = Self { is_rest_narrow: files.is_rest_narrow(), ..Self::default() };
         for weight in folder.list_weights() {
             let numbers = weight.shape.iter().product::<usize>() as u64;
             if let Some(bytes) = files.block_bytes(&weight.stored) {
@@ -65,9 +68,9 @@ impl ModelSummary {
     /// in blocks take what their blocks do.
     pub fn weight_bytes(&self, numbers: MatrixNumbers) -> u64 {
         let MatrixNumbers { precision, quantization } = numbers;
-        let is_narrow = precision != Precision::F32 || ["F16", "BF16"].contains(&self.dtype.as_str());
-        let each = if is_narrow { 2 } else { 4 };
-        let Packing { in_blocks, block_bytes, layers, vocabulary } = self.packing;
+        let Packing { in_blocks, block_bytes, layers, vocabulary, is_rest_narrow } = self.packing;
+        let is_stored_narrow = is_rest_narrow || ["F16", "BF16"].contains(&self.dtype.as_str());
+        let each = if is_stored_narrow || precision != Precision::F32 { 2 } else { 4 };
         let of = |numbers: u64, place: Place| match quantization.block(place) {
             Some(block) => numbers * block.bytes() as u64 / block.numbers() as u64,
             None => each * numbers,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::error::{EngineError, Result};
+use crate::error::EngineError;
 use crate::files::{self, Kind, gguf};
 use crate::weights::WeightFiles;
 use crate::{Sentence, sentence};
@@ -109,49 +109,6 @@ fn several_ggufs(files: &[String]) -> Sentence {
     sentence!("it has {n} models in GGUF, choose the file of one: {named}", n = files.len(), named)
 }
 
-/// Refuses weights that were packed into fewer bits, by the name of the method.
-///
-/// # Errors
-/// [`EngineError::Quantized`].
-pub(crate) fn refuse_packed(folder: &Path, config: &Value) -> Result<()> {
-    let said = ["quantization_config", "compression_config"].into_iter().find_map(|key| config.get(key));
-    let beside = || {
-        files::read_json(&folder.join("quantize_config.json"), Kind::Settings, sentence!("quantize_config.json")).ok()
-    };
-    let packed = match said.filter(|said| said.as_object().is_some_and(|said| !said.is_empty())) {
-        Some(said) => said.clone(),
-        // AutoGPTQ's older files.
-        None => match beside() {
-            Some(Value::Object(mut said)) => {
-                said.entry("quant_method").or_insert("gptq".into());
-                Value::Object(said)
-            }
-            _ => return Ok(()),
-        },
-    };
-    Err(EngineError::Quantized { method: method(&packed), path: folder.join("config.json") })
-}
-
-/// The method as its library is called, and its bits.
-fn method(packed: &Value) -> String {
-    let is = |key: &str| packed.get(key).and_then(Value::as_bool) == Some(true);
-    let name = packed.get("quant_method").and_then(Value::as_str);
-    let name = match name {
-        None if is("load_in_4bit") || is("load_in_8bit") => "bitsandbytes",
-        None => "an unnamed method",
-        Some("gptq") => "GPTQ",
-        Some("awq") => "AWQ",
-        Some(name) => name,
-    };
-    let bits = match packed.get("bits").or_else(|| packed.get("w_bit")).and_then(Value::as_u64) {
-        Some(bits) => Some(bits),
-        None if is("load_in_4bit") => Some(4),
-        None if is("load_in_8bit") => Some(8),
-        None => None,
-    };
-    bits.map_or_else(|| name.to_owned(), |bits| format!("{name} in {bits} bits"))
-}
-
 /// Folders with `config.json` and weights below a folder, each as one would choose it.
 fn models_below(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut looked) = (Vec::new(), 0);
@@ -189,8 +146,6 @@ fn has_ending(folder: &Path, ending: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn write(folder: &Path, name: &str, text: &str) {
@@ -253,25 +208,5 @@ mod tests {
         write(cache.path(), "models--a--b/snapshots/0123/m.gguf", "");
         let snapshot = cache.path().join("models--a--b/snapshots/0123/m.gguf");
         assert_eq!(resolved(&cache.path().join("models--a--b")), snapshot);
-    }
-
-    #[test]
-    fn packed_weights_are_refused_by_the_name_of_their_method() {
-        let folder = tempfile::tempdir().unwrap();
-        let said = |config: Value| refuse_packed(folder.path(), &config).err().map(|error| error.to_string());
-        for (config, word) in [
-            (json!({"quant_method": "bitsandbytes", "load_in_4bit": true}), "bitsandbytes in 4 bits"),
-            (json!({"load_in_8bit": true}), "bitsandbytes in 8 bits"),
-            (json!({"quant_method": "gptq", "bits": 3}), "GPTQ in 3 bits"),
-            (json!({"quant_method": "awq", "bits": 4}), "AWQ in 4 bits"),
-            (json!({"quant_method": "fp8"}), "fp8"),
-            (json!({"quant_method": "compressed-tensors"}), "compressed-tensors"),
-        ] {
-            let error = said(json!({"quantization_config": config})).unwrap();
-            assert!(error.contains(word), "{error}");
-        }
-        assert_eq!((said(json!({})), said(json!({"quantization_config": null}))), (None, None));
-        write(folder.path(), "quantize_config.json", r#"{"bits": 4, "group_size": 128}"#);
-        assert!(said(json!({})).unwrap().contains("GPTQ in 4 bits"));
     }
 }

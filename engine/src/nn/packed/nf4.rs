@@ -13,7 +13,7 @@ use super::simd::Simd;
 pub(in crate::nn) struct Nf4;
 
 /// The numbers that four bits choose among, as shares of the largest.
-pub(in crate::nn) const QUANTILES: [f32; 16] = [
+pub(crate) const QUANTILES: [f32; 16] = [
     -1.0,
     -0.696_192_8,
     -0.525_073_05,

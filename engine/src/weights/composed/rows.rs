@@ -9,8 +9,9 @@ use half::f16;
 use rayon::prelude::*;
 use safetensors::Dtype;
 
-use super::entry::{Entry, Form};
-use super::files::WeightFiles;
+use super::super::entry::{Entry, Form};
+use super::super::files::WeightFiles;
+use super::{Composed, Kind};
 use crate::error::{EngineError, Result};
 use crate::nn::{BlockType, PackedWeight};
 use crate::{Sentence, sentence};
@@ -25,6 +26,13 @@ pub(super) struct RowScales {
     pub(super) entry: Entry,
     /// Bits of a number: 4 or 8.
     pub(super) bits: usize,
+}
+
+impl RowScales {
+    /// The blocks whose numbers have as many bits.
+    pub(super) fn block(&self) -> BlockType {
+        if self.bits == 4 { BlockType::Q4_0 } else { BlockType::Q8_0 }
+    }
 }
 
 impl WeightFiles {
@@ -49,29 +57,29 @@ impl WeightFiles {
             if let Some(weight) = self.entries.get_mut(&name) {
                 weight.shape = shape;
             }
-            self.scales.insert(name, RowScales { entry, bits });
+            let kind = Kind::Rows(RowScales { entry, bits });
+            self.composed.insert(name, Composed { kind, is_transposed: false });
         }
         Ok(self)
     }
 
     /// Bits of the numbers of matrices whose rows have a scale each; none where there are no such matrices.
     pub(crate) fn row_bits(&self) -> Option<usize> {
-        self.scales.values().map(|scales| scales.bits).next()
-    }
-}
-
-impl WeightFiles {
-    /// The numbers of a matrix whose rows have a scale each; `None` for others.
-    pub(super) fn scaled(&self, name: &str, entry: &Entry) -> Result<Option<Vec<f32>>> {
-        let Some(RowScales { entry: scales, bits }) = self.scales.get(name) else { return Ok(None) };
-        Ok(Some(unpacked(&self.bytes(entry), &self.numbers(name, scales)?, *bits)))
+        self.composed.values().find_map(|composed| match &composed.kind {
+            Kind::Rows(scales) => Some(scales.bits),
+            _ => None,
+        })
     }
 
-    /// The same in blocks; `None` for others, and where blocks have no such rows or scales.
-    pub(super) fn scaled_blocks(&self, name: &str, entry: &Entry) -> Result<Option<PackedWeight>> {
-        let Some(RowScales { entry: scales, bits }) = self.scales.get(name) else { return Ok(None) };
+    /// The numbers of a matrix whose rows have a scale each.
+    pub(super) fn scaled(&self, name: &str, entry: &Entry, rows: &RowScales) -> Result<Vec<f32>> {
+        Ok(unpacked(&self.bytes(entry), &self.numbers(name, &rows.entry)?, rows.bits))
+    }
+
+    /// The same in blocks; `None` where blocks have no such rows or scales.
+    pub(super) fn scaled_blocks(&self, name: &str, entry: &Entry, rows: &RowScales) -> Result<Option<PackedWeight>> {
         let [_, columns] = *entry.shape.as_slice() else { return Ok(None) };
-        Ok(in_blocks(&self.bytes(entry), &self.numbers(name, scales)?, *bits, columns))
+        Ok(in_blocks(&self.bytes(entry), &self.numbers(name, &rows.entry)?, rows.bits, columns))
     }
 }
 
@@ -95,7 +103,7 @@ fn unpacked_shape(weight: &Entry, scales: Option<&Entry>, bits: usize) -> Result
 }
 
 /// The numbers of such a matrix, row by row, each its whole number times the scale of its row.
-pub(super) fn unpacked(bytes: &[u8], scales: &[f32], bits: usize) -> Vec<f32> {
+fn unpacked(bytes: &[u8], scales: &[f32], bits: usize) -> Vec<f32> {
     let Some(width) = bytes.len().checked_div(scales.len()).filter(|width| *width > 0) else { return Vec::new() };
     let mut numbers = vec![0.0; bytes.len() * 8 / bits];
     let rows = numbers.par_chunks_exact_mut(width * 8 / bits).zip(bytes.par_chunks_exact(width)).zip(scales);
