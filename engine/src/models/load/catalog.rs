@@ -1,6 +1,7 @@
 //! Facts about a model's weights that are known without reading one: the names and shapes that its files list.
 
 use crate::config::Task;
+use crate::models::load::gguf;
 use crate::models::registry::Architecture;
 use crate::models::{HeadKind, LinearName, ModelFolder, Role, WeightName};
 
@@ -14,24 +15,26 @@ pub(crate) fn is_class_head(name: &str) -> bool {
 
 /// Whether a weight is the table that an encoder and a decoder read under names of their own.
 pub(crate) fn is_shared_table(name: &str) -> bool {
-    name == "shared.weight" || name == "model.shared.weight"
+    ["shared.weight", "model.shared.weight", "transformer.shared.weight"].contains(&name)
 }
 
 /// Ends of the names of tensors that older checkpoints keep beside the weights.
 const NO_WEIGHTS: [&str; 3] = ["position_ids", "masked_bias", "inv_freq"];
 
-/// Whether a stored tensor is a weight: older checkpoints keep masks, of four axes, and positions beside them.
+/// Whether a stored tensor is a weight: older checkpoints keep masks, of four axes, and positions beside them, GGUF the
+/// factors of rotary positions.
 pub(super) fn is_weight(name: &str, shape: &[usize]) -> bool {
-    shape.len() <= 3 && !NO_WEIGHTS.iter().any(|part| name.ends_with(part))
+    let is_beside = NO_WEIGHTS.iter().any(|part| name.ends_with(part)) || gguf::is_rope_table(name);
+    shape.len() <= 3 && !is_beside
 }
 
 impl ModelFolder {
     /// Every weight, as adapters and files know it.
     pub fn list_weights(&self) -> Vec<WeightName> {
-        let root = self.architecture().module_root;
+        let Architecture { module_root: root, classifier_root, .. } = *self.architecture();
         let files = self.files().shapes().filter(|(name, shape)| is_weight(name, shape) && !is_class_head(name));
         let known = |(stored, shape): (&str, &[usize])| WeightName {
-            name: module_name(stored, root),
+            name: module_name(stored.strip_prefix(classifier_root).unwrap_or(stored), root),
             stored: stored.to_owned(),
             shape: shape.to_vec(),
         };

@@ -52,8 +52,8 @@ impl ModelFolder {
         let bytes = |(name, shape): (&str, &[usize])| {
             let whole = shape.iter().product::<usize>() as u64 * 4;
             let place = if shape.contains(&vocab_size) { Place::Vocabulary } else { Place::Layer };
-            let is_packed = files.block_bytes(name).is_some()
-                || (shape.len() == 2 && quantization.block(place).is_some());
+            let is_packed =
+                files.block_bytes(name).is_some() || (shape.len() == 2 && quantization.block(place).is_some());
             if is_packed { whole.min(PackedShape::MOST_BYTES) } else { whole }
         };
         files.shapes().map(bytes).max().unwrap_or(0)

@@ -223,11 +223,11 @@ fn head_modules(adapter: &AdapterState) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.repeat(2).iter().map(|&name| name.to_owned()).collect())
 }
 
-/// The modules of a head, if there is one: those that PEFT looks for by itself, or the one that it must be told of.
+/// The modules of a head, if there is one: those that PEFT adds by itself, behind one that it must be told of.
 fn class_modules(adapter: &AdapterState) -> &'static [&'static str] {
     match adapter.head().first() {
         None => &[],
-        Some((name, ..)) if name.starts_with("classification_head.") => &["classification_head"],
+        Some((name, ..)) if name.starts_with("classification_head.") => &["classification_head", "classifier", "score"],
         Some(_) => &["classifier", "score"],
     }
 }
