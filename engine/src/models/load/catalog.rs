@@ -1,7 +1,6 @@
 //! Facts about a model's weights that are known without reading one: the names and shapes that its files list.
 
 use crate::config::Task;
-use crate::models::load::gguf;
 use crate::models::registry::Architecture;
 use crate::models::{HeadKind, LinearName, ModelFolder, Role, WeightName};
 
@@ -21,11 +20,9 @@ pub(crate) fn is_shared_table(name: &str) -> bool {
 /// Ends of the names of tensors that older checkpoints keep beside the weights.
 const NO_WEIGHTS: [&str; 3] = ["position_ids", "masked_bias", "inv_freq"];
 
-/// Whether a stored tensor is a weight: older checkpoints keep masks, of four axes, and positions beside them, GGUF the
-/// factors of rotary positions.
+/// Whether a stored tensor is a weight: older checkpoints keep masks, of four axes, and positions beside them.
 pub(super) fn is_weight(name: &str, shape: &[usize]) -> bool {
-    let is_beside = NO_WEIGHTS.iter().any(|part| name.ends_with(part)) || gguf::is_rope_table(name);
-    shape.len() <= 3 && !is_beside
+    shape.len() <= 3 && !NO_WEIGHTS.iter().any(|part| name.ends_with(part))
 }
 
 impl ModelFolder {

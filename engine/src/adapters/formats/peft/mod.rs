@@ -317,7 +317,8 @@ fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Resu
     if task == Task::QuestionAnswering {
         return Ok(TaskRecord::of(task));
     }
-    let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];
+    let last =
+        ["score.weight", "classifier.out_proj.weight", "classifier.weight", "classification_head.out_proj.weight"];
     let last = last.iter().find_map(|last| head.iter().find(|(name, ..)| name == last));
     let n_classes = last.and_then(|(_, shape, _)| shape.first()).copied().unwrap_or(0);
     if n_classes > MAX_CLASSES {

@@ -18,8 +18,6 @@ use self::families::Family;
 use crate::error::Result;
 use crate::weights::gguf::{GgufFile, View};
 
-pub(crate) use self::rope::is_table as is_rope_table;
-
 /// The equivalent of `config.json`, and of each weight which tensor of the file it is.
 ///
 /// # Errors

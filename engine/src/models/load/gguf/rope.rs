@@ -12,7 +12,7 @@ const FACTORS: &str = "rope_freqs.weight";
 const LONG_AND_SHORT: [&str; 2] = ["rope_factors_long.weight", "rope_factors_short.weight"];
 
 /// Whether a tensor is one of these.
-pub(crate) fn is_table(name: &str) -> bool {
+pub(super) fn is_table(name: &str) -> bool {
     name == FACTORS || LONG_AND_SHORT.contains(&name)
 }
 
