@@ -48,6 +48,9 @@ pub(crate) struct Architecture {
     pub(crate) kind: Kind,
     /// Leads the names of its modules, such as `transformer.`.
     pub(crate) module_root: &'static str,
+    /// Leads them in the files of a classifier too, before the root, where its class in transformers has the model under a
+    /// name of its own; nothing elsewhere.
+    pub(crate) classifier_root: &'static str,
     /// The weight of its token embeddings below the root; `None` where an encoder and a decoder read one table under names
     /// of their own.
     pub(crate) embeddings: Option<&'static str>,
@@ -156,6 +159,7 @@ impl Architecture {
             models,
             kind: Kind::Causal,
             module_root: "model.",
+            classifier_root: "",
             embeddings: Some("embed_tokens.weight"),
             head: "lm_head",
             lora_targets: &["q_proj", "v_proj"],

@@ -1,7 +1,6 @@
 //! Attention step by step, for hooks that look at its pattern or put another in its place. Without one
 //! [`attention`](super::attention()) does it in one operation, which keeps no pattern.
 
-use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor};
 
 use super::attention::{AttentionShape, LayerKv, MASK_VALUE};
@@ -48,9 +47,18 @@ pub fn attention_pattern(
         scores = scores + bias.clone();
     }
     match visible(scores.dims(), key_mask, shape.causal, scores.device()) {
-        Some(visible) => softmax(scores + (visible.clone() - 1.0) * -MASK_VALUE, 3) * visible,
-        None => softmax(scores, 3),
+        Some(visible) => softmax(scores + (visible.clone() - 1.0) * -MASK_VALUE) * visible,
+        None => softmax(scores),
     }
+}
+
+/// Shares of the last axis. Burn's own function has a kernel apart where nothing is recorded, with other last bits: blocks that
+/// are run again for their gradients would begin with other numbers.
+fn softmax(scores: Tensor<4>) -> Tensor<4> {
+    let largest = scores.clone().detach().max_dim(3);
+    let shares = (scores - largest).exp();
+    let sum = shares.clone().sum_dim(3);
+    shares / sum
 }
 
 /// Values mixed by a pattern, `[batch, seq, n_heads * d_head]`.

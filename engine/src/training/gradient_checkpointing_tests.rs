@@ -249,11 +249,14 @@ fn blocks_that_are_run_again_give_the_same_gradients() {
 
 #[test]
 fn what_leaves_the_weights_alone_gets_the_same_bits() {
-    for name in ["gpt2-prefix-2x44", "llama-prefix-2x48", "neox-prefix-2x48"] {
+    let causal = ["gpt2-prefix-2x44", "llama-prefix-2x48", "neox-prefix-2x48"].map(|name| (name, Task::Causal));
+    // Its attention is computed step by step, beside the scores of distances.
+    let stepwise = ("deberta-prompt-seq", Task::SequenceClassification);
+    for (name, task) in causal.into_iter().chain([stepwise]) {
         let (model, device) = case(name);
         for (method, parts) in methods(&model) {
             if parts.iter().all(|part| matches!(part, PartSpec::Prefix(_) | PartSpec::Prompt(_))) {
-                let gradients = both(&model, &device, Task::Causal, parts);
+                let gradients = both(&model, &device, task, parts);
                 assert_eq!(gradients[0].loss, gradients[1].loss, "{name}, {method}");
                 assert_eq!(difference(&gradients), 0.0, "{name}, {method}");
             }

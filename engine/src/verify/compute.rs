@@ -20,7 +20,7 @@ use crate::training::loss::{self, summed_nll};
 use crate::training::schedule::learning_rate;
 use crate::training::trainer::{StepSettings, Trainer};
 use crate::verify::case::{Array, Arrays, Case};
-use crate::verify::plan::{adapter, spec_of};
+use crate::verify::plan::{adapter, classifier_root, spec_of};
 use crate::verify::targets::{read_twice, targets};
 use crate::{Sentence, sentence};
 
@@ -124,6 +124,7 @@ impl Setup<'_> {
     fn name(&self, part: &PartSpec, name: &str) -> String {
         let lora = self.spec.lora();
         let is_plain = self.is_plain;
+        let below_root = |name: &str| format!("{}{name}", classifier_root(&self.model, self.case.task));
         match (part, lora) {
             (PartSpec::Weights(_), Some(lora)) => {
                 let (module, end) = name.rsplit_once('.').unwrap_or((name, ""));
@@ -132,9 +133,10 @@ impl Setup<'_> {
                     false if lora.config.saves(module) => ".modules_to_save.default",
                     false => "",
                 };
-                format!("base_model.model.{module}{below}.{end}")
+                format!("base_model.model.{}{below}.{end}", below_root(module))
             }
-            (PartSpec::Weights(_), None) => name.to_owned(),
+            (PartSpec::Weights(_), None) => below_root(name),
+            (PartSpec::Lora(_), _) => name_in_training(&below_root(name)),
             (PartSpec::Head(_), _) if is_plain => name.to_owned(),
             (PartSpec::Head(_), Some(_)) => name_in_training(name).replacen("base_model.", "base_model.model.", 1),
             _ => name_in_training(name),

@@ -33,7 +33,8 @@ pub(super) fn spec_of(case: &Case, model: &BaseModel, adapter: Option<&AdapterSt
         )?;
         for part in &mut spec.parts {
             if let PartSpec::Weights(trained) = part {
-                trained.weights.retain(|weight| case.trains(&weight.name));
+                let root = classifier_root(model, case.task);
+                trained.weights.retain(|weight| case.trains(&format!("{root}{}", weight.name)));
             }
         }
         let trains = |part: &PartSpec| matches!(part, PartSpec::Weights(trained) if !trained.weights.is_empty());
@@ -51,6 +52,11 @@ pub(super) fn spec_of(case: &Case, model: &BaseModel, adapter: Option<&AdapterSt
         }
     }
     Ok(spec)
+}
+
+/// Before the names of modules in the reference, where its class for the task has the model under a name of its own.
+pub(super) fn classifier_root(model: &BaseModel, task: Task) -> &'static str {
+    if task.has_head() { model.folder().architecture().classifier_root } else { "" }
 }
 
 /// The method of an adapter, with the network that the trainable tensors are of.

@@ -94,6 +94,12 @@ impl Tensors {
         self.left.retain(|name, _| !is_copy(name));
     }
 
+    /// Gives some tensors another name.
+    pub(crate) fn rename(&mut self, to: impl Fn(&str) -> Option<String>) {
+        let named = std::mem::take(&mut self.left).into_iter();
+        self.left = named.map(|(name, tensor)| (to(&name).unwrap_or(name), tensor)).collect();
+    }
+
     /// Refuses what nobody has taken, by name.
     ///
     /// # Errors

@@ -9,8 +9,15 @@ use crate::sentence;
 use crate::weights::NamedTensor;
 
 /// The layer of a head that names the classes, in every kind of head.
-const LAST_LAYER: [&str; 5] =
-    ["score.weight", "classifier.weight", "classifier.bias", "classifier.out_proj.weight", "classifier.out_proj.bias"];
+const LAST_LAYER: [&str; 7] = [
+    "score.weight",
+    "classifier.weight",
+    "classifier.bias",
+    "classifier.out_proj.weight",
+    "classifier.out_proj.bias",
+    "classification_head.out_proj.weight",
+    "classification_head.out_proj.bias",
+];
 
 impl AdapterState {
     /// The adapter with the head of one dataset alone, of the first one where none is named; as it is where one head is for

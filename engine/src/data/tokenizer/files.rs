@@ -36,7 +36,7 @@ pub(super) fn open(folder: &Path, settings: &mut Settings) -> Result<tokenizers:
             (tokenizer, class)
         }
     };
-    add_tokens(&mut tokenizer, settings)?;
+    add_tokens(&mut tokenizer, settings, class)?;
     if class.is_none_or(Class::heeds_switches) {
         heed_switches(&mut tokenizer, settings)?;
     }
@@ -93,7 +93,7 @@ fn from_older_files(
 }
 
 /// Tokens that other files give an id or name as special, where the tokenizer does not have them yet.
-fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> Result<()> {
+fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings, class: Option<Class>) -> Result<()> {
     let (added, unnamed) = settings.added();
     let mut known: HashSet<String> =
         tokenizer.get_added_tokens_decoder().values().map(|token| token.content.clone()).collect();
@@ -112,7 +112,10 @@ fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> Res
             }));
         }
     }
-    let unnamed = unnamed.into_iter().filter(|token| known.insert(token.content.clone()));
+    // The pieces of DeBERTa's own file end before its mask.
+    let mask = settings.text("mask").filter(|_| class == Some(Class::DebertaV2));
+    let mask = mask.map(|text| AddedToken::from(text, true));
+    let unnamed = unnamed.into_iter().chain(mask).filter(|token| known.insert(token.content.clone()));
     guarded(|| tokenizer.add_special_tokens(unnamed)).map(|_| ())
 }
 

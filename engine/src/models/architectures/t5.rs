@@ -21,9 +21,13 @@ use crate::{Sentence, sentence};
 /// The entry in the registry.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     module_root: "",
+    classifier_root: CLASSIFIER_ROOT,
     lora_targets: &["q", "v"],
     ..Architecture::seq2seq(MODELS, |file| Ok(Box::new(T5Config::parse(file)?)))
 };
+
+/// Before the names of a classifier's modules, `T5ForSequenceClassification`.
+const CLASSIFIER_ROOT: &str = "transformer.";
 
 /// The models that this file computes.
 const MODELS: &[ModelType] = &[ModelType::new("t5", "T5", "T5Tokenizer"), ModelType::new("mt5", "MT5", "MT5Tokenizer")];
@@ -246,8 +250,8 @@ impl T5 {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &T5Config, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let (shape, encoder_shape) = (config.shape(), config.sizes_of_encoder());
-        // A classifier has the model under a name of its own.
-        let load = Loader::new(weights, "transformer.", "shared.weight").named("");
+        // Adapters call the modules alike, whatever the checkpoint was saved as.
+        let load = Loader::new(weights, CLASSIFIER_ROOT, "shared.weight").named("");
         let table = [shape.vocab_size, shape.d_model];
         let names = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
         let name = names.into_iter().find(|name| load.contains(name)).unwrap_or(names[0]);

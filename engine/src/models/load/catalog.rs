@@ -14,7 +14,7 @@ pub(crate) fn is_class_head(name: &str) -> bool {
 
 /// Whether a weight is the table that an encoder and a decoder read under names of their own.
 pub(crate) fn is_shared_table(name: &str) -> bool {
-    name == "shared.weight" || name == "model.shared.weight"
+    ["shared.weight", "model.shared.weight", "transformer.shared.weight"].contains(&name)
 }
 
 /// Ends of the names of tensors that older checkpoints keep beside the weights.
@@ -28,10 +28,10 @@ pub(super) fn is_weight(name: &str, shape: &[usize]) -> bool {
 impl ModelFolder {
     /// Every weight, as adapters and files know it.
     pub fn list_weights(&self) -> Vec<WeightName> {
-        let root = self.architecture().module_root;
+        let Architecture { module_root: root, classifier_root, .. } = *self.architecture();
         let files = self.files().shapes().filter(|(name, shape)| is_weight(name, shape) && !is_class_head(name));
         let known = |(stored, shape): (&str, &[usize])| WeightName {
-            name: module_name(stored, root),
+            name: module_name(stored.strip_prefix(classifier_root).unwrap_or(stored), root),
             stored: stored.to_owned(),
             shape: shape.to_vec(),
         };

@@ -223,11 +223,11 @@ fn head_modules(adapter: &AdapterState) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.repeat(2).iter().map(|&name| name.to_owned()).collect())
 }
 
-/// The modules of a head, if there is one: those that PEFT looks for by itself, or the one that it must be told of.
+/// The modules of a head, if there is one: those that PEFT adds by itself, behind one that it must be told of.
 fn class_modules(adapter: &AdapterState) -> &'static [&'static str] {
     match adapter.head().first() {
         None => &[],
-        Some((name, ..)) if name.starts_with("classification_head.") => &["classification_head"],
+        Some((name, ..)) if name.starts_with("classification_head.") => &["classification_head", "classifier", "score"],
         Some(_) => &["classifier", "score"],
     }
 }
@@ -317,7 +317,8 @@ fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Resu
     if task == Task::QuestionAnswering {
         return Ok(TaskRecord::of(task));
     }
-    let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];
+    let last =
+        ["score.weight", "classifier.out_proj.weight", "classifier.weight", "classification_head.out_proj.weight"];
     let last = last.iter().find_map(|last| head.iter().find(|(name, ..)| name == last));
     let n_classes = last.and_then(|(_, shape, _)| shape.first()).copied().unwrap_or(0);
     if n_classes > MAX_CLASSES {

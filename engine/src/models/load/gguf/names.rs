@@ -7,18 +7,21 @@ use serde_json::Value;
 
 use super::facts::Facts;
 use super::families::{Family, Name, Order};
+use super::rope;
 use crate::error::Result;
 use crate::sentence;
 use crate::weights::gguf::{Change, View};
 
-/// The weights of a model, and the tensor of each. A tensor that no family names keeps its own name, so that it is told.
+/// The weights of a model, and the tensor of each. A tensor that no family names keeps its own name, so that it is told. The
+/// factors of rotary positions are none: where positions turn, they are in the configuration.
 ///
 /// # Errors
 /// Heads and rows contradict each other.
 pub(super) fn views(facts: &Facts<'_>, family: &Family, config: &Value) -> Result<BTreeMap<String, View>> {
     let orders = Orders::of(config);
     let mut views = BTreeMap::new();
-    for (tensor, shape) in facts.file.shapes() {
+    let is_told = |tensor: &str| rope::is_table(tensor) && config.get("rope_theta").is_some();
+    for (tensor, shape) in facts.file.shapes().filter(|(tensor, _)| !is_told(tensor)) {
         let mut found = Vec::new();
         for (weight, order) in named(tensor, family) {
             let change = orders.change(order, shape).ok_or_else(|| {

@@ -11,6 +11,11 @@ const FACTORS: &str = "rope_freqs.weight";
 /// The same for texts longer and shorter than the model was trained on first: Phi-3's.
 const LONG_AND_SHORT: [&str; 2] = ["rope_factors_long.weight", "rope_factors_short.weight"];
 
+/// Whether a tensor is one of these.
+pub(super) fn is_table(name: &str) -> bool {
+    name == FACTORS || LONG_AND_SHORT.contains(&name)
+}
+
 /// LLaMA 3.1's low and high frequency factors, and the context it was trained on first.
 const LOW: f32 = 1.0;
 const HIGH: f32 = 4.0;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{BASE_COPY, KIND, MODEL, TOKEN_ROWS};
+use super::{BASE_COPY, KIND, MODEL, T5_CLASSIFIER_ROOT, TOKEN_ROWS, is_of_pair};
 use crate::adapters::formats::malformed;
 use crate::adapters::formats::peft::{read_head, read_task_of, task_type};
 use crate::adapters::formats::tensors::Tensors;
@@ -27,6 +27,10 @@ pub(crate) fn read(folder: &Path, json: &Value, tensors: &mut Tensors) -> Result
     let config = settings(json, &config_path)?;
     // PEFT saves a head's bias three times where biases are trained.
     tensors.forget(|name| name.contains(".modules_to_save.") || name.contains(".original_module."));
+    let prefixed = |root: &str| format!("{MODEL}{root}");
+    if tensors.names().iter().any(|name| name.strip_prefix(MODEL).is_some_and(is_of_pair)) {
+        tensors.rename(|name| name.strip_prefix(&prefixed(T5_CLASSIFIER_ROOT)).map(prefixed));
+    }
     let alphas = Patterns::new(&config.alpha_pattern)
         .map_err(|reason| malformed(&config_path, sentence!("alpha_pattern: {reason}", reason)))?;
     let layers = matrices(tensors, &config, &alphas)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{KIND, MODEL, TOKEN_ROWS};
+use super::{BART_ROOT, KIND, MODEL, T5_CLASSIFIER_ROOT, TOKEN_ROWS, is_of_pair};
 use crate::Sentence;
 use crate::adapters::formats::peft::{PEFT_VERSION, TASK, class_modules, task_type};
 use crate::adapters::methods::lora::patterns::Patterns;
@@ -60,6 +60,11 @@ pub(crate) fn write(adapter: &AdapterState, lora: &LoraState, folder: &Path) -> 
 }
 
 fn tensors(adapter: &AdapterState, lora: &LoraState) -> Floats {
+    let is_classifier = adapter.head().iter().any(|(name, ..)| is_of_pair(name));
+    let model = |module: &str| {
+        let is_of_t5 = is_classifier && !module.starts_with(BART_ROOT);
+        if is_of_t5 { format!("{MODEL}{T5_CLASSIFIER_ROOT}{module}") } else { format!("{MODEL}{module}") }
+    };
     let mut tensors = Floats::new();
     for LoraMatrices { name, rank, d_in, d_out, a, b, is_embeddings, .. } in &lora.layers {
         let [first, second] = match is_embeddings {
@@ -73,15 +78,15 @@ fn tensors(adapter: &AdapterState, lora: &LoraState) -> Floats {
                 ("lora_embedding_B", (vec![*d_in, *rank], transposed(a, [*rank, *d_in]))),
             ],
         };
-        tensors.extend([first, second].map(|(end, tensor)| (format!("{MODEL}{name}.{end}"), tensor)));
+        tensors.extend([first, second].map(|(end, tensor)| (format!("{}.{end}", model(name)), tensor)));
     }
     for TokenRows { table, tokens, width, values } in &lora.rows {
-        tensors.insert(format!("{MODEL}{table}{TOKEN_ROWS}"), (vec![tokens.len(), *width], values.clone()));
+        tensors.insert(format!("{}{TOKEN_ROWS}", model(table)), (vec![tokens.len(), *width], values.clone()));
     }
     for (name, shape, values) in adapter.weights().iter().chain(&lora.base_copies) {
         let (module, end) = name.rsplit_once('.').unwrap_or((name, "weight"));
         let below = if lora.layers.iter().any(|layer| layer.name == module) { ".base_layer" } else { "" };
-        tensors.insert(format!("{MODEL}{module}{below}.{end}"), (shape.clone(), values.clone()));
+        tensors.insert(format!("{}{below}.{end}", model(module)), (shape.clone(), values.clone()));
     }
     for (name, shape, values) in adapter.head() {
         tensors.insert(format!("{MODEL}{name}"), (shape.clone(), values.clone()));
