@@ -8,7 +8,7 @@ use crate::{Sentence, sentence};
 
 /// Ends of the names of tensors that are no weights, or are those of another name: constants that older checkpoints
 /// keep, and tables that are tied or computed.
-const HARMLESS_ENDS: [&str; 11] = [
+const HARMLESS_ENDS: [&str; 14] = [
     ".attn.bias",
     ".attention.bias",
     ".masked_bias",
@@ -20,6 +20,10 @@ const HARMLESS_ENDS: [&str; 11] = [
     "lm_head.weight",
     "embed_out.weight",
     "layer.1.EncDecAttention.relative_attention_bias.weight",
+    // Of GGUF, read where it was opened.
+    "rope_freqs.weight",
+    "rope_factors_long.weight",
+    "rope_factors_short.weight",
 ];
 
 /// Beginnings of names of parts of an encoder that were trained beside it and are read where they are asked for alone:
