@@ -162,8 +162,8 @@ def build(name, spec):
     if name.split("-")[0] in PAIRS:
         sizes = {**PAIRS[name.split("-")[0]], "bos_token_id": 2, "eos_token_id": 3}
     config = getattr(tr, family + "Config")(
-        vocab_size=tokenizer().get_vocab_size(), max_position_embeddings=23, pad_token_id=1, num_labels=CLASSES,
-        classifier_dropout=0.0, **{**sizes, **({"classifier_dropout_prob": 0.0} if family == "Albert" else {}), **spec["config"]})
+        vocab_size=tokenizer().get_vocab_size(), pad_token_id=1, num_labels=CLASSES,
+        **({} if family == "T5" else {"max_position_embeddings": 23}), classifier_dropout=0.0, **{**sizes, **({"classifier_dropout_prob": 0.0} if family == "Albert" else {}), **spec["config"]})
     model = getattr(tr, family + KINDS[spec["task"]])(config).eval()
     with torch.no_grad():  # large enough that every part shows in the logits
         for n, p in model.named_parameters():
@@ -296,6 +296,8 @@ def wrap(model, spec, seed):
 def trainable(model):
     """As PEFT names them while it trains."""
     def name(n):
+        if n == "lm_head.decoder.weight":  # XLM-R lists its head first, and a tied table by its name there
+            return "roberta.embeddings.word_embeddings.weight"
         parts = n.split(".")
         plain = isinstance(model, Prefixed) and parts[0] == "base_model"
         return ".".join([*parts[:2], "modules_to_save", "default", *parts[2:]]) if plain else n
