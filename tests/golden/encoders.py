@@ -199,10 +199,13 @@ def inputs(spec, config, seed):
         for row, label in zip(rows, labels):
             for at in r.sample(range(len(row)), 2):
                 label[at], row[at] = row[at], 4
+    # A query that is padding sees no key of transformers' DeBERTa, and there gets the mean of all: a classifier that reads it
+    # in the first column names nothing, and its tokenizer pads on the right.
+    reads_padding = config.model_type == "deberta-v2" and spec["task"] == "seq_cls" and spec["method"] in ("prefix", "lora", "full")
     for side in ("left", "right"):
         def pad(row, fill):
             rest = [fill] * (wide - len(row))
-            return rest + row if side == "left" else row + rest
+            return rest + row if side == "left" and not reads_padding else row + rest
         out[f"in/{side}/input_ids"] = torch.tensor([pad(row, 1) for row in rows])
         out[f"in/{side}/attention_mask"] = torch.tensor([pad([1] * len(row), 0) for row in rows])
         out[f"in/{side}/labels"] = labels.clone() if spec["task"] == "seq_cls" else torch.tensor([pad(row, -100) for row in labels])
