@@ -125,6 +125,7 @@ pub(super) fn stablelm(facts: &Facts<'_>) -> Result<Value> {
 
 /// GPT-2.
 pub(super) fn gpt2(facts: &Facts<'_>) -> Result<Value> {
+    own_keys(facts, facts.needed("attention.head_count")?)?;
     Ok(with(
         ends(facts, "gpt2")?,
         json!({
@@ -137,6 +138,14 @@ pub(super) fn gpt2(facts: &Facts<'_>) -> Result<Value> {
             "activation_function": "gelu_new",
         }),
     ))
+}
+
+/// Refuses key heads that query heads share, in a family that has none.
+fn own_keys(facts: &Facts<'_>, n_heads: usize) -> Result<()> {
+    match facts.size("attention.head_count_kv")?.filter(|kv_heads| *kv_heads != n_heads) {
+        Some(kv_heads) => Err(facts.refused("attention.head_count_kv", kv_heads)),
+        None => Ok(()),
+    }
 }
 
 /// GPT-NeoX and Pythia.
@@ -163,9 +172,7 @@ pub(super) fn bloom(facts: &Facts<'_>) -> Result<Value> {
         return Err(facts.refused("feed_forward_length", d_ff));
     }
     let n_heads = facts.needed("attention.head_count")?;
-    if let Some(kv_heads) = facts.size("attention.head_count_kv")?.filter(|kv_heads| *kv_heads != n_heads) {
-        return Err(facts.refused("attention.head_count_kv", kv_heads));
-    }
+    own_keys(facts, n_heads)?;
     Ok(with(
         ends(facts, "bloom")?,
         json!({
