@@ -677,6 +677,17 @@ def generate(model, given, **options):
     return torch.cat(news), joined(logits) if options.get("num_beams") is None else None, joined(scores)
 
 
+def alone(model, given, **options):
+    """New tokens of rows that are read one by one, without padding."""
+    side, news = "right" if reads_a_source(model) else "left", []
+    for row, mask in enumerate(given[f"in/{side}/attention_mask"]):
+        one = {k: v[row][None] for k, v in given.items() if k == "in/task_ids"}
+        one[f"in/{side}/input_ids"] = given[f"in/{side}/input_ids"][row][mask == 1][None]
+        one[f"in/{side}/attention_mask"] = mask[mask == 1][None]
+        news.append(generate(model, one, **options)[0])
+    return torch.cat(news)
+
+
 def visible(given, side, logits):
     """1 where logits count: at real tokens, at soft tokens before them, and at every column of a target, which no padding
     is before."""
@@ -723,7 +734,11 @@ def compute(model, given, dtype, note, searches=None):
     generation = note.setdefault("generation", {})
     generation.setdefault("greedy_min_margin", (top[..., 0] - top[..., 1]).min().item())
     out["gen/greedy"], out["gen/greedy_logits"] = new, logits[:, :, :COLUMNS].contiguous()
-    out["gen/greedy_penalised"] = generate(model, given, **GENERATION["greedy_penalised"])[0]
+    # transformers counts padding before a text among its pairs of tokens: behind padding that is written it forbids a pair that
+    # no text has. Then rows that are read alone give others, and the search is left out.
+    penalised = generate(model, given, **GENERATION["greedy_penalised"])[0]
+    if torch.equal(penalised, alone(model, given, **GENERATION["greedy_penalised"])):
+        out["gen/greedy_penalised"] = penalised
     out["gen/beam4"], _, out["gen/beam4_scores"] = generate(model, given, **GENERATION["beam4"])
     generation.setdefault("beam_eos_token_id", int(out["gen/beam4"][0, 2]))  # a token that ends some beam early
     for name, options in {"beam4_eos": GENERATION["beam4_eos"], **(searches or {})}.items():
