@@ -16,7 +16,7 @@ fn model(architecture: &str) -> Written {
         ("feed_forward_length", 24),
         ("block_count", 2),
         ("attention.head_count", 4),
-        ("attention.head_count_kv", 2),
+        ("attention.head_count_kv", if ["gpt2", "bloom"].contains(&architecture) { 4 } else { 2 }),
     ] {
         file = file.with(&entry(key), Value::Unsigned(size));
     }
