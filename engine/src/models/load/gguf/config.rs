@@ -111,6 +111,7 @@ pub(super) fn phi3(facts: &Facts<'_>) -> Result<Value> {
 /// StableLM 2 and StableLM 3B.
 pub(super) fn stablelm(facts: &Facts<'_>) -> Result<Value> {
     let mut config = shape(facts, "stablelm", "silu")?;
+    config.remove("head_dim");
     config.extend(rope::settings(facts, d_head(facts)?)?);
     Ok(with(
         config,
