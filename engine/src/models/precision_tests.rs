@@ -8,7 +8,7 @@ use burn::tensor::DType;
 
 use super::*;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, Sampling};
-use crate::nn::{Precision, floats, head_logits};
+use crate::nn::{MatrixNumbers, PackedWeight, Place, Precision, Quantization, floats, head_logits};
 use crate::weights::write_floats;
 
 fn load(folder: &Path, precision: Precision) -> Result<BaseModel> {
@@ -91,5 +91,41 @@ fn decoding_multiplies_the_vocabulary_in_the_precision_of_the_model() {
         let decoded = decoder.step(causal).unwrap().remove(0).logits.unwrap();
         assert_eq!(decoded, rounded, "{precision:?}");
         assert_ne!(decoded, widened, "{precision:?}");
+    }
+}
+
+#[test]
+fn matrices_become_the_blocks_that_are_asked_for_and_nothing_else_does() {
+    let load = |quantization| {
+        let folder = Arc::new(ModelFolder::open(&case("gpt2-prefix-3x64-f16")).unwrap());
+        let numbers = MatrixNumbers { precision: Precision::F32, quantization };
+        BaseModel::load(folder, (&crate::device::cpu(), numbers), &mut |_| Ok(())).unwrap()
+    };
+    let stored = load(Quantization::Stored);
+    let named = |name: &str| stored.weights().into_iter().find(|weight| weight.name == name).unwrap();
+    for quantization in [Quantization::Q8_0, Quantization::Q4_0, Quantization::Nf4] {
+        let model = load(quantization);
+        let (mut seen, mut packed) = (0, 0);
+        for linear in model.linears().into_iter().filter(|linear| linear.role != Role::Head) {
+            let name = format!("{}.weight", linear.name);
+            let place = if linear.role == Role::Layer { Place::Layer } else { Place::Vocabulary };
+            let mut values = stored.values(&named(&name)).unwrap();
+            if linear.is_in_out {
+                let (d_in, d_out) = (linear.d_in, linear.d_out);
+                values = (0..d_in * d_out).map(|at| values[at % d_in * d_out + at / d_in]).collect();
+            }
+            let kept = model.kept_matrix(&name).unwrap();
+            let kept = if linear.is_in_out { kept.transpose() } else { kept };
+            // A row that is no whole number of blocks stays as it is.
+            let blocks = quantization.block(place).and_then(|block| PackedWeight::pack(block, &values, linear.d_in));
+            packed += usize::from(blocks.is_some());
+            let expected = blocks.map_or(values, |blocks| blocks.unpacked());
+            assert_eq!(floats(kept).unwrap(), expected, "{quantization}, {name}");
+            seen += 1;
+        }
+        assert_eq!(seen, 3 * 4 + 1, "four matrices a block, and the table");
+        assert!(packed >= 9, "{quantization}: {packed}");
+        let is_packed = quantization.block(Place::Vocabulary).is_some();
+        assert_eq!(model.embeddings().dtype().is_none(), is_packed, "{quantization}");
     }
 }

@@ -41,9 +41,10 @@ pub struct ContextRows {
 impl ContextTokens {
     /// The parts of a text.
     pub fn parts(self, tokens: &[u32]) -> TextParts {
-        let find = |wanted: u32| tokens.iter().position(|&token| token == wanted);
-        let start = find(self.start);
+        let start = tokens.iter().position(|&token| token == self.start);
         let context = start.unwrap_or(usize::MAX);
+        // A blank that is written behind the context is none of it.
+        let find = |wanted: u32| tokens.iter().take(context).position(|&token| token == wanted);
         let blank = self.blanks.into_iter().find_map(find).or(start.map(|start| start.saturating_sub(1))).unwrap_or(0);
         TextParts { context, blank }
     }
@@ -95,6 +96,7 @@ mod tests {
         assert_eq!(places(&[90, 91, 94])[2], (1, Some(1)), "of two kinds the first one counts");
         assert_eq!(places(&[7, 8, 94])[2], (1, Some(1)), "without a blank the end of the context is one");
         assert_eq!(places(&[7, 8]), [(0, None), (1, None)]);
+        assert_eq!(places(&[7, 8, 94, 91])[2..], [(1, Some(1)), (1, Some(2))], "a blank that is written fills none");
         let after = TOKENS.parts(&[7, 91, 94]).place(3);
         assert_eq!(
             (after, after.after(2)),

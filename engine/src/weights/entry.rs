@@ -82,6 +82,16 @@ impl Entry {
         }
     }
 
+    /// Bytes of a row of a matrix whose numbers are written one by one, as they are read; `None` for others.
+    pub(super) fn row_bytes(&self) -> Option<usize> {
+        match (self.form, self.shape.as_slice(), &self.strides, &self.rows) {
+            (Form::Plain(dtype), &[_, columns], None, None) => {
+                Some(columns * dtype.bitsize() / 8).filter(|row| *row > 0)
+            }
+            _ => None,
+        }
+    }
+
     /// Its numbers, whatever they are.
     ///
     /// # Errors

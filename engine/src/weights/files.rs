@@ -223,6 +223,31 @@ impl WeightFiles {
         Ok(lines.map(|lines| BlockMatrix { lines, is_transposed }))
     }
 
+    /// The numbers of a matrix, so many rows at a time where they follow each other in the file, else all at once.
+    ///
+    /// # Errors
+    /// As [`WeightFiles::tensor`].
+    pub(crate) fn each_strip(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        n_rows: usize,
+        mut take: impl FnMut(&[f32]),
+    ) -> Result<()> {
+        let entry = self.entry(name, &shape)?;
+        let Some(row) = entry.row_bytes().filter(|_| !self.composed.contains_key(name)) else {
+            take(&self.values(name, &shape)?);
+            return Ok(());
+        };
+        for start in entry.bytes.clone().step_by(row * n_rows) {
+            let bytes = start..entry.bytes.end.min(start + row * n_rows);
+            let strip = Entry { bytes: bytes.clone(), ..entry.clone() };
+            take(&self.numbers(name, &strip)?);
+            release(&self.files[entry.file].1, &bytes);
+        }
+        Ok(())
+    }
+
     /// The numbers of a tensor, all of them finite.
     pub(super) fn numbers(&self, name: &str, entry: &Entry) -> Result<Vec<f32>> {
         let values = entry.numbers_of(name, &self.files[entry.file].1)?;
@@ -425,6 +450,21 @@ mod tests {
         let files = WeightFiles::open(folder.path()).unwrap();
         let tensor = files.tensor("a", [2, 2], &device()).unwrap();
         assert_eq!(tensor.try_into_vec_as::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn strips_of_a_matrix_are_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let numbers: Vec<f32> = (0..15).map(|i| i as f32).collect();
+        let tensors = BTreeMap::from([("a".to_owned(), (vec![5, 3], numbers.clone()))]);
+        write_floats(&folder.path().join("model.safetensors"), &tensors, None).unwrap();
+        let files = WeightFiles::open(folder.path()).unwrap();
+        for (n_rows, lengths) in [(2, vec![6, 6, 3]), (5, vec![15]), (9, vec![15])] {
+            let mut strips: Vec<Vec<f32>> = Vec::new();
+            files.each_strip("a", [5, 3], n_rows, |strip| strips.push(strip.to_vec())).unwrap();
+            assert_eq!(strips.iter().map(Vec::len).collect::<Vec<_>>(), lengths);
+            assert_eq!(strips.concat(), numbers);
+        }
     }
 
     #[test]

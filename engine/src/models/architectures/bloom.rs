@@ -11,7 +11,6 @@ use crate::models::load::{ConfigFile, Loader, Role, Weights};
 use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, ForwardPass, Loading, Model, ModelShape};
 use crate::nn::{Activation, Alibi, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation};
-use crate::{Sentence, sentence};
 
 const NAME: &str = "bloom";
 
@@ -56,7 +55,6 @@ impl BloomConfig {
     /// # Errors
     /// A size that is missing or cannot be.
     pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&OTHER_NAMES)?;
         let (d, heads) = (config.hidden_size, config.n_head);
         file.check_sizes(&[
@@ -66,9 +64,7 @@ impl BloomConfig {
             ("vocab_size", config.vocab_size),
             ("seq_length", config.seq_length),
         ])?;
-        if !d.is_multiple_of(heads) {
-            return Err(malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
-        }
+        file.check_heads(d, heads)?;
         Ok(config)
     }
 }

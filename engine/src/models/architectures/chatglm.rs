@@ -134,10 +134,9 @@ impl ChatGlmConfig {
             ("num_attention_heads", heads),
             ("max_sequence_length", config.max_sequence_length),
         ])?;
-        if !d.is_multiple_of(heads) {
-            return Err(malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
-        }
+        file.check_heads(d, heads)?;
         let d_head = d / heads;
+        // Each half of a head is turned, pair by pair, by a position of its own.
         if !d_head.is_multiple_of(4) {
             return Err(malformed(sentence!(
                 "{d_rotary} of {d_head} numbers of a head cannot be turned",

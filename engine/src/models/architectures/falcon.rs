@@ -14,7 +14,6 @@ use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
 use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, Alibi, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, Rotary, activation};
-use crate::sentence;
 
 const NAME: &str = "falcon";
 
@@ -87,17 +86,11 @@ impl FalconConfig {
             ("ffn_hidden_size", config.d_ff()),
             ("max_position_embeddings", config.max_position_embeddings),
         ])?;
-        if !d.is_multiple_of(heads) {
-            return Err(file.malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
-        }
+        file.check_heads(d, heads)?;
         let d_head = d / heads;
-        if !heads.is_multiple_of(key_heads) || (!config.alibi && !d_head.is_multiple_of(2)) {
-            return Err(file.malformed(sentence!(
-                "{heads} heads of width {d_head} cannot share {kv_heads} key and value heads",
-                heads,
-                d_head,
-                kv_heads = key_heads
-            )));
+        file.check_key_heads(heads, key_heads)?;
+        if !config.alibi {
+            file.check_turned(d_head, d_head)?;
         }
         config.check_options()?;
         Ok(config)
@@ -373,7 +366,7 @@ mod tests {
             (json!({ "num_ln_in_parallel_attn": 2 }), "num_ln_in_parallel_attn = 2"),
             (json!({ "new_decoder_architecture": true, "num_kv_heads": 4 }), "cannot share 4 key and value heads"),
             (json!({ "activation": "mish" }), "activation = mish"),
-            (json!({ "num_attention_heads": 8 }), "cannot share 1 key and value heads"),
+            (json!({ "num_attention_heads": 8 }), "3 of 3 numbers"),
             (json!({ "num_attention_heads": 5 }), "not a multiple of 5 heads"),
         ];
         for (changes, said) in cases {

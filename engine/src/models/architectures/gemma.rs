@@ -105,14 +105,8 @@ impl GemmaConfig {
             ("max_position_embeddings", config.max_position_embeddings),
             ("sliding_window_pattern", config.sliding_window_pattern.unwrap_or(PATTERN)),
         ])?;
-        if !heads.is_multiple_of(kv_heads) || !d_head.is_multiple_of(2) {
-            return Err(malformed(sentence!(
-                "{heads} heads of width {d_head} cannot share {kv_heads} key and value heads",
-                heads,
-                d_head,
-                kv_heads
-            )));
-        }
+        file.check_key_heads(heads, kv_heads)?;
+        file.check_turned(d_head, d_head)?;
         config.check_options()?;
         let kinds = config.layer_types.as_ref();
         if kinds.is_some_and(|kinds| kinds.len() != config.num_hidden_layers) {

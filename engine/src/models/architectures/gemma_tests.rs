@@ -36,7 +36,7 @@ fn what_is_not_computed_is_refused_by_name() {
         (GEMMA2, json!({ "rope_scaling": { "type": "mrope" } }), "rope_type = mrope"),
         (GEMMA3, json!({ "rope_scaling": { "rope_type": "linear" } }), "rope_type = linear"),
         (GEMMA, json!({ "num_key_value_heads": 3 }), "share 3 key and value heads"),
-        (GEMMA, json!({ "head_dim": 7 }), "width 7"),
+        (GEMMA, json!({ "head_dim": 7 }), "7 of 7 numbers"),
     ];
     for (model_type, changes, said) in cases {
         let error = parse(model_type, changes).expect_err(said).to_string();

@@ -15,7 +15,6 @@ use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
 use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, gated};
-use crate::{Sentence, sentence};
 
 /// Share of a head that is turned where nothing is said.
 const ROTARY_SHARE: f64 = 0.5;
@@ -67,7 +66,6 @@ impl GlmConfig {
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
     pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = match file.model_type()? {
             CHATGLM => file.read_translated(of_chatglm(file.options())?, &CHATGLM_WORDS)?,
             _ => Self { rope: RopeSettings::read(file)?, ..file.read(&[])? },
@@ -83,20 +81,8 @@ impl GlmConfig {
             ("head_dim", d_head),
             ("max_position_embeddings", config.max_position_embeddings),
         ])?;
-        if !heads.is_multiple_of(kv_heads) {
-            return Err(malformed(sentence!(
-                "{heads} heads cannot share {kv_heads} key and value heads",
-                heads,
-                kv_heads
-            )));
-        }
-        if config.d_rotary() > d_head || !config.d_rotary().is_multiple_of(2) {
-            return Err(malformed(sentence!(
-                "{d_rotary} of {d_head} numbers of a head cannot be turned",
-                d_rotary = config.d_rotary(),
-                d_head
-            )));
-        }
+        file.check_key_heads(heads, kv_heads)?;
+        file.check_turned(config.d_rotary(), d_head)?;
         config.activation()?;
         config.rope.check(config.name(), config.d_rotary())?;
         Ok(config)

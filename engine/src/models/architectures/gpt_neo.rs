@@ -69,9 +69,7 @@ impl GptNeoConfig {
             ("max_position_embeddings", config.max_position_embeddings),
             ("window_size", config.window_size),
         ])?;
-        if !d.is_multiple_of(heads) {
-            return Err(malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
-        }
+        file.check_heads(d, heads)?;
         let kinds = config.attention_types.iter().flat_map(|(kinds, _)| kinds);
         if let Some(kind) = kinds.into_iter().find(|kind| !["global", "local"].contains(&kind.as_str())) {
             let (option, value) = ("attention_types", kind.clone());

@@ -10,7 +10,6 @@ use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
 use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, Rotary, activation};
-use crate::{Sentence, sentence};
 
 const NAME: &str = "gpt_neox";
 
@@ -54,7 +53,6 @@ impl GptNeoxConfig {
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
     pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: Sentence| file.malformed(reason);
         let config = Self { rope: RopeSettings::read(file)?, ..file.read(&[])? };
         let heads = config.num_attention_heads;
         file.check_sizes(&[
@@ -65,20 +63,8 @@ impl GptNeoxConfig {
             ("num_attention_heads", heads),
             ("max_position_embeddings", config.max_position_embeddings),
         ])?;
-        if !config.hidden_size.is_multiple_of(heads) {
-            return Err(malformed(sentence!(
-                "hidden_size {hidden_size} is not a multiple of {heads} heads",
-                hidden_size = config.hidden_size,
-                heads
-            )));
-        }
-        if config.d_rotary() > config.d_head() || !config.d_rotary().is_multiple_of(2) {
-            return Err(malformed(sentence!(
-                "{d_rotary} of {d_head} numbers of a head cannot be turned",
-                d_rotary = config.d_rotary(),
-                d_head = config.d_head()
-            )));
-        }
+        file.check_heads(config.hidden_size, heads)?;
+        file.check_turned(config.d_rotary(), config.d_head())?;
         config.activation()?;
         config.rope.check(NAME, config.d_rotary())?;
         Ok(config)

@@ -13,7 +13,6 @@ use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
 use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, Rotary, activation};
-use crate::sentence;
 
 const NAME: &str = "gptj";
 
@@ -70,19 +69,12 @@ impl GptjConfig {
             ("n_embd", d),
             ("n_layer", config.n_layer),
             ("n_head", heads),
+            ("rotary_dim", config.rotary_dim),
             ("n_inner", config.d_ff()),
         ])?;
-        if !d.is_multiple_of(heads) {
-            return Err(file.malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
-        }
+        file.check_heads(d, heads)?;
         let (d_rotary, d_head) = (config.rotary_dim, d / heads);
-        if d_rotary == 0 || d_rotary > d_head || !d_rotary.is_multiple_of(2) {
-            return Err(file.malformed(sentence!(
-                "{d_rotary} of {d_head} numbers of a head cannot be turned",
-                d_rotary,
-                d_head
-            )));
-        }
+        file.check_turned(d_rotary, d_head)?;
         let said = [("rotary", config.rotary), ("scale_attn_weights", config.scale_attn_weights)];
         if let Some((option, _)) = said.into_iter().find(|(_, said)| *said == Some(false)) {
             let value = "false".to_owned();

@@ -80,21 +80,11 @@ impl LlamaConfig {
             ("head_dim", config.head_dim.unwrap_or(1)),
             ("max_position_embeddings", config.max_position_embeddings),
         ])?;
-        if config.head_dim.is_none() && !config.hidden_size.is_multiple_of(heads) {
-            return Err(malformed(sentence!(
-                "hidden_size {hidden_size} is not a multiple of {heads} heads",
-                hidden_size = config.hidden_size,
-                heads
-            )));
+        if config.head_dim.is_none() {
+            file.check_heads(config.hidden_size, heads)?;
         }
-        if !heads.is_multiple_of(kv_heads) || !config.d_head().is_multiple_of(2) {
-            return Err(malformed(sentence!(
-                "{heads} heads of width {d_head} cannot share {kv_heads} key and value heads",
-                heads,
-                d_head = config.d_head(),
-                kv_heads
-            )));
-        }
+        file.check_key_heads(heads, kv_heads)?;
+        file.check_turned(config.d_head(), config.d_head())?;
         config.check_options()?;
         let kinds = config.layer_types.iter().filter(|_| config.is_qwen());
         if kinds.clone().any(|kinds| kinds.len() != config.num_hidden_layers) {
@@ -368,7 +358,7 @@ mod tests {
             (json!({ "layer_types": ["full_attention", "sliding_attention"] }), "layer_types = sliding_attention"),
             (json!({ "hidden_act": "swiglu" }), "hidden_act = swiglu"),
             (json!({ "num_key_value_heads": 3 }), "share 3 key and value heads"),
-            (json!({ "head_dim": 7 }), "width 7"),
+            (json!({ "head_dim": 7 }), "7 of 7 numbers"),
             (json!({ "hidden_size": 0 }), "hidden_size is 0"),
         ];
         for (changes, said) in cases {

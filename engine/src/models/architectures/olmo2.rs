@@ -12,7 +12,6 @@ use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
 use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, activation};
-use crate::sentence;
 
 const NAME: &str = "olmo2";
 
@@ -60,21 +59,11 @@ impl Olmo2Config {
             ("head_dim", config.head_dim.unwrap_or(1)),
             ("max_position_embeddings", config.max_position_embeddings),
         ])?;
-        if config.head_dim.is_none() && !config.hidden_size.is_multiple_of(heads) {
-            return Err(file.malformed(sentence!(
-                "hidden_size {hidden_size} is not a multiple of {heads} heads",
-                hidden_size = config.hidden_size,
-                heads
-            )));
+        if config.head_dim.is_none() {
+            file.check_heads(config.hidden_size, heads)?;
         }
-        if !heads.is_multiple_of(kv_heads) || !config.d_head().is_multiple_of(2) {
-            return Err(file.malformed(sentence!(
-                "{heads} heads of width {d_head} cannot share {kv_heads} key and value heads",
-                heads,
-                d_head = config.d_head(),
-                kv_heads
-            )));
-        }
+        file.check_key_heads(heads, kv_heads)?;
+        file.check_turned(config.d_head(), config.d_head())?;
         config.activation()?;
         config.rope.check(NAME, config.d_head())?;
         Ok(config)

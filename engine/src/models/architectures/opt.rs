@@ -12,7 +12,6 @@ use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::positions::PositionIds;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation, embed};
-use crate::{Sentence, sentence};
 
 const NAME: &str = "opt";
 
@@ -59,7 +58,6 @@ impl OptConfig {
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
     pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&[])?;
         let (d, heads) = (config.hidden_size, config.num_attention_heads);
         file.check_sizes(&[
@@ -71,9 +69,7 @@ impl OptConfig {
             ("max_position_embeddings", config.max_position_embeddings),
             ("word_embed_proj_dim", config.d_embed()),
         ])?;
-        if !d.is_multiple_of(heads) {
-            return Err(malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
-        }
+        file.check_heads(d, heads)?;
         config.activation()?;
         Ok(config)
     }

@@ -12,7 +12,6 @@ use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
 use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, Head, LayerNorm, Rotary, activation};
-use crate::sentence;
 
 const NAME: &str = "phi";
 
@@ -65,28 +64,12 @@ impl PhiConfig {
             ("head_dim", config.head_dim.unwrap_or(1)),
             ("max_position_embeddings", config.max_position_embeddings),
         ])?;
-        if config.head_dim.is_none() && !config.hidden_size.is_multiple_of(heads) {
-            return Err(file.malformed(sentence!(
-                "hidden_size {hidden_size} is not a multiple of {heads} heads",
-                hidden_size = config.hidden_size,
-                heads
-            )));
+        if config.head_dim.is_none() {
+            file.check_heads(config.hidden_size, heads)?;
         }
-        if !heads.is_multiple_of(kv_heads) {
-            return Err(file.malformed(sentence!(
-                "{heads} heads cannot share {kv_heads} key and value heads",
-                heads,
-                kv_heads
-            )));
-        }
+        file.check_key_heads(heads, kv_heads)?;
         let (d_rotary, d_head) = (config.d_rotary(), config.d_head());
-        if d_rotary > d_head || !d_rotary.is_multiple_of(2) {
-            return Err(file.malformed(sentence!(
-                "{d_rotary} of {d_head} numbers of a head cannot be turned",
-                d_rotary,
-                d_head
-            )));
-        }
+        file.check_turned(d_rotary, d_head)?;
         if config.qk_layernorm {
             let (option, value) = ("qk_layernorm", "true".to_owned());
             return Err(EngineError::UnsupportedOption { architecture: NAME, option, value });

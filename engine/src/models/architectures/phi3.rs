@@ -70,28 +70,12 @@ impl Phi3Config {
             ("head_dim", config.head_dim.unwrap_or(1)),
             ("max_position_embeddings", config.max_position_embeddings),
         ])?;
-        if config.head_dim.is_none() && !config.hidden_size.is_multiple_of(heads) {
-            return Err(file.malformed(sentence!(
-                "hidden_size {hidden_size} is not a multiple of {heads} heads",
-                hidden_size = config.hidden_size,
-                heads
-            )));
+        if config.head_dim.is_none() {
+            file.check_heads(config.hidden_size, heads)?;
         }
-        if !heads.is_multiple_of(kv_heads) {
-            return Err(file.malformed(sentence!(
-                "{heads} heads cannot share {kv_heads} key and value heads",
-                heads,
-                kv_heads
-            )));
-        }
+        file.check_key_heads(heads, kv_heads)?;
         let (d_rotary, d_head) = (config.d_rotary(), config.d_head());
-        if d_rotary > d_head || !d_rotary.is_multiple_of(2) {
-            return Err(file.malformed(sentence!(
-                "{d_rotary} of {d_head} numbers of a head cannot be turned",
-                d_rotary,
-                d_head
-            )));
-        }
+        file.check_turned(d_rotary, d_head)?;
         if config.sliding_window == Some(0) {
             return Err(file.malformed(sentence!("sliding_window is 0")));
         }

@@ -3,9 +3,13 @@
 use burn::tensor::{DType, Tensor};
 
 use super::loader::{Loader, Weights};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::nn::{FrozenMatrix, PackedWeight, Place};
+use crate::sentence;
 use crate::weights::BlockMatrix;
+
+/// Numbers that are in f32 at a time on their way into blocks: 64 MiB of them.
+const STRIP: usize = 1 << 24;
 
 /// A matrix on its way to a device.
 #[expect(clippy::large_enum_variant, reason = "it lives for a line, and is most often the large one")]
@@ -67,11 +71,23 @@ impl Loader<'_> {
         if block.row_bytes(width).is_none() {
             return Ok(None);
         }
-        let mut values = files.values(stored, &shape)?;
+        let mut strips = Vec::new();
         if is_transposed {
-            values = (0..rows * columns).map(|at| values[at % rows * columns + at / rows]).collect();
+            let values = files.values(stored, &shape)?;
+            let turned: Vec<f32> = (0..rows * columns).map(|at| values[at % rows * columns + at / rows]).collect();
+            strips.extend(PackedWeight::pack(block, &turned, width));
+        } else {
+            let pack = |values: &[f32]| strips.extend(PackedWeight::pack(block, values, width));
+            files.each_strip(stored, shape, (STRIP / columns).max(1), pack)?;
         }
-        Ok(PackedWeight::pack(block, &values, width).map(|lines| BlockMatrix { lines, is_transposed }))
+        if !strips.iter().all(PackedWeight::is_finite) {
+            let reason = sentence!(
+                "{name} has a number that is too large for a scale of 16 bits: keep the weights as stored",
+                name = stored
+            );
+            return Err(EngineError::Setting { field: "quantization", reason });
+        }
+        Ok(PackedWeight::stacked(strips).pop().map(|lines| BlockMatrix { lines, is_transposed }))
     }
 
     /// Matrices one below the other: in blocks if all are, otherwise in numbers of one type.

@@ -8,6 +8,7 @@ mod folder;
 mod generation_config;
 mod gguf;
 mod graph_cut;
+mod head_sizes;
 mod layer_position;
 mod loader;
 mod matrices;

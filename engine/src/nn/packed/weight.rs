@@ -39,6 +39,11 @@ impl PackedWeight {
         &self.bytes
     }
 
+    /// Whether every number of it is finite: one too large for a scale of 16 bits is not.
+    pub fn is_finite(&self) -> bool {
+        self.block.is_finite(&self.bytes)
+    }
+
     /// The rows in another order, of which each is a row of before.
     pub fn in_order(&self, order: &[usize]) -> Self {
         let row = self.row_bytes();
