@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Write a ChatGLM-6B of 6.2 billion random weights in whole numbers of 4 bits, to measure what training on it takes.
+"""Write a ChatGLM-6B of random weights in whole numbers of 4 bits, to measure what training on it takes.
+
+6.7 billion: its head is apart from its table.
 
     big_chatglm.py DIR        28 layers, width 4096, 32 heads, 130,528 tokens, as THUDM/chatglm-6b-int4; 5 GB
 
@@ -12,6 +14,7 @@ import sys
 import torch
 from safetensors.torch import save_file
 
+from chatglm import closing
 from make import tokenizer
 
 LAYERS, D, FF, HEADS, VOCAB = 28, 4096, 16384, 32, 130528
@@ -61,6 +64,7 @@ def main():
     index = {"metadata": {"total_size": size}, "weight_map": places}
     json.dump(index, open(os.path.join(folder, "model.safetensors.index.json"), "w"))
     tokenizer(300).save(os.path.join(folder, "tokenizer.json"))
+    closing(folder)
     print(f"{folder}: {count:,.0f} parameters, {size / 1e9:.2f} GB")
 
 

@@ -11,18 +11,6 @@ use super::row_source::RowSource;
 use super::simd::SimdWork;
 use crate::nn::packed::{BlockType, LANES, Layout, PackedShape, Portable, Simd, unpack, with_layout};
 
-const ALL: [BlockType; 9] = [
-    BlockType::Q8_0,
-    BlockType::Q4_0,
-    BlockType::Q4_1,
-    BlockType::Q5_0,
-    BlockType::Q5_1,
-    BlockType::Q4K,
-    BlockType::Q5K,
-    BlockType::Q6K,
-    BlockType::Nf4,
-];
-
 /// Numbers of a prompt: one and few take ways of their own, with four, two and one at a time.
 const ROWS: [usize; 7] = [1, 3, 4, 8, 9, 17, 100];
 
@@ -95,7 +83,7 @@ fn matrices() -> Vec<Packed> {
         [(1, wide), (7, 3 * wide), (70, 256), (333, 256), (13, 1280)]
             .map(|(rows, columns)| Packed::new(&[(block, rows)], columns))
     };
-    let mut all: Vec<Packed> = ALL.into_iter().flat_map(of_one).collect();
+    let mut all: Vec<Packed> = BlockType::ALL.into_iter().flat_map(of_one).collect();
     // The second begins within a group of four, and within a piece that is summed.
     all.push(Packed::new(&[(BlockType::Q4K, 301), (BlockType::Q6K, 70), (BlockType::Q8_0, 300)], 512));
     all
@@ -200,7 +188,7 @@ fn a_row_that_is_not_there_is_refused() {
 #[test]
 fn the_loss_with_a_head_in_blocks_is_that_with_its_numbers() {
     let mut heads: Vec<(Packed, usize)> = Vec::new();
-    for block in ALL {
+    for block in BlockType::ALL {
         heads.push((Packed::new(&[(block, 700)], 256), 1));
         heads.push((Packed::new(&[(block, 700)], 256), 30));
     }
@@ -264,7 +252,7 @@ fn in_vectors(block: BlockType, blocks: &[u8], run: impl Fn(Read<'_>)) -> (Vec<u
 
 #[test]
 fn vectors_of_every_kind_read_the_same_numbers() {
-    for block in ALL {
+    for block in BlockType::ALL {
         let blocks = blocks(block, 4096);
         let portable = in_vectors(block, &blocks, |work| work.run(Portable));
         assert_eq!(in_vectors(block, &blocks, |work| super::simd::run(work)), portable, "{block:?}, the widest");

@@ -25,6 +25,10 @@ pub enum BlockType {
 }
 
 impl BlockType {
+    #[cfg(test)]
+    pub(in crate::nn) const ALL: [Self; 9] =
+        [Self::Q8_0, Self::Q4_0, Self::Q4_1, Self::Q5_0, Self::Q5_1, Self::Q4K, Self::Q5K, Self::Q6K, Self::Nf4];
+
     /// As ggml and bitsandbytes name it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -6,18 +6,6 @@ use rand::RngExt;
 use super::{Numbers, assert_close, device, values};
 use crate::nn::{BlockType, FrozenMatrix, Head, PackedWeight, Precision, cross_entropy_at_labels};
 
-const ALL: [BlockType; 9] = [
-    BlockType::Q8_0,
-    BlockType::Q4_0,
-    BlockType::Q4_1,
-    BlockType::Q5_0,
-    BlockType::Q5_1,
-    BlockType::Q4K,
-    BlockType::Q5K,
-    BlockType::Q6K,
-    BlockType::Nf4,
-];
-
 /// Blocks of any codes, with scales around a hundredth.
 fn blocks(block: BlockType, [rows, columns]: [usize; 2], seed: u64) -> PackedWeight {
     let mut numbers = Numbers::new(seed);
@@ -44,7 +32,7 @@ fn blocks(block: BlockType, [rows, columns]: [usize; 2], seed: u64) -> PackedWei
 fn matrices(columns: usize) -> Vec<(String, FrozenMatrix)> {
     let packed = |parts| FrozenMatrix::packed(parts, Precision::F32, &device());
     let mut all: Vec<(String, FrozenMatrix)> =
-        ALL.map(|block| (format!("{block:?}"), packed(vec![blocks(block, [37, columns], 5)]))).into();
+        BlockType::ALL.map(|block| (format!("{block:?}"), packed(vec![blocks(block, [37, columns], 5)]))).into();
     let two = vec![blocks(BlockType::Q4K, [20, columns], 6), blocks(BlockType::Q6K, [17, columns], 7)];
     all.push(("two kinds".to_owned(), packed(two)));
     all

@@ -26,18 +26,6 @@ const API: &str = "WORKBENCH_TEST_API";
 /// What that process says where there is no driver.
 const ABSENT: &str = "there is no software driver";
 
-const ALL: [BlockType; 9] = [
-    BlockType::Q8_0,
-    BlockType::Q4_0,
-    BlockType::Q4_1,
-    BlockType::Q5_0,
-    BlockType::Q5_1,
-    BlockType::Q4K,
-    BlockType::Q5K,
-    BlockType::Q6K,
-    BlockType::Nf4,
-];
-
 /// Products of any size, routed as the operations of a model are.
 #[backend_extension(Cube)]
 trait PackedProducts: Backend {
@@ -142,7 +130,7 @@ fn in_a_process_of_its_own() {
     }
     let device = Device::wgpu_options().device_kind(DeviceKind::Cpu).graphics_api(api).init().unwrap();
     // llvmpipe takes minutes for what lavapipe takes seconds for, and sees the same kernels.
-    let blocks = if backends == wgpu::Backends::GL { &[BlockType::Q4_0, BlockType::Q6K][..] } else { &ALL };
+    let blocks = if backends == wgpu::Backends::GL { &[BlockType::Q4_0, BlockType::Q6K][..] } else { &BlockType::ALL };
     for &block in blocks {
         // The second in parts of 40 rows and 30.
         for (rows, blocks, in_a_part) in [(5, 1, 5), (70, 3, 40)] {
