@@ -33,6 +33,11 @@ pub(super) trait Kernels: FrozenOps {
     /// `[m, k] · [k, n]` of one type of 16 bits, in f32: sums and result are not rounded to 16 bits again.
     fn product_of_narrow(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// `[m, k] · [k, n]` of any types, in f32, both rounded to a precision of 16 bits.
+    fn product_in_16bit(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self> {
+        composed::matmul_16bit::<Self>(lhs, rhs, precision)
+    }
+
     /// `x [batch, seq, d_in]`, `weight [d_in, d_out]`, `bias [d_out]` to `[batch, seq, d_out]`.
     fn linear_forward(
         x: FloatTensor<Self>,

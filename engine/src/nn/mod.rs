@@ -50,6 +50,7 @@ pub use adamw::{AdamW, adamw_step};
 pub use alibi::Alibi;
 pub use attention::{AttentionShape, LayerKv, MASK_VALUE, attention, past_length};
 pub use context::{ContextRows, ContextTokens, TextParts};
+pub(crate) use cpu::multiplies_bf16;
 pub use cpu::release_buffers;
 pub use cross_entropy::cross_entropy_at_labels;
 pub use distances::{Distances, by_pair};

@@ -102,7 +102,7 @@ macro_rules! forward_only {
             }
 
             fn matmul_16bit(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self> {
-                composed::matmul_16bit::<Self>(lhs, rhs, precision)
+                Self::product_in_16bit(lhs, rhs, precision)
             }
 
             fn frozen_layer_norm(
@@ -217,7 +217,7 @@ impl<B: Kernels> Backward<B, 2> for ProductBackward {
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (lhs, rhs, precision) = ops.state;
-        let product = |lhs, rhs| composed::matmul_16bit::<B>(lhs, rhs, precision);
+        let product = |lhs, rhs| B::product_in_16bit(lhs, rhs, precision);
         binary::<B, _, _>(
             ops.parents,
             ops.node,
@@ -346,9 +346,9 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
         let ((lhs, lhs_node), (rhs, rhs_node)) = (lhs.into_parts(), rhs.into_parts());
         match ProductBackward.prepare::<C>([lhs_node, rhs_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                prep.finish((lhs.clone(), rhs.clone(), precision), composed::matmul_16bit::<B>(lhs, rhs, precision))
+                prep.finish((lhs.clone(), rhs.clone(), precision), B::product_in_16bit(lhs, rhs, precision))
             }
-            OpsKind::UnTracked(prep) => prep.finish(composed::matmul_16bit::<B>(lhs, rhs, precision)),
+            OpsKind::UnTracked(prep) => prep.finish(B::product_in_16bit(lhs, rhs, precision)),
         }
     }
 

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use super::buffer::Buffer;
 use super::lanes::{exp, max, sum, vectorized};
-use super::matrix::{Matrix, MatrixMut, Onto, product};
-use super::row_source::RowSource;
+use super::matrix::{Matrix, MatrixMut, Onto};
+use super::row_source::{Part as _, RowSource};
 use super::softcap;
 
 /// Rows that share a pass over the head.
@@ -79,10 +79,10 @@ fn block_of_rows(
         .collect();
     for start in (0..vocab_size).step_by(block) {
         let width = block.min(vocab_size - start);
-        let part = head.in_f32(start..start + width, &mut wide);
+        let part = head.part(start..start + width, &mut wide);
         let logits = &mut scratch[..rows * width];
         let out = MatrixMut::dense(logits, rows, width);
-        product(out, Onto::Fresh, 1.0, hidden, part.transposed());
+        part.dots(out, hidden);
         let onto = if start == 0 { Onto::Fresh } else { Onto::Sum };
         let shrink: Vec<f32> = logits
             .par_chunks_exact_mut(width)
@@ -108,7 +108,7 @@ fn block_of_rows(
                 scale_rows(grad, &shrink);
             }
             let weights = Matrix::dense(logits, rows, width);
-            product(MatrixMut::dense(grad, rows, d_model), onto, 1.0, weights, part);
+            part.mix(MatrixMut::dense(grad, rows, d_model), onto, weights);
         }
     }
     for (loss, running) in loss.iter_mut().zip(&running) {

@@ -26,11 +26,11 @@ macro_rules! vectorized {
                 #[target_feature(enable = "avx2,fma")]
                 fn half($($arg: $ty),*) $(-> $out)? { body($($arg),*) }
 
-                if super::lanes::has_avx512() {
+                if crate::nn::cpu::lanes::has_avx512() {
                     // SAFETY: every feature of `wide` was detected.
                     return unsafe { wide($($arg),*) };
                 }
-                if super::lanes::has_avx2() {
+                if crate::nn::cpu::lanes::has_avx2() {
                     // SAFETY: every feature of `half` was detected.
                     return unsafe { half($($arg),*) };
                 }

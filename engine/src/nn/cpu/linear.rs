@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Onto, product};
+use super::narrow::{self, Rounded};
 use super::rows::fill_rows;
 use super::stored::Stored;
 
@@ -20,15 +21,18 @@ const PARTS: usize = 8;
 ///
 /// `x [rows, d_in]`, `weight [d_in, d_out]` in either order (in 16 bits it is widened by blocks of columns), `bias [d_out]`, `out [rows, d_out]`.
 pub(super) fn linear<T: Stored>(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_, T>, bias: Option<&[f32]>) {
-    let [rows, d_in] = x.shape();
+    let [rows, _] = x.shape();
     let [_, d_out] = weight.shape();
     if rows == 0 || d_out == 0 {
         return;
     }
-    match weight.strides() {
-        [1, _] if rows <= FEW_FOR_COLUMNS && d_in > 0 => return by_columns(out, x, weight.transposed(), bias),
-        [_, 1] if rows <= FEW_FOR_ROWS && d_in > 0 => return by_rows(out, x, weight, bias),
-        _ => {}
+    if is_few(rows, weight) {
+        let is_by_columns = weight.strides()[0] == 1;
+        return if is_by_columns {
+            by_columns(out, x, weight.transposed(), bias)
+        } else {
+            by_rows(out, x, weight, bias)
+        };
     }
     if let Some(bias) = bias {
         let rows = 1.max(64 * 1024 / d_out);
@@ -41,6 +45,32 @@ pub(super) fn linear<T: Stored>(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'
         let part = T::widened(weight.columns(start..end), &mut scratch);
         product(out.columns_mut(start..end), onto, 1.0, x, part);
     }
+}
+
+/// As [`linear`], operands rounded to bf16. Of few rows the weight's way from memory is the cost, and they stay as they are.
+pub(super) fn linear_in_bf16<T: Stored + Rounded>(
+    out: &mut [f32],
+    x: Matrix<'_>,
+    weight: Matrix<'_, T>,
+    bias: Option<&[f32]>,
+) {
+    let ([rows, _], [_, d_out]) = (x.shape(), weight.shape());
+    if is_few(rows, weight) {
+        return linear(out, x, weight, bias);
+    }
+    let onto = bias.map_or(narrow::Onto::Fresh, narrow::Onto::Bias);
+    narrow::product(MatrixMut::dense(out, rows, d_out), onto, x, weight);
+}
+
+/// Whether so few rows are multiplied that each thread reads a part of the weight where it lies.
+fn is_few<T: Copy>(rows: usize, weight: Matrix<'_, T>) -> bool {
+    let [d_in, _] = weight.shape();
+    d_in > 0
+        && match weight.strides() {
+            [1, _] => rows <= FEW_FOR_COLUMNS,
+            [_, 1] => rows <= FEW_FOR_ROWS,
+            _ => false,
+        }
 }
 
 /// Each output is a dot product with a row of `transposed [d_out, d_in]`.

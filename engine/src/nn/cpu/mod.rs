@@ -11,9 +11,13 @@ mod cross_entropy;
 mod lanes;
 mod linear;
 mod matrix;
+mod narrow;
+#[cfg(test)]
+mod narrow_tests;
 mod packed;
 mod packed_backend;
 mod packed_kernels;
+mod packed_operand;
 #[cfg(test)]
 mod packed_tests;
 mod row_source;
@@ -35,7 +39,9 @@ use self::attention::{Attention, Bias, PastView};
 use self::attention_backward::{Gradients, Saved};
 use self::buffer::Buffer;
 use self::cross_entropy::Labels;
-use self::matrix::Matrix;
+use self::matrix::{Matrix, MatrixMut};
+use self::narrow::Rounded;
+use self::row_source::InBf16;
 use self::stored::Stored;
 use super::activation::Activation;
 use super::adamw::AdamWStep;
@@ -46,27 +52,54 @@ use super::precision::Precision;
 use super::rotary::RotaryShape;
 
 pub use buffer::release_buffers;
+pub(crate) use narrow::has_instructions as multiplies_bf16;
 
 /// Numbers that a thread takes at a time from an elementwise loop.
 const SHARE: usize = 16 * 1024;
 
 impl Kernels for Flex {
-    /// The processor has no faster products of 16 bits: these are here to compare a GPU's numbers with.
+    /// Of f16 the processor has no faster products: these are here to compare a GPU's numbers with.
     fn product_of_narrow(lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
         let wide = |narrow| Self::float_cast(narrow, FloatDType::F32);
         Self::float_matmul(wide(lhs), wide(rhs))
     }
 
+    fn product_in_16bit(lhs: FlexTensor, rhs: FlexTensor, precision: Precision) -> FlexTensor {
+        let is_ours = precision == Precision::Bf16 && is_rounded(&lhs) && is_rounded(&rhs);
+        if !is_ours {
+            return composed::matmul_16bit::<Self>(lhs, rhs, precision);
+        }
+        let ([m, _], [_, n]) = (lhs.shape().dims(), rhs.shape().dims());
+        let (lhs, rhs) = (forwards(lhs), in_lines(rhs));
+        let mut out = Buffer::any(m * n);
+        let to = MatrixMut::dense(&mut out, m, n);
+        match (lhs.dtype(), rhs.dtype()) {
+            (DType::BF16, DType::BF16) => product_of(to, matrix_of::<bf16>(&lhs), matrix_of::<bf16>(&rhs)),
+            (DType::BF16, _) => product_of(to, matrix_of::<bf16>(&lhs), matrix_of::<f32>(&rhs)),
+            (_, DType::BF16) => product_of(to, matrix_of::<f32>(&lhs), matrix_of::<bf16>(&rhs)),
+            _ => product_of(to, matrix_of::<f32>(&lhs), matrix_of::<f32>(&rhs)),
+        }
+        out.into_tensor([m, n])
+    }
+
     fn linear_forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, precision: Precision) -> FlexTensor {
-        if precision != Precision::F32 || !all_f32([&x].into_iter().chain(&bias)) || !is_stored(&weight) {
+        if !all_f32([&x].into_iter().chain(&bias)) || !is_read_in(precision, &weight) {
             return composed::linear::<Self>(x, weight, bias, precision);
         }
         let [batch, seq, _] = x.shape().dims();
         let [_, d_out] = weight.shape().dims();
-        let (x, weight, bias) = (dense(x), forwards(weight), bias.map(dense));
+        let (x, weight, bias) = (dense(x), in_lines(weight), bias.map(dense));
         let (rows, bias) = (rows_of(&x), bias.as_ref().map(numbers));
         let mut out = Buffer::any(batch * seq * d_out);
         match weight.dtype() {
+            DType::BF16 if precision == Precision::Bf16 => {
+                linear::linear_in_bf16(&mut out, rows, matrix_of::<bf16>(&weight), bias);
+            }
+            DType::F32 if precision == Precision::Bf16 => {
+                let to = MatrixMut::dense(&mut out, batch * seq, d_out);
+                let onto = bias.map_or(narrow::Onto::Fresh, narrow::Onto::Bias);
+                narrow::product(to, onto, rows, matrix_of::<f32>(&weight));
+            }
             DType::BF16 => linear::linear(&mut out, rows, matrix_of::<bf16>(&weight), bias),
             DType::F16 => linear::linear(&mut out, rows, matrix_of::<f16>(&weight), bias),
             _ => linear::linear(&mut out, rows, matrix_of::<f32>(&weight), bias),
@@ -232,16 +265,23 @@ impl Kernels for Flex {
         settings: HeadSettings,
         with_grad: bool,
     ) -> (FlexTensor, Option<FlexTensor>) {
-        let plain = all_f32([&hidden].into_iter().chain(&bias));
-        let ours = settings.precision == Precision::F32 && plain && is_stored(&head);
+        let ours = all_f32([&hidden].into_iter().chain(&bias)) && is_read_in(settings.precision, &head);
         let Some(targets) = tokens(&targets).filter(|_| ours) else {
             return composed::cross_entropy_at_labels::<Self>(hidden, (head, bias), targets, settings, with_grad);
         };
         let [n, d_model] = hidden.shape().dims();
-        let (hidden, head, bias) = (dense(hidden), forwards(head), bias.map(dense));
+        let (hidden, head, bias) = (dense(hidden), in_lines(head), bias.map(dense));
         let rows = matrix_of(&hidden);
         let labels = Labels { targets: &targets, bias: bias.as_ref().map(numbers), softcap: settings.softcap };
         let (loss, grad) = match head.dtype() {
+            DType::BF16 if settings.precision == Precision::Bf16 => {
+                let head = InBf16(matrix_of::<bf16>(&head));
+                cross_entropy::cross_entropy_at_labels(rows, head, labels, with_grad)
+            }
+            DType::F32 if settings.precision == Precision::Bf16 => {
+                let head = InBf16(matrix_of::<f32>(&head));
+                cross_entropy::cross_entropy_at_labels(rows, head, labels, with_grad)
+            }
             DType::BF16 => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<bf16>(&head), labels, with_grad),
             DType::F16 => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<f16>(&head), labels, with_grad),
             _ => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<f32>(&head), labels, with_grad),
@@ -295,9 +335,22 @@ fn all_f32<'a>(tensors: impl IntoIterator<Item = &'a FlexTensor>) -> bool {
     tensors.into_iter().all(|tensor| tensor.dtype() == DType::F32)
 }
 
-/// Whether a weight is stored in one of the forms that the kernels read.
-fn is_stored(weight: &FlexTensor) -> bool {
-    matches!(weight.dtype(), DType::F32 | DType::F16 | DType::BF16)
+/// Whether a weight is stored in one of the forms that the kernels of a precision read.
+fn is_read_in(precision: Precision, weight: &FlexTensor) -> bool {
+    match precision {
+        Precision::F32 => matches!(weight.dtype(), DType::F32 | DType::F16 | DType::BF16),
+        Precision::Bf16 => is_rounded(weight),
+        Precision::F16 => false,
+    }
+}
+
+/// Whether the kernels that multiply in bf16 round these numbers, or take them as they are.
+fn is_rounded(tensor: &FlexTensor) -> bool {
+    matches!(tensor.dtype(), DType::F32 | DType::BF16)
+}
+
+fn product_of<L: Rounded, R: Rounded>(out: MatrixMut<'_>, lhs: Matrix<'_, L>, rhs: Matrix<'_, R>) {
+    narrow::product(out, narrow::Onto::Fresh, lhs, rhs);
 }
 
 fn inputs_are_f32(inputs: &AttentionInputs<Flex>) -> bool {
@@ -313,6 +366,12 @@ fn dense(tensor: FlexTensor) -> FlexTensor {
 /// The tensor in any order of its axes, but none backwards.
 fn forwards(tensor: FlexTensor) -> FlexTensor {
     if tensor.layout().strides().iter().all(|&stride| stride > 0) { tensor } else { tensor.to_contiguous() }
+}
+
+/// [`forwards`], with the numbers of a row or of a column side by side.
+fn in_lines(tensor: FlexTensor) -> FlexTensor {
+    let tensor = forwards(tensor);
+    if tensor.layout().strides().contains(&1) { tensor } else { tensor.to_contiguous() }
 }
 
 /// The numbers of a dense tensor.

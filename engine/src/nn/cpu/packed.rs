@@ -14,7 +14,7 @@ use super::packed_kernels::{add_rows, dots, unpack};
 use crate::nn::packed::{BlockType, PackedShape};
 
 /// Up to this many rows, numbers are multiplied where they are unpacked.
-const FEW: usize = 16;
+pub(super) const FEW: usize = 16;
 
 /// As [`FEW`], where rows of the matrix are summed.
 const FEW_SUMS: usize = 4;
@@ -81,7 +81,7 @@ impl<'a> PackedRows<'a> {
     }
 
     /// Some columns, in f32 in the scratch.
-    fn piece(self, columns: Range<usize>, scratch: &mut [f32]) -> Matrix<'_> {
+    pub(super) fn piece(self, columns: Range<usize>, scratch: &mut [f32]) -> Matrix<'_> {
         let scratch = &mut scratch[..self.rows * columns.len()];
         unpack(scratch, self, columns.clone());
         Matrix::dense(scratch, self.rows, columns.len())
