@@ -106,7 +106,7 @@ pub fn enumerate(trials: Option<&Trials>) -> Vec<DeviceInfo> {
         DeviceInfo { trouble: trials.and_then(|trials| trials.trouble(&info)), refuses, ..info }
     };
     let mut devices: Vec<DeviceInfo> = adapters().into_iter().map(|adapter| known(adapter.info)).collect();
-    devices.push(describe_cpu());
+    devices.push(known(describe_cpu()));
     devices
 }
 
@@ -201,7 +201,7 @@ fn describe_cpu() -> DeviceInfo {
         largest_binding_bytes: None,
         software: false,
         trouble: None,
-        refuses: Precision::NARROW.map(|narrow| (narrow, precision::CPU.to_owned())).into(),
+        refuses: precision::refused_by_cpu(),
     }
 }
 

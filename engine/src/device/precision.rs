@@ -11,11 +11,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{DeviceInfo, Trials, cpu};
 use crate::error::{EngineError, Result};
-use crate::nn::{FrozenLinear, FrozenMatrix, Precision, floats};
+use crate::nn::{FrozenLinear, FrozenMatrix, Precision, floats, multiplies_bf16};
 use crate::{Sentence, sentence};
 
-/// Why the CPU is not offered in 16 bits.
-pub(super) const CPU: Sentence = sentence!("the CPU computes in f32, in whichever bits weights are stored");
+/// Why no CPU is offered in f16.
+const NO_F16: Sentence = sentence!("on the CPU products of 16 bits are in bf16");
+
+/// Why a CPU is not offered in bf16.
+const NO_PAIRS: Sentence = sentence!("this processor has neither AMX nor AVX512-BF16");
 
 const NO_TYPE: Sentence = sentence!("its driver does not have such numbers");
 
@@ -27,6 +30,15 @@ pub(super) fn refused_by(adapter: &wgpu::Adapter) -> BTreeMap<Precision, Sentenc
     let mut refused = BTreeMap::from([(Precision::Bf16, NO_BF16)]);
     if !adapter.features().contains(wgpu::Features::SHADER_F16) {
         refused.insert(Precision::F16, NO_TYPE);
+    }
+    refused
+}
+
+/// Precisions that this processor refuses.
+pub(super) fn refused_by_cpu() -> BTreeMap<Precision, Sentence> {
+    let mut refused = BTreeMap::from([(Precision::F16, NO_F16)]);
+    if !multiplies_bf16() {
+        refused.insert(Precision::Bf16, NO_PAIRS);
     }
     refused
 }

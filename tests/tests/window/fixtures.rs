@@ -53,9 +53,11 @@ pub(crate) fn devices() -> Vec<DeviceInfo> {
             largest_binding_bytes: None,
             software: false,
             trouble: None,
-            refuses: Precision::NARROW
-                .map(|narrow| (narrow, sentence!("the CPU computes in f32, in whichever bits weights are stored")))
-                .into(),
+            refuses: [
+                (Precision::F16, sentence!("on the CPU products of 16 bits are in bf16")),
+                (Precision::Bf16, sentence!("this processor has neither AMX nor AVX512-BF16")),
+            ]
+            .into(),
         },
     ]
 }

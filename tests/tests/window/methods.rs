@@ -76,10 +76,7 @@ fn a_precision_is_offered_where_the_device_computes_in_it() {
     };
     set(&mut bench, DeviceChoice::Cpu, Precision::F16);
     bench.harness.get_by_label("Not ready");
-    assert!(
-        bench.harness.query_all_by_label("The CPU computes in f32, in whichever bits weights are stored").count() > 0,
-        "it says why"
-    );
+    assert!(bench.harness.query_all_by_label("On the CPU products of 16 bits are in bf16").count() > 0, "it says why");
     set(&mut bench, DeviceChoice::Wgpu(Some(0)), Precision::F16);
     assert!(bench.harness.query_by_label("Not ready").is_none());
     click(&mut bench, "Precision");
