@@ -1,9 +1,8 @@
-//! The program's costs: a training step, the first step and decoding, at the shape of GPT-2 small.
+//! The program's costs: a training step, the first step and decoding, at the shape of GPT-2 small or of SmolLM2-135M.
 //!
 //! Each measurement is meant to run in a process of its own, so that its peak memory is its own.
 //! `tests/golden/bench_torch.py` measures the same with PyTorch + PEFT.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,7 +31,7 @@ use crate::models::{BaseModel, Conditioning, GenerationConfig, Model};
 use crate::nn::MatrixNumbers;
 use crate::tokens::SOFT;
 use crate::training::trainer::{StepSettings, Trainer};
-use crate::weights::write_floats;
+use crate::weights::{Floats, write_bf16, write_floats};
 
 /// A measurement.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +77,29 @@ pub struct Extent {
     pub seq: usize,
     /// Whether blocks are run again in the backward pass.
     pub gradient_checkpointing: bool,
+}
+
+/// The shape of a checkpoint of random weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BenchShape {
+    /// GPT-2 small: 12 layers of 768, matrices in f32.
+    #[default]
+    Gpt2,
+    /// SmolLM2-135M: 30 narrow layers of 576, grouped keys, gated feed-forwards, RMS norms, matrices in bf16.
+    Llama,
+}
+
+impl BenchShape {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Gpt2, Self::Llama];
+
+    /// As it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gpt2 => "gpt2-small",
+            Self::Llama => "llama",
+        }
+    }
 }
 
 /// One figure.
@@ -311,28 +333,47 @@ pub fn peak_memory_bytes() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
-/// Writes a checkpoint of GPT-2 small's shape with random weights, unless the folder has one.
+/// Writes a checkpoint of a shape with random weights, unless the folder has one.
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn random_checkpoint(folder: &Path) -> Result<()> {
+pub fn random_checkpoint(folder: &Path, shape: BenchShape) -> Result<()> {
     if folder.join("model.safetensors").is_file() {
         return Ok(());
     }
     std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
-    let (vocab, positions, d, layers) = (50_257, 1024, 768, 12);
-    let mut random = ChaCha8Rng::seed_from_u64(SEED);
-    let mut tensors = BTreeMap::new();
-    let mut add = |name: String, shape: Vec<usize>| {
-        let n = shape.iter().product();
-        let values = match name.rsplit('.').next() {
-            Some("bias") => vec![0.0; n],
-            _ if name.contains("ln_") => vec![1.0; n],
-            // Uniform with the standard deviation of GPT-2's initial weights.
-            _ => (0..n).map(|_| random.random_range(-0.034_641_f32..0.034_641)).collect(),
-        };
-        tensors.insert(name, (shape, values));
+    let (shapes, config) = match shape {
+        BenchShape::Gpt2 => gpt2_small(),
+        BenchShape::Llama => smollm2_135m(),
     };
+    let mut random = ChaCha8Rng::seed_from_u64(SEED);
+    let mut values = |name: &str, n: usize| match name.rsplit('.').next() {
+        Some("bias") => vec![0.0; n],
+        _ if name.contains("ln_") || name.contains("norm") => vec![1.0; n],
+        // Uniform with the standard deviation of GPT-2's initial weights.
+        _ => (0..n).map(|_| random.random_range(-0.034_641_f32..0.034_641)).collect(),
+    };
+    let with_values = |(name, shape): (String, Vec<usize>)| {
+        let values = values(&name, shape.iter().product());
+        (name, (shape, values))
+    };
+    let tensors: Floats = shapes.into_iter().map(with_values).collect();
+    write_json(&folder.join("config.json"), &config)?;
+    let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let write = match shape {
+        BenchShape::Gpt2 => write_floats,
+        BenchShape::Llama => write_bf16,
+    };
+    write(&folder.join("model.safetensors"), &tensors, Some(metadata))
+}
+
+/// Names and shapes of a checkpoint's tensors, and its `config.json`.
+type Checkpoint = (Vec<(String, Vec<usize>)>, serde_json::Value);
+
+fn gpt2_small() -> Checkpoint {
+    let (vocab, positions, d, layers) = (50_257, 1024, 768, 12);
+    let mut tensors = Vec::new();
+    let mut add = |name: String, shape: Vec<usize>| tensors.push((name, shape));
     add("wte.weight".to_owned(), vec![vocab, d]);
     add("wpe.weight".to_owned(), vec![positions, d]);
     add("ln_f.weight".to_owned(), vec![d]);
@@ -355,7 +396,33 @@ pub fn random_checkpoint(folder: &Path) -> Result<()> {
         "layer_norm_epsilon": 1e-5, "bos_token_id": 50_256, "eos_token_id": 50_256,
         "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0
     });
-    write_json(&folder.join("config.json"), &config)?;
-    let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    write_floats(&folder.join("model.safetensors"), &tensors, Some(metadata))
+    (tensors, config)
+}
+
+fn smollm2_135m() -> Checkpoint {
+    let (vocab, d, d_ff, layers, heads, kv_heads, d_head) = (49_152, 576, 1536, 30, 9, 3, 64);
+    let mut tensors =
+        vec![("model.embed_tokens.weight".to_owned(), vec![vocab, d]), ("model.norm.weight".to_owned(), vec![d])];
+    for layer in 0..layers {
+        let of_layer = [
+            ("input_layernorm", vec![d]),
+            ("post_attention_layernorm", vec![d]),
+            ("self_attn.q_proj", vec![heads * d_head, d]),
+            ("self_attn.k_proj", vec![kv_heads * d_head, d]),
+            ("self_attn.v_proj", vec![kv_heads * d_head, d]),
+            ("self_attn.o_proj", vec![d, heads * d_head]),
+            ("mlp.gate_proj", vec![d_ff, d]),
+            ("mlp.up_proj", vec![d_ff, d]),
+            ("mlp.down_proj", vec![d, d_ff]),
+        ];
+        tensors.extend(of_layer.map(|(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape)));
+    }
+    let config = serde_json::json!({
+        "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": vocab, "hidden_size": d,
+        "intermediate_size": d_ff, "num_hidden_layers": layers, "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads, "head_dim": d_head, "hidden_act": "silu", "max_position_embeddings": 8192,
+        "rms_norm_eps": 1e-5, "rope_theta": 100_000.0, "tie_word_embeddings": true, "bos_token_id": 1,
+        "eos_token_id": 2, "dtype": "bfloat16"
+    });
+    (tensors, config)
 }

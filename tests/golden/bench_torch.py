@@ -3,7 +3,7 @@
 
     bench_torch.py [--model DIR] [--steps 5] [--threads 2] [--only prefix prefix_mlp] [--shape 12x768] [--precision bf16]
 
-GPT-2 small shape with random weights, f32 (or in 16 bits what autocast takes): a training step of batch 4 x 128 with the first half of each row
+GPT-2 small shape (or with --shape llama SmolLM2-135M's) with random weights, f32 (or in 16 bits what autocast takes): a training step of batch 4 x 128 with the first half of each row
 unlabelled and a prefix of 10, with and without its MLP, a soft prompt of 10, LoRA of rank 8 or every weight; the time from the start of the process until the first
 step is done; greedy decoding of 64 tokens after a prompt of 64 at batch 1; peak memory. One JSON line per figure:
 {"bench": "train_step", "impl": "torch", "variant": "prefix", "value": 0.9, "unit": "s", …}. Every variant runs in a
@@ -46,7 +46,11 @@ def prepare(a, variant):
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
     if a.model:
-        model = tr.GPT2LMHeadModel.from_pretrained(a.model, dtype=torch.float32)
+        model = tr.AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.float32)
+    elif a.shape == "llama":
+        model = tr.LlamaForCausalLM(tr.LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30,
+                                                   num_attention_heads=9, num_key_value_heads=3, head_dim=64,
+                                                   max_position_embeddings=8192, rope_theta=100000.0, tie_word_embeddings=True))
     else:
         layers, width = map(int, a.shape.split("x"))
         model = tr.GPT2LMHeadModel(tr.GPT2Config(n_layer=layers, n_embd=width, n_head=width // 64, resid_pdrop=0.0, embd_pdrop=0.0,
@@ -123,8 +127,8 @@ def decode(a, variant):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--model", help="a GPT-2 folder; else random weights")
-    ap.add_argument("--shape", default="12x768", help="layers x width of random weights")
+    ap.add_argument("--model", help="a folder of a causal model; else random weights")
+    ap.add_argument("--shape", default="12x768", help="layers x width of a GPT-2 with random weights, or llama")
     ap.add_argument("--steps", type=int, default=5)
     ap.add_argument("--decode-runs", type=int, default=3)
     ap.add_argument("--threads", type=int, default=os.cpu_count())

@@ -19,5 +19,5 @@ pub(crate) use self::npy::{is_npy, read_npy};
 /// A tensor's name below the model, its shape, its numbers.
 pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
 
-pub use self::safetensors::{Floats, read_floats, read_metadata, write_floats};
+pub use self::safetensors::{Floats, read_floats, read_metadata, write_bf16, write_floats};
 pub use self::torch_writer::write_torch;

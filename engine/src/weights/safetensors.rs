@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use safetensors::SafeTensors;
+use half::bf16;
 use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensorError, SafeTensors};
 
 use super::entry::{Entry, Form};
 use super::files::{empty, map_file};
@@ -96,13 +97,32 @@ pub fn read_floats(path: &Path) -> Result<Floats> {
 /// # Errors
 /// The folder cannot be written to.
 pub fn write_floats(path: &Path, tensors: &Floats, metadata: Option<HashMap<String, String>>) -> Result<()> {
-    let mut views = Vec::new();
-    for (name, (shape, values)) in tensors {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values))
-            .map_err(|error| EngineError::Computation(sentence!("{name}: {error}", name, error)))?;
-        views.push((name.as_str(), view));
-    }
-    let bytes = safetensors::serialize(views, metadata)
-        .map_err(|error| EngineError::Computation(sentence!("safetensors: {error}", error)))?;
+    let views = tensors.iter().map(|(name, (shape, values))| {
+        TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values)).map(|view| (name.as_str(), view))
+    });
+    write_views(path, views, metadata)
+}
+
+/// As [`write_floats`], each number rounded to bf16.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn write_bf16(path: &Path, tensors: &Floats, metadata: Option<HashMap<String, String>>) -> Result<()> {
+    let rounded: Vec<Vec<bf16>> =
+        tensors.values().map(|(_, values)| values.iter().map(|&x| bf16::from_f32(x)).collect()).collect();
+    let views = tensors.iter().zip(&rounded).map(|((name, (shape, _)), values)| {
+        TensorView::new(Dtype::BF16, shape.clone(), bytemuck::cast_slice(values)).map(|view| (name.as_str(), view))
+    });
+    write_views(path, views, metadata)
+}
+
+fn write_views<'a>(
+    path: &Path,
+    views: impl Iterator<Item = std::result::Result<(&'a str, TensorView<'a>), SafeTensorError>>,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<()> {
+    let failed = |error: SafeTensorError| EngineError::Computation(sentence!("safetensors: {error}", error));
+    let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
+    let bytes = safetensors::serialize(views, metadata).map_err(failed)?;
     files::write_whole(path, &bytes)
 }

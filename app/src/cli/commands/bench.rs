@@ -1,4 +1,4 @@
-//! `bench`: what training and decoding cost at the shape of GPT-2 small; one JSON line for each figure.
+//! `bench`: what training and decoding cost at the shape of GPT-2 small or of SmolLM2-135M; one JSON line for each figure.
 //!
 //! Each measurement runs in a process of its own, so that its peak memory is its own. With `--reference` the same is
 //! measured with PyTorch + PEFT, in turn with ours, and ratios are printed.
@@ -10,7 +10,7 @@ use std::time::Instant;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use engine::adapters::no_adapter;
-use engine::bench::{Extent, MEASURES, Measure};
+use engine::bench::{BenchShape, Extent, MEASURES, Measure};
 use engine::files::{self, Kind};
 use engine::nn::{MatrixNumbers, Precision};
 use engine::sentence;
@@ -42,7 +42,10 @@ pub(in crate::cli) struct BenchArgs {
     /// Repetitions of each measurement, in turn with the reference
     #[arg(long, default_value_t = 1)]
     rounds: usize,
-    /// Checkpoint to measure; without it random weights of GPT-2 small's shape, kept in the workspace's cache
+    /// Shape of random weights, kept in the workspace's cache: GPT-2 small in f32, or SmolLM2-135M in bf16
+    #[arg(long, value_parser = shapes(), default_value = BenchShape::Gpt2.name(), conflicts_with = "model")]
+    shape: String,
+    /// Checkpoint to measure instead
     #[arg(long, value_name = "DIR", value_parser = path())]
     model: Option<PathBuf>,
     /// Script that measures PyTorch + PEFT (tests/golden/bench_torch.py), run with python3
@@ -62,7 +65,15 @@ fn names() -> PossibleValuesParser {
     MEASURES.map(|measure| PossibleValue::new(measure.name).help(measure.what)).into()
 }
 
+fn shapes() -> PossibleValuesParser {
+    BenchShape::ALL.map(BenchShape::name).into()
+}
+
 impl BenchArgs {
+    fn shape(&self) -> BenchShape {
+        BenchShape::ALL.into_iter().find(|shape| shape.name() == self.shape).unwrap_or_default()
+    }
+
     fn extent(&self) -> Extent {
         Extent { steps: self.steps, seq: self.tokens, gradient_checkpointing: self.gradient_checkpointing }
     }
@@ -77,10 +88,10 @@ pub(in crate::cli) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliEr
     }
     let model = match &args.model {
         Some(model) => found_model(model)?,
-        None => global.workspace()?.cache().join("bench-gpt2-small"),
+        None => global.workspace()?.cache().join(format!("bench-{}", args.shape)),
     };
     if args.model.is_none() {
-        engine::bench::random_checkpoint(&model)?;
+        engine::bench::random_checkpoint(&model, args.shape())?;
     }
     let is_asked = |measure: &Measure| args.what.is_empty() || args.what.iter().any(|name| name == measure.name);
     let what: Vec<Measure> = MEASURES.into_iter().filter(is_asked).collect();
