@@ -4,6 +4,7 @@
 mod adapters;
 mod answers;
 mod bad_input;
+mod bf16;
 mod candidates;
 mod chatglm;
 mod columns;
