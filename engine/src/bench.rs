@@ -19,7 +19,7 @@ use crate::config::{
     TaskRecord,
 };
 use crate::data::{Examples, IGNORE_INDEX, SourceBatch, TokenBatch, Tokenizer};
-use crate::device::{self, DeviceChoice};
+use crate::device::{self, DeviceChoice, peak_memory_bytes};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
 use crate::generation::Sampling;
@@ -316,6 +316,7 @@ fn batch(model: &Model, seq: usize, n_soft: usize) -> TokenBatch {
         targets: Vec::new(),
         types: None,
         contest: None,
+        starts: None,
         task: if is_pair { Task::Seq2Seq } else { Task::Causal },
         source,
     }
@@ -326,14 +327,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The most memory this process has had, where the system says (Linux).
-pub fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
-}
-
-/// Writes a checkpoint of a shape with random weights, unless the folder has one.
+/// Writes a checkpoint of GPT-2 small's shape with random weights, unless the folder has one.
 ///
 /// # Errors
 /// The folder cannot be written to.

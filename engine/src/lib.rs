@@ -52,4 +52,5 @@ pub mod verify;
 pub mod weights;
 pub mod worker;
 
+pub use jobs::{TRY_BATCH_SIZE, try_batch_sizes};
 pub use sentence::Sentence;

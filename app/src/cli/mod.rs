@@ -17,8 +17,8 @@ use engine::nn::{MatrixNumbers, Precision, Quantization};
 pub(crate) use self::commands::experiment::require_files;
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
-    analyze, bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange, experiment,
-    generate, gui, lr_find, neighbors, presets, prune, report, resume, runs, score, train, verify, vote,
+    analyze, batch_size, bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange,
+    experiment, generate, gui, lr_find, neighbors, presets, prune, report, resume, runs, score, train, verify, vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;
@@ -115,6 +115,9 @@ enum Command {
     /// Compute a little on a device, and hold it against the CPU
     #[command(name = engine::device::TRY_DEVICE, hide = true)]
     TryDevice(devices::TryDeviceArgs),
+    /// Try batch sizes of the run on the standard input
+    #[command(name = engine::TRY_BATCH_SIZE, hide = true)]
+    TryBatchSize,
     /// Hold the program against a reference case
     Verify(verify::VerifyArgs),
     /// Measure training and decoding
@@ -176,6 +179,7 @@ pub fn run(
         Command::Download(args) => download::run(&args, &global),
         Command::Devices => devices::run(&global),
         Command::TryDevice(args) => devices::try_device(&args),
+        Command::TryBatchSize => batch_size::try_batch_sizes(),
         Command::Verify(args) => verify::run(&args, &global),
         Command::Bench(args) => bench::run(&args, &global),
     }

@@ -54,6 +54,7 @@ pub(super) fn logits(model: &Model, vectors: Tensor<2>) -> Result<Tensor<2>> {
         mask: &mask,
         types: None,
         infix_from: Vec::new(),
+        starts: None,
         source: None,
     };
     let source = matches!(model, Model::Seq2Seq(_)).then(|| Box::new(row()));

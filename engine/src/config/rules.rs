@@ -24,7 +24,7 @@ pub(super) const WIDTHS: RangeInclusive<usize> = 1..=65_536;
 pub(super) const WIDTH: Sentence = sentence!("must be between 1 and 65536");
 
 /// Rows of a batch, and batches of a step.
-pub(super) const ROWS: RangeInclusive<usize> = 1..=65_536;
+pub(crate) const ROWS: RangeInclusive<usize> = 1..=65_536;
 /// Tokens that a row or a sample may have; no model here reads more.
 pub(super) const MAX_TOKENS: usize = 1 << 20;
 

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::sentence;
 
 /// Rows that one step holds in memory.
-const MAX_ROWS_OF_A_STEP: usize = 1 << 20;
+pub(crate) const MAX_ROWS_OF_A_STEP: usize = 1 << 20;
 const MAX_STEPS: usize = 1_000_000_000;
 
 /// Training settings.
@@ -23,6 +23,14 @@ pub struct TrainingConfig {
     pub epochs: f64,
     /// Rows in one forward pass.
     pub batch_size: usize,
+    /// Rows of similar length stand in a batch together, so that little of it is padding; else those that the order of an
+    /// epoch has side by side, as in the Trainer. In runs from before this could be said they were grouped.
+    #[serde(skip_serializing_if = "is_true")]
+    pub group_by_length: bool,
+    /// Short rows of a batch stand behind each other in one line, each by itself: the same rows in each step and the same
+    /// loss, of fewer tokens.
+    #[serde(skip_serializing_if = "is_false")]
+    pub packing: bool,
     /// Forward passes in one optimizer step; the effective batch is `batch_size * accumulation`.
     #[serde(alias = "accumulation")]
     pub gradient_accumulation: usize,
@@ -86,6 +94,8 @@ impl Default for TrainingConfig {
             steps: 0,
             epochs: 5.0,
             batch_size: 8,
+            group_by_length: true,
+            packing: false,
             gradient_accumulation: 1,
             gradient_checkpointing: false,
             base_dropout: false,
@@ -114,6 +124,11 @@ impl Default for TrainingConfig {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_true(flag: &bool) -> bool {
+    *flag
 }
 
 impl TrainingConfig {

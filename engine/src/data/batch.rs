@@ -1,4 +1,7 @@
-//! Rows of similar length together, and what a model is given of them.
+//! Which rows stand in a batch together, and what a model is given of them.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use super::contest::Contest;
 use super::encode::Example;
@@ -9,6 +12,8 @@ use crate::config::Task;
 pub const IGNORE_INDEX: i32 = -100;
 /// Batches whose rows are sorted by length together: enough for little padding, few enough for a random epoch.
 const WINDOW: usize = 50;
+/// Lengths of lines that are tried, from the longest row to twice it.
+const WIDTHS: usize = 16;
 
 /// Rows padded on the right to the longest of them.
 ///
@@ -40,6 +45,9 @@ pub struct TokenBatch {
     pub task: Task,
     /// The candidates in it, where the right one among them is to be told; `None`: each label is learned for itself.
     pub contest: Option<Contest>,
+    /// Where lines have several rows, the column at which the row of each position begins, `[batch, seq]`; `None`: a line is a
+    /// row.
+    pub starts: Option<Vec<usize>>,
 }
 
 /// Sources padded on the right to the longest of them; a batch from elsewhere may have them padded on the left.
@@ -87,7 +95,53 @@ impl TokenBatch {
             Task::Regression => rows.iter().map(|&row| examples[row].target).collect(),
             _ => Vec::new(),
         };
-        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels, targets, types, source, task, contest: None }
+        Self {
+            rows: rows.to_vec(),
+            batch,
+            seq,
+            tokens,
+            mask,
+            labels,
+            targets,
+            types,
+            source,
+            task,
+            contest: None,
+            starts: None,
+        }
+    }
+
+    /// The same rows behind each other in lines of up to twice the longest row, of the length that takes the fewest positions.
+    /// Only a row that is gone on with can stand so; others stay as they are.
+    #[must_use]
+    pub fn packed(self) -> Self {
+        let is_plain = self.task == Task::Causal && self.types.is_none() && self.contest.is_none();
+        let lengths: Vec<usize> = (0..self.batch).map(|row| self.last_of(row) + 1).collect();
+        let tried = (0..=WIDTHS).map(|step| lines(&lengths, self.seq + self.seq * step / WIDTHS));
+        let positions = |(lines, width): &(Vec<Vec<usize>>, usize)| lines.len() * width;
+        let Some((lines, seq)) =
+            tried.min_by_key(positions).filter(|found| is_plain && positions(found) < self.tokens.len())
+        else {
+            return self;
+        };
+        let flat = lines.len() * seq;
+        let pad = self.mask.iter().position(|&real| real <= 0.0).map_or(0, |at| self.tokens[at]);
+        let (mut tokens, mut mask, mut labels) = (vec![pad; flat], vec![0.0; flat], vec![IGNORE_INDEX; flat]);
+        let mut starts: Vec<usize> = (0..flat).map(|at| at % seq).collect();
+        for (line, rows) in lines.iter().enumerate() {
+            let mut column = 0;
+            for &row in rows {
+                let (from, to, length) = (row * self.seq, line * seq + column, lengths[row]);
+                tokens[to..to + length].copy_from_slice(&self.tokens[from..from + length]);
+                mask[to..to + length].copy_from_slice(&self.mask[from..from + length]);
+                // Nothing predicts the first token of a row.
+                labels[to + 1..to + length].copy_from_slice(&self.labels[from + 1..from + length]);
+                starts[to..to + length].fill(column);
+                column += length;
+            }
+        }
+        let rows = lines.iter().flatten().filter_map(|&row| self.rows.get(row).copied()).collect();
+        Self { rows, batch: lines.len(), seq, tokens, mask, labels, starts: Some(starts), ..self }
     }
 
     /// For each label, in order: the flat position (`row * seq + position`) whose hidden state predicts it, and the label.
@@ -125,6 +179,11 @@ impl TokenBatch {
         position / self.seq.max(1)
     }
 
+    /// Rows, of which a line may have several.
+    pub fn n_rows(&self) -> usize {
+        if self.starts.is_some() { self.rows.len() } else { self.batch }
+    }
+
     /// Number of labels that [`TokenBatch::labeled`] gives, or of contests.
     pub fn n_labels(&self) -> usize {
         self.contest.as_ref().map_or_else(|| self.predicted().count(), Contest::len)
@@ -151,6 +210,32 @@ impl SourceBatch {
         }
         Some(Self { seq, tokens, mask })
     }
+}
+
+/// Rows of these lengths in lines of at most `width`, the longest first and each where the least room is left for it; and the
+/// length of the fullest line.
+fn lines(lengths: &[usize], width: usize) -> (Vec<Vec<usize>>, usize) {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&row| Reverse(lengths[row]));
+    let mut lines: Vec<Vec<usize>> = Vec::new();
+    // Lines by the room that is left in them.
+    let mut open: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for row in order {
+        let (room, line) = match open.range((lengths[row], 0)..).next().copied() {
+            Some(fitting) => {
+                open.remove(&fitting);
+                fitting
+            }
+            None => {
+                lines.push(Vec::new());
+                (width, lines.len() - 1)
+            }
+        };
+        lines[line].push(row);
+        open.insert((room.saturating_sub(lengths[row]), line));
+    }
+    let room = open.first().map_or(0, |&(room, _)| room);
+    (lines, width - room)
 }
 
 /// The id in the form the device takes; vocabularies end far below 2^31.
@@ -185,6 +270,13 @@ impl Batches {
         }
         let order = shuffled(n.div_ceil(batch_size), seed, Purpose::Batches { epoch });
         Self { rows, batch_size, order }
+    }
+
+    /// Shuffles `n` rows and cuts them into batches; the last has what is left.
+    pub fn ungrouped(n: usize, batch_size: usize, (seed, epoch): (u64, u64)) -> Self {
+        let batch_size = batch_size.max(1);
+        let order = (0..).take(n.div_ceil(batch_size)).collect();
+        Self { rows: shuffled(n, seed, Purpose::Rows { epoch }), batch_size, order }
     }
 
     /// Number of batches of the epoch.
@@ -271,6 +363,53 @@ mod tests {
         assert!(padded < real * 11 / 10, "{padded} positions for {real} tokens");
         assert_ne!(batches, Batches::new(&lengths, 8, 1, 1));
         assert_eq!(batches, Batches::new(&lengths, 8, 1, 0));
+    }
+
+    #[test]
+    fn packed_rows_are_the_rows_in_fewer_lines() {
+        let examples = [example(&[1, 2, 3, 4], 2), example(&[5, 6], 1), example(&[7], 1), example(&[8, 9, 10], 1)];
+        let plain = TokenBatch::new(&examples, &[1, 0, 2, 3], 0, Task::Causal);
+        let packed = plain.clone().packed();
+        assert_eq!((packed.batch, packed.seq, packed.n_rows(), &packed.rows[..]), (2, 5, 4, &[0, 2, 3, 1][..]));
+        assert_eq!(packed.tokens, [1, 2, 3, 4, 7, 8, 9, 10, 5, 6]);
+        assert_eq!(packed.starts.as_deref(), Some(&[0, 0, 0, 0, 4, 0, 0, 0, 3, 3][..]));
+        assert_eq!(packed.labels, [-100, -100, 3, 4, -100, -100, 9, 10, -100, 6]);
+        let labels = |batch: &TokenBatch| {
+            let mut labels: Vec<i32> = batch.labeled().into_iter().map(|(_, label)| label).collect();
+            labels.sort_unstable();
+            labels
+        };
+        assert_eq!(labels(&packed), labels(&plain));
+        assert_eq!((packed.n_tokens(), packed.n_labels()), (plain.n_tokens(), plain.n_labels()));
+        let padded = TokenBatch::new(&examples, &[0, 1, 1, 2], 9, Task::Causal).packed();
+        assert_eq!((padded.batch, padded.seq, &padded.rows[..]), (2, 5, &[0, 2, 1, 1][..]));
+        assert_eq!(padded.tokens, [1, 2, 3, 4, 7, 5, 6, 5, 6, 9]);
+        let whole = TokenBatch::new(&examples, &[0, 0], 0, Task::Causal);
+        assert_eq!(whole.clone().packed(), whole, "there is no padding");
+        let classes = TokenBatch::new(&examples, &[0, 1, 2], 0, Task::SequenceClassification);
+        assert_eq!(classes.clone().packed(), classes, "a class is told of a line");
+    }
+
+    #[test]
+    fn an_epoch_has_each_row_once_whether_lengths_group_them_or_not() {
+        let lengths: Vec<usize> = (0..437).map(|i| 1 + i * 7919 % 97).collect();
+        let (size, of) = (4, (3, 2));
+        let every = |batches: &Batches| {
+            let mut rows: Vec<usize> = (0..batches.len()).flat_map(|batch| batches.rows(batch)).collect();
+            rows.sort_unstable();
+            rows
+        };
+        let (grouped, plain) = (Batches::of(437, |row| lengths[row], size, of), Batches::ungrouped(437, size, of));
+        let all: Vec<usize> = (0..437).collect();
+        assert_eq!((every(&grouped), every(&plain)), (all.clone(), all));
+        // Of fifty batches that were sorted together none reaches into the lengths of another, and each is in order.
+        for window in grouped.rows.chunks(size * WINDOW) {
+            assert!(window.is_sorted_by_key(|&row| lengths[row as usize]));
+        }
+        let in_order: Vec<u32> = (0..plain.len()).flat_map(|batch| plain.rows(batch)).map(|row| row as u32).collect();
+        assert_eq!(in_order, shuffled(437, 3, Purpose::Rows { epoch: 2 }), "as the epoch has them");
+        assert_ne!(plain, Batches::ungrouped(437, size, (3, 3)));
+        assert_ne!(plain, Batches::ungrouped(437, size, (4, 2)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where tensors live. The only file that names a backend.
 
+mod memory;
 mod precision;
 mod trial;
 
@@ -12,6 +13,8 @@ use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
 use serde::{Deserialize, Serialize};
 
+pub use self::memory::peak_memory_bytes;
+pub(crate) use self::memory::{MemoryWatch, Room};
 pub use self::precision::check_precision;
 pub use self::trial::{TRY_DEVICE, Trials, try_out};
 use crate::error::{EngineError, Result};

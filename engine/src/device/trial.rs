@@ -41,6 +41,11 @@ impl Trials {
         Self { program: program.into(), file: cache.join("adapters.json") }
     }
 
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The fault of an adapter, as far as it is known.
     pub fn trouble(&self, adapter: &DeviceInfo) -> Option<Sentence> {
         self.verdicts().remove(&key(adapter, Precision::F32)).flatten()

@@ -147,6 +147,7 @@ impl Running {
             mask: &mask,
             types: None,
             infix_from: Vec::new(),
+            starts: None,
             source: None,
         };
         let mut kept = OneLayer { layer: self.layer, resid: None };

@@ -1,6 +1,7 @@
 //! One job for each command: it advances in bounded steps.
 
 mod analyze;
+mod batch_size;
 mod bertscore;
 mod column;
 mod compare_rows;
@@ -23,6 +24,8 @@ mod step_time;
 mod train;
 mod whole_texts;
 
+use self::batch_size::BatchSizeJob;
+pub use self::batch_size::{TRY_BATCH_SIZE, try_batch_sizes};
 use self::init_comparison::InitComparisonJob;
 pub(crate) use self::job::{Inbox, Job, Outbox, Progress};
 use self::lr_range_test::LrRangeTestJob;
@@ -50,6 +53,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
             Box::new(TrainJob::new(folder, *config, Beginning::ResumedOnOthers, None))
         }
         Ask::TimeSteps { config, steps } => Box::new(StepTimeJob::new(*config, steps)),
+        Ask::FindBatchSize { config } => Box::new(BatchSizeJob::new(*config)),
         Ask::TestLrRange { config, range } => Box::new(LrRangeTestJob::new(*config, range)),
         Ask::CompareInits { config, plan } => Box::new(InitComparisonJob::new(*config, plan)),
         Ask::Generate(request) => Box::new(generate::Generate::new(*request)),

@@ -212,6 +212,21 @@ impl Model {
         if takes { Ok(()) } else { Err(EngineError::Setting { field: "method.infix", reason }) }
     }
 
+    /// Refuses several rows in a line where they could not be kept apart.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`].
+    pub fn check_packing(&self) -> Result<()> {
+        let takes = matches!(self, Self::Causal(model) if model.stack().context.is_none());
+        let architecture = self.shape().architecture;
+        let reason = sentence!(
+            "{architecture} cannot have several rows in a line: that is for causal models that read no context in both \
+             directions",
+            architecture
+        );
+        if takes { Ok(()) } else { Err(EngineError::Setting { field: "training.packing", reason }) }
+    }
+
     /// The model, if it is an encoder.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::data::TokenBatch;
+use crate::data::{Example, TokenBatch};
 use crate::generation::Sampling;
 use crate::generation::tiny::random;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream};
@@ -71,7 +71,7 @@ fn logits(
 ) -> Vec<Vec<f32>> {
     let device = crate::device::cpu();
     let conditioning = past.map_or_else(Conditioning::default, |past| Conditioning::causal(past.to_vec()));
-    let rows = PaddedRows { shape, tokens, mask, types: None, infix_from: Vec::new(), source: None };
+    let rows = PaddedRows { shape, tokens, mask, types: None, infix_from: Vec::new(), starts: None, source: None };
     let stack = Stack { position_ids: PositionIds::RealTokens, ..model.stack() };
     let mut pass = ForwardPass::of_batch(stack, &rows, &conditioning, &device).unwrap();
     let shift = n_virtual as i64 - crate::nn::past_length(past) as i64;
@@ -160,6 +160,7 @@ fn hidden_states(model: &Model, conditioning: &Conditioning, row: &[i32]) -> Vec
     let labels = row.iter().enumerate().map(|(at, &token)| if at < 3 { -100 } else { token }).collect();
     let batch = TokenBatch {
         contest: None,
+        starts: None,
         task: Task::Causal,
         rows: vec![0],
         batch: 1,
@@ -298,6 +299,7 @@ fn cached_decoding_with_some_layers_or_an_infix_equals_the_full_pass() {
             let labels = (0..seq).map(|at| if at < prompt.len() { -100 } else { whole[at] }).collect();
             let batch = TokenBatch {
                 contest: None,
+                starts: None,
                 task: Task::Causal,
                 rows: vec![0],
                 batch: 1,
@@ -331,6 +333,7 @@ fn losses(model: &Model) -> [f32; 2] {
         labels[mask.iter().position(|&real| real > 0.0).unwrap()] = -100;
         TokenBatch {
             contest: None,
+            starts: None,
             task: Task::Causal,
             rows: vec![0],
             batch: 1,
@@ -374,4 +377,43 @@ fn a_window_hides_the_prefix_from_late_tokens() {
     let without = logits(model, &tokens, &[1.0; 14], [1, 14], None, 4);
     assert!(distance(&with[9..10], &without[9..10]) > 1e-4, "the tenth token sees it through the layer below");
     assert!(distance(&with[10..], &without[10..]) < 1e-5);
+}
+
+#[test]
+fn rows_of_a_line_are_computed_as_if_each_stood_alone() {
+    let device = crate::device::cpu();
+    let (mut taken, mut refused) = (0, 0);
+    for (name, model) in every_model() {
+        if let Err(error) = model.check_packing() {
+            assert!(error.to_string().contains("training.packing"), "{error}");
+            refused += 1;
+            continue;
+        }
+        taken += 1;
+        let example = |(length, first): (usize, i32)| {
+            let tokens = text(length, first).into_iter().map(i32::cast_unsigned).collect();
+            Example { tokens, n_prompt: 1, ..Example::default() }
+        };
+        let examples = [(12, 5), (5, 30), (3, 60), (4, 11), (9, 80)].map(example);
+        let plain = TokenBatch::new(&examples, &[0, 1, 2, 3, 4], 0, Task::Causal);
+        let packed = plain.clone().packed();
+        assert_eq!((plain.batch, packed.batch, &packed.rows[..]), (5, 2, &[0, 1, 4, 3, 2][..]));
+        let slots = prefix(model.causal().unwrap(), 3);
+        let layers = Some(vec![model.shape().n_layers - 1]);
+        for conditioning in [
+            Conditioning::default(),
+            Conditioning::causal(slots.clone()),
+            Conditioning { positions: PositionConvention::Unshifted, ..Conditioning::causal(slots.clone()) },
+            Conditioning { layers, ..Conditioning::causal(slots.clone()) },
+        ] {
+            let of = |batch: &TokenBatch| {
+                let (nll, n) = summed_nll(&model, &conditioning, batch, &device).unwrap();
+                (nll.into_scalar::<f32>(), n)
+            };
+            let (alone, together) = (of(&plain), of(&packed));
+            assert_eq!(alone.1, together.1);
+            assert!((alone.0 - together.0).abs() < 2e-4 * alone.0.abs(), "{name}: {} {}", alone.0, together.0);
+        }
+    }
+    assert!(taken > 15 && refused > 0, "{taken} {refused}");
 }

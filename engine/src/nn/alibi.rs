@@ -33,13 +33,16 @@ impl Alibi {
     /// Keys are counted from 0, slots of a prefix and a cache among them; those that `key_mask` (`[batch, kv]`) hides
     /// are not counted. Without a mask all are.
     pub fn bias(&self, key_mask: Option<&Tensor<2>>, kv: usize) -> Tensor<4> {
-        let positions: Tensor<4> = match key_mask {
-            Some(mask) => {
-                let [batch, _] = mask.dims();
-                ((mask.clone().cumsum(1) - 1.0) * mask.clone()).reshape([batch, 1, 1, kv])
-            }
-            None => Tensor::<1, Int>::arange(0..kv as i64, &self.slopes.device()).float().reshape([1, 1, 1, kv]),
-        };
+        self.at(match key_mask {
+            Some(mask) => (mask.clone().cumsum(1) - 1.0) * mask.clone(),
+            None => Tensor::<1, Int>::arange(0..kv as i64, &self.slopes.device()).float().reshape([1, kv]),
+        })
+    }
+
+    /// The same of keys whose places are known, `[1 or batch, kv]`.
+    pub fn at(&self, places: Tensor<2>) -> Tensor<4> {
+        let [batch, kv] = places.dims();
+        let positions: Tensor<4> = places.reshape([batch, 1, 1, kv]);
         match self.rounded {
             Some(scale) => self.rounded_bias(positions, kv) * scale,
             None => self.slopes.clone() * positions,

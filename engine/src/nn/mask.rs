@@ -10,8 +10,11 @@ pub struct AttentionMask {
     all: Option<Tensor<2>>,
     /// Layer by layer, where layers differ.
     by_layer: Vec<Option<Tensor<2>>>,
-    /// Hides an infix from the tokens before it, or what is written behind a context from what comes before.
+    /// Hides an infix from the tokens before it, what is written behind a context from what comes before, or rows from each
+    /// other.
     bias: Option<Tensor<4>>,
+    /// Where lines have several rows, the column of the text at which the row of each position begins, `[batch, seq]`.
+    starts: Option<Vec<usize>>,
 }
 
 /// Columns of a prefix before a text.
@@ -43,12 +46,12 @@ impl AttentionMask {
         let text = text.unwrap_or_else(|| Tensor::ones([batch, seq], device));
         let without = Some(behind(Tensor::zeros([batch, n], device), text));
         let at = |layer| if layers.contains(&layer) { all.clone() } else { without.clone() };
-        Self { by_layer: (0..n_layers).map(at).collect(), all, bias: None }
+        Self { by_layer: (0..n_layers).map(at).collect(), all, ..Self::default() }
     }
 
     /// Masks of the columns, `[batch, kv]`, of every layer or one by one.
     pub fn from_columns(all: Option<Tensor<2>>, by_layer: Vec<Option<Tensor<2>>>) -> Self {
-        Self { all, by_layer, bias: None }
+        Self { all, by_layer, ..Self::default() }
     }
 
     /// The same, where slots are an infix: in each row the tokens before the column `from` do not see them.
@@ -82,6 +85,30 @@ impl AttentionMask {
         Self { bias: Some(bias), ..self }
     }
 
+    /// The same of lines with several rows behind slots: each row sees the slots and itself alone. `starts` is the column at
+    /// which the row of each position begins, `[batch, seq]`.
+    pub fn with_rows(self, n_slots: usize, starts: &[usize], [_, seq]: [usize; 2], device: &Device) -> Self {
+        let bias = bias_of_rows(starts, (n_slots, seq), None, device);
+        Self { bias: Some(bias), starts: Some(starts.to_vec()), ..self }
+    }
+
+    /// The same bias of a layer that sees the last `columns` of each row and its slots only, `[batch, 1, seq, kv]`; `None`
+    /// where a line is a row.
+    pub fn windowed(&self, columns: usize, (n_slots, seq): (usize, usize), device: &Device) -> Option<Tensor<4>> {
+        self.starts.as_deref().map(|starts| bias_of_rows(starts, (n_slots, seq), Some(columns), device))
+    }
+
+    /// The place of each key among those that its row sees, slots first, `[batch, kv]`; `None` where a line is a row.
+    pub fn places_in_rows(&self, n_slots: usize, [batch, seq]: [usize; 2], device: &Device) -> Option<Tensor<2>> {
+        let starts = self.starts.as_deref()?;
+        let of_line = |line: &[usize]| {
+            let text = line.iter().enumerate().map(|(column, start)| n_slots + column - start);
+            (0..n_slots).chain(text).map(|place| place as f32).collect::<Vec<f32>>()
+        };
+        let places: Vec<f32> = starts.chunks_exact(seq).flat_map(of_line).collect();
+        Some(Tensor::from_data(TensorData::new(places, [batch, n_slots + seq]), device))
+    }
+
     /// The mask of a layer: 1 for a key that may be seen, 0 for one that may not, `[batch, kv]`; `None` if all may be.
     pub fn of_layer(&self, layer: usize) -> Option<&Tensor<2>> {
         self.by_layer.get(layer).unwrap_or(&self.all).as_ref()
@@ -92,11 +119,25 @@ impl AttentionMask {
         self.all.as_ref()
     }
 
-    /// Bias that hides an infix from the tokens before it, or what is written from what comes before, `[batch, 1, seq, kv]`,
-    /// for the scores of every layer.
+    /// Bias that hides an infix from the tokens before it, what is written from what comes before, or rows from each other,
+    /// `[batch, 1, seq, kv]`, for the scores of every layer.
     pub fn bias(&self) -> Option<&Tensor<4>> {
         self.bias.as_ref()
     }
+}
+
+/// Hides the other rows of a line, and with a window what is too far back in the row and its slots.
+fn bias_of_rows(starts: &[usize], (n_slots, seq): (usize, usize), window: Option<usize>, device: &Device) -> Tensor<4> {
+    let (kv, batch) = (n_slots + seq, starts.len() / seq.max(1));
+    let mut bias = vec![0.0_f32; batch * seq * kv];
+    for (at, (query, &start)) in bias.chunks_exact_mut(kv).zip(starts).enumerate() {
+        query[n_slots..n_slots + start].fill(MASK_VALUE);
+        // Columns before this one are too far back, counted as if the row stood alone.
+        let first = (n_slots + at % seq - start + 1).saturating_sub(window.unwrap_or(kv));
+        query[..first.min(n_slots)].fill(MASK_VALUE);
+        query[n_slots + start..n_slots + start + first.saturating_sub(n_slots)].fill(MASK_VALUE);
+    }
+    Tensor::from_data(TensorData::new(bias, [batch, 1, seq, kv]), device)
 }
 
 #[cfg(test)]
@@ -121,6 +162,23 @@ mod tests {
             assert_eq!(numbers(mask.of_layer(0)), Some(hidden.clone()));
             assert_eq!(numbers(mask.of_layer(2)), Some(hidden));
         }
+    }
+
+    #[test]
+    fn rows_of_a_line_see_the_slots_and_themselves() {
+        let device = crate::device::cpu();
+        // A line with rows of two and one, behind a slot.
+        let mask = AttentionMask::default().with_rows(1, &[0, 0, 2], [1, 3], &device);
+        let seen = |bias: Option<&Tensor<4>>| -> Vec<u8> {
+            numbers(bias).unwrap().into_iter().map(|x| u8::from(x > -1e29)).collect()
+        };
+        assert_eq!(seen(mask.bias()), [[1, 1, 1, 1], [1, 1, 1, 1], [1, 0, 0, 1]].concat());
+        let window = mask.windowed(2, (1, 3), &device);
+        assert_eq!(seen(window.as_ref()), [[1, 1, 1, 1], [0, 1, 1, 1], [1, 0, 0, 1]].concat());
+        let nearest = mask.windowed(1, (1, 3), &device);
+        assert_eq!(seen(nearest.as_ref()), [[0, 1, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1]].concat());
+        assert_eq!(numbers(mask.places_in_rows(1, [1, 3], &device).as_ref()), Some(vec![0.0, 1.0, 2.0, 1.0]));
+        assert!(AttentionMask::default().windowed(2, (1, 3), &device).is_none());
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub enum PositionOffset<'a> {
     Before(usize),
     /// Number of positions before a column of each row.
     From(usize, &'a [usize]),
+    /// Number of positions before each row of a line, where the row of a position begins at this column.
+    Rows(usize, &'a [usize]),
 }
 
 /// The place of one token of a text.
@@ -65,11 +67,13 @@ impl Place {
 }
 
 impl PositionOffset<'_> {
-    fn at(self, row: usize, column: usize) -> usize {
+    /// Positions before what begins at a column, and that column.
+    fn at(self, line: usize, column: usize, seq: usize) -> (usize, usize) {
         match self {
-            Self::Before(n) => n,
-            Self::From(n, columns) if column >= columns[row] => n,
-            Self::From(..) => 0,
+            Self::Before(n) => (n, 0),
+            Self::From(n, columns) if column >= columns[line] => (n, 0),
+            Self::From(..) => (0, 0),
+            Self::Rows(n, starts) => (n, starts[line * seq + column]),
         }
     }
 }
@@ -90,13 +94,13 @@ pub fn positions(
     for (index, row) in mask.chunks_exact(seq).enumerate() {
         let mut real = 0;
         for (column, &visible) in row.iter().enumerate() {
-            let n_virtual = taken.at(index, column);
-            let last = n_positions - 1;
+            let (n_virtual, start) = taken.at(index, column, seq);
+            let (last, column, real_here) = (n_positions - 1, column - start, real - start.min(real));
             let position = match counting {
                 PositionIds::Columns => (n_virtual + column).min(last),
-                PositionIds::RealTokens if visible > 0.0 => (n_virtual + real).min(last),
+                PositionIds::RealTokens if visible > 0.0 => (n_virtual + real_here).min(last),
                 PositionIds::RealTokens => n_virtual.min(last),
-                PositionIds::Numbered { padding } if visible > 0.0 => padding + 1 + (n_virtual + real).min(last),
+                PositionIds::Numbered { padding } if visible > 0.0 => padding + 1 + (n_virtual + real_here).min(last),
                 PositionIds::Numbered { padding } => padding,
             };
             real += usize::from(visible > 0.0);

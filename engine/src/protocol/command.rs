@@ -80,6 +80,12 @@ pub enum Ask {
         /// Steps to take, after one that is not counted.
         steps: usize,
     },
+    /// Find the largest batch that memory has room for, by steps of a run's longest rows in a process of their own:
+    /// `Report::BatchTrial` …, `Report::BatchFit`. Nothing is written.
+    FindBatchSize {
+        /// The run; its own batch size is not used.
+        config: Box<RunConfig>,
+    },
     /// Go on with a run from its last checkpoint, although something has changed that `Report::Changed` named.
     ResumeOnOthers {
         /// The run's folder.

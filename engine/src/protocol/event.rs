@@ -17,8 +17,8 @@ use crate::generation::ServingTime;
 use crate::metrics::bertscore::BertScore;
 use crate::models::ModelSummary;
 use crate::training::{
-    ClassificationMetrics, EvaluationReport, InitRow, InitScore, InitStep, LrRangeFindings, LrRangePoint, RunFacts,
-    SampleReport, StepReport, StepTime,
+    BatchFit, BatchTrial, ClassificationMetrics, EvaluationReport, InitRow, InitScore, InitStep, LrRangeFindings,
+    LrRangePoint, RunFacts, SampleReport, StepReport, StepTime,
 };
 
 /// Something told about a job.
@@ -58,6 +58,10 @@ pub enum Report {
     },
     /// What a step and an evaluation of a run take.
     StepTime(StepTime),
+    /// A step of so many rows was taken, while the largest batch is looked for.
+    BatchTrial(BatchTrial),
+    /// The largest batch that fits.
+    BatchFit(BatchFit),
     /// One optimizer step is done.
     Step(StepReport),
     /// The validation rows were scored.

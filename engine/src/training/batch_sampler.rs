@@ -22,7 +22,10 @@ impl Epoch {
         let drawn = held.map(|rows| drawn(rows, &config.data, config.seed, number as u64));
         let n = drawn.as_ref().map_or(rows.len(), Vec::len);
         let place = |at: usize| drawn.as_ref().map_or(at, |drawn| drawn[at]);
-        let batches = Batches::of(n, |at| rows.length(place(at)), batch_size, of);
+        let batches = match config.training.group_by_length {
+            true => Batches::of(n, |at| rows.length(place(at)), batch_size, of),
+            false => Batches::ungrouped(n, batch_size, of),
+        };
         Self { number, batches, drawn }
     }
 
@@ -62,7 +65,8 @@ impl BatchSampler {
                 self.epoch = Some(Epoch::new(epoch, config, rows));
             }
             if let Some(present) = &self.epoch {
-                batches.push(batch(rows, present.rows(index % per_epoch), (reading, t.candidate_loss))?);
+                let batch = batch(rows, present.rows(index % per_epoch), (reading, t.candidate_loss))?;
+                batches.push(if t.packing { batch.packed() } else { batch });
             }
         }
         Ok(batches)
@@ -70,7 +74,7 @@ impl BatchSampler {
 }
 
 /// Some of the rows as they are learned.
-fn batch(rows: &Examples, of: Vec<usize>, by: (&CandidateReading, CandidateLoss)) -> Result<TokenBatch> {
+pub(crate) fn batch(rows: &Examples, of: Vec<usize>, by: (&CandidateReading, CandidateLoss)) -> Result<TokenBatch> {
     match rows.held() {
         Some(held) => Ok(learned(held, &of, by)),
         None => {

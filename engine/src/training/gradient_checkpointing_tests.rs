@@ -169,6 +169,7 @@ pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartSpec]) -> TokenB
         source,
         task,
         contest: None,
+        starts: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::adapters::{AdapterSpec, AdapterState, InitContext, WarmStart, plan};
-use crate::config::{FewShotConfig, HeadInit, MethodConfig, RunConfig, TaskRecord};
+use crate::config::{CandidateLoss, FewShotConfig, HeadInit, MethodConfig, RunConfig, Task, TaskRecord, refuse};
 use crate::data::{CandidateReading, Dataset, Example, Examples, Holding};
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
@@ -116,6 +116,9 @@ fn check(config: &RunConfig, spec: &AdapterSpec, model: &LoadedModel) -> Result<
     if config.method.prefix().is_some_and(|prefix| prefix.infix) {
         model.model.check_infix()?;
     }
+    if config.training.packing {
+        check_packing(config, spec, model)?;
+    }
     // A head that nobody trains says nothing.
     if matches!(config.method, MethodConfig::FewShot(_)) && spec.task.task.has_head() {
         let no_head = || sentence!("its checkpoint has no such head, and words before a text train none");
@@ -127,6 +130,20 @@ fn check(config: &RunConfig, spec: &AdapterSpec, model: &LoadedModel) -> Result<
         return Err(EngineError::Setting { field: "method.top_layers", reason });
     }
     Ok(())
+}
+
+/// Refuses several rows in a line where a row is more than a text that is gone on with.
+fn check_packing(config: &RunConfig, spec: &AdapterSpec, model: &LoadedModel) -> Result<()> {
+    model.model.check_packing()?;
+    let task = spec.task.task;
+    let is_infix = config.method.prefix().is_some_and(|prefix| prefix.infix);
+    let is_among = config.training.candidate_loss != CandidateLoss::Right;
+    let rules = [
+        (task == Task::Causal, sentence!("is for texts that are gone on with, not for {task}", task)),
+        (!is_infix, sentence!("does not go with an infix, whose place is another in each row")),
+        (!is_among, sentence!("does not go with candidates that are held against each other")),
+    ];
+    refuse(&rules.map(|(holds, reason)| (holds, "training.packing", reason)))
 }
 
 /// Index of each class among the scores of the checkpoint's own head. The error says why none is used, if it has one.

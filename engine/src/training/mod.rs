@@ -13,6 +13,7 @@ pub mod run_folder;
 pub mod schedule;
 pub mod trainer;
 
+pub(crate) mod batch_fit;
 pub(crate) mod batch_sampler;
 pub(crate) mod best;
 pub(crate) mod extent;
@@ -25,6 +26,8 @@ pub(crate) mod inputs;
 mod lr_range_test;
 pub(crate) mod notices;
 #[cfg(test)]
+mod packing_tests;
+#[cfg(test)]
 mod precision_tests;
 pub(crate) mod prepare;
 mod report;
@@ -32,6 +35,7 @@ pub(crate) mod samples;
 pub(crate) mod sources;
 pub(crate) mod text_writer;
 
+pub use self::batch_fit::{BatchFit, BatchTrial};
 pub use self::best::best_metrics;
 pub use self::extent::room_for_text;
 pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep, Spread, rank};

@@ -39,6 +39,18 @@ pub struct Origin {
     /// Micro-batches in a step.
     #[serde(alias = "accumulation")]
     pub gradient_accumulation: usize,
+    /// Whether rows of similar length stand in a batch together; where nothing is said, they do.
+    #[serde(default = "grouped", skip_serializing_if = "is_grouped")]
+    pub group_by_length: bool,
+}
+
+fn grouped() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_grouped(group_by_length: &bool) -> bool {
+    *group_by_length
 }
 
 /// Rows in their order.
@@ -129,6 +141,7 @@ impl Origin {
             train_rows: config.data.train_rows.map(|rows| (rows.to_string(), config.data.train_rows_seed)),
             batch_size: config.training.batch_size,
             gradient_accumulation: config.training.gradient_accumulation,
+            group_by_length: config.training.group_by_length,
         })
     }
 
@@ -173,6 +186,9 @@ impl Origin {
             let (then, now) = (said(&self.train_rows), said(&now.train_rows));
             found.push(sentence!("the part of the training rows ({then} then, {now} now)", then, now));
         }
+        if self.group_by_length != now.group_by_length {
+            found.push(sentence!("whether rows are grouped by length"));
+        }
         let differ = numbers.iter().filter(|(_, then, now)| then != now);
         found.extend(differ.map(|(which, then, now)| sentence!("{which} ({then} then, {now} now)", which, then, now)));
         found
@@ -199,6 +215,7 @@ mod tests {
             train_rows: None,
             batch_size: 4,
             gradient_accumulation: 1,
+            group_by_length: true,
         }
     }
 
@@ -206,6 +223,10 @@ mod tests {
     fn what_differs_is_named_with_both_values() {
         let then = origin();
         assert!(then.differences(&origin()).is_empty());
+        let old = serde_json::to_value(origin()).unwrap();
+        assert!(old.get("group_by_length").is_none() && serde_json::from_value::<Origin>(old).unwrap() == origin());
+        let ungrouped = Origin { group_by_length: false, ..origin() };
+        assert_eq!(then.differences(&ungrouped), ["whether rows are grouped by length"]);
         let now = Origin { train: rows(&["a", "b", "d"]), seed: 8, batch_size: 2, ..origin() };
         assert_eq!(
             then.differences(&now),

@@ -225,6 +225,7 @@ impl Setup<'_> {
             source: None,
             task,
             contest: None,
+            starts: None,
         })
     }
 

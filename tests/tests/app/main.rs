@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 mod analyze;
+mod batch_size;
 mod cli;
 mod experiment;
 mod filter;

@@ -392,6 +392,7 @@ fn losses(model: &LoadedModel, adapter: &AdapterState, rows: &[(&[i32], i32)], s
         source: None,
         task: Task::SequenceClassification,
         contest: None,
+        starts: None,
     };
     let conditioning = model.conditioning(adapter).unwrap();
     score(&model.model, &conditioning, &batch, &model.device).unwrap().nll

@@ -317,7 +317,8 @@ fn behind_both_conventions_the_logits_and_tokens_are_those_of_transformers() {
 fn by_hand(model: &Model, conditioning: &Conditioning, tokens: &[i32], first: i32, device: &Device) -> Vec<f32> {
     let seq = tokens.len();
     let (shape, mask) = ([1, seq], vec![1.0; seq]);
-    let rows = PaddedRows { shape, tokens, mask: &mask, types: None, infix_from: Vec::new(), source: None };
+    let rows =
+        PaddedRows { shape, tokens, mask: &mask, types: None, infix_from: Vec::new(), starts: None, source: None };
     let stack = model.stack(model.last_site());
     let mut pass = ForwardPass::of_batch(stack, &rows, conditioning, device).unwrap();
     let positions: Vec<i32> = (first..first + seq as i32).collect();

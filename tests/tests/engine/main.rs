@@ -5,6 +5,7 @@ mod adapters;
 mod answers;
 mod bad_input;
 mod bf16;
+mod batches;
 mod candidates;
 mod chatglm;
 mod columns;

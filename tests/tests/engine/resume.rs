@@ -73,7 +73,10 @@ fn methods(home: &Path) -> Vec<RunConfig> {
     let lora = LoraConfig { rank: 3, ..LoraConfig::default() };
     let mut dropping = crate::together::beside(home);
     dropping.training.base_dropout = true;
-    vec![tiny_run(home), with(MethodConfig::Lora(lora)), with(MethodConfig::Full(FullConfig::default())), dropping]
+    let mut packed = tiny_run(home);
+    (packed.training.group_by_length, packed.training.packing) = (false, true);
+    let of_methods = [MethodConfig::Lora(lora), MethodConfig::Full(FullConfig::default())].map(with);
+    [tiny_run(home), dropping, packed].into_iter().chain(of_methods).collect()
 }
 
 #[test]

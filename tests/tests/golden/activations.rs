@@ -66,13 +66,28 @@ impl Case {
         let shape = |tokens: &[i32]| [self.batch, tokens.len() / self.batch];
         let types = self.types.as_deref();
         let (tokens, mask) = (self.tokens.as_slice(), self.mask.as_slice());
-        let rows =
-            PaddedRows { shape: shape(tokens), tokens, mask, types, infix_from: vec![0; self.batch], source: None };
+        let rows = PaddedRows {
+            shape: shape(tokens),
+            tokens,
+            mask,
+            types,
+            infix_from: vec![0; self.batch],
+            starts: None,
+            source: None,
+        };
         let all = vec![1.0; self.target.as_ref().map_or(0, Vec::len)];
         let rows = match &self.target {
             Some(tokens) => {
                 let (shape, mask) = (shape(tokens), all.as_slice());
-                PaddedRows { shape, tokens, mask, types: None, infix_from: Vec::new(), source: Some(Box::new(rows)) }
+                PaddedRows {
+                    shape,
+                    tokens,
+                    mask,
+                    types: None,
+                    infix_from: Vec::new(),
+                    starts: None,
+                    source: Some(Box::new(rows)),
+                }
             }
             None => rows,
         };

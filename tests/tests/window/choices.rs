@@ -17,6 +17,7 @@ use engine::config::{DataConfig, MethodConfig};
 use engine::data::DataPreview;
 use engine::error::Failure;
 use engine::protocol::{Ask, Command, GeneratedStream, JobId, Outcome, Report};
+use engine::training::{BatchFit, BatchTrial};
 
 use crate::fixtures::{config, detail, preview_rows, row};
 use crate::scenes::{click, perform, started, train_job, training, type_into};
@@ -292,6 +293,47 @@ fn a_curve_that_was_tried_with_other_settings_gives_no_rate() {
     click(&mut bench, "LoRA");
     assert!(bench.harness.get_by_label(label).accesskit_node().is_disabled());
     bench.harness.get_by_label_contains("tried with other settings");
+}
+
+#[test]
+fn the_largest_batch_is_found_and_taken_over_and_says_nothing_of_other_settings() {
+    let mut bench = form(3200.0);
+    let find = "Find the largest";
+    click(&mut bench, find);
+    let asked = |bench: &Bench| {
+        bench.last(|command| match command {
+            Command { job, ask: Ask::FindBatchSize { .. } } => Some(*job),
+            _ => None,
+        })
+    };
+    let job = asked(&bench).expect("a search was asked for");
+    bench.event(job, Report::BatchTrial(BatchTrial { rows: 16, memory_bytes: 3_000_000_000, step_secs: 6.0 }));
+    bench.harness.get_by_label("16 rows: 3.00 GB");
+    let fit = BatchFit {
+        rows: 24,
+        tried: 16,
+        is_all: false,
+        memory_bytes: 4_100_000_000,
+        limit_bytes: 5_000_000_000,
+        longest: 128,
+        step_secs: 6.0,
+    };
+    bench.event(job, Report::BatchFit(fit));
+    bench.event(job, Report::Finished { outcome: Outcome::Completed });
+    let found = "Fits: 24 rows of up to 128 tokens, 4.10 GB of 5.00 GB";
+    bench.harness.get_by_label(found);
+    bench.harness.get_by_label("Reckoned from steps of up to 16 rows");
+    click(&mut bench, "Use 24");
+    bench.harness.get_by_label(found);
+    assert!(bench.harness.query_by_label("Use 24").is_none(), "it is taken");
+    click(&mut bench, "LoRA");
+    assert!(bench.harness.query_by_label(found).is_none(), "another method takes other memory");
+    click(&mut bench, find);
+    let again = asked(&bench).expect("a search was asked for");
+    assert_ne!(again, job);
+    click(&mut bench, "Stop");
+    bench.event(again, Report::BatchFit(fit));
+    assert!(bench.harness.query_by_label(found).is_none(), "nobody waits for it any more");
 }
 
 #[test]

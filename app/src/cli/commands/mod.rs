@@ -1,6 +1,7 @@
 //! A file for each command.
 
 pub(super) mod analyze;
+pub(super) mod batch_size;
 pub(super) mod bench;
 pub(super) mod combine;
 pub(super) mod compare_inits;

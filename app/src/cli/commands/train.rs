@@ -10,6 +10,7 @@ use engine::training::EvaluationReport;
 use serde_json::json;
 
 use crate::cli::Global;
+use crate::cli::commands::batch_size;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::named;
 use crate::cli::support::out;
@@ -37,6 +38,9 @@ pub(in crate::cli) struct TrainArgs {
     /// Write the whole configuration to standard output and end
     #[arg(long)]
     print_config: bool,
+    /// Say how many rows of a batch memory has room for, and end: steps of the longest rows are tried
+    #[arg(long, conflicts_with = "print_config")]
+    probe_batch_size: bool,
 }
 
 impl TrainArgs {
@@ -53,6 +57,9 @@ pub(in crate::cli) fn run(args: TrainArgs, global: &Global) -> Result<(), CliErr
         return Ok(());
     }
     require_files(&config)?;
+    if args.probe_batch_size {
+        return batch_size::probe(config, global);
+    }
     let workspace = global.workspace()?;
     let store = open_store(&workspace)?;
     let run = workspace.new_run()?;

@@ -253,6 +253,7 @@ mod tests {
             Reading::Words(words) => {
                 let says = |(key, literal): &(&str, Literal)| match literal {
                     Literal::Word(word) => format!("{key}={word}"),
+                    Literal::Flag(flag) => format!("{key}={flag}"),
                     Literal::Count(count) => format!("{key}={count}"),
                     Literal::Table => format!("{key}=true"),
                 };

@@ -6,6 +6,7 @@ use engine::config::RunConfig;
 use engine::protocol::Ask;
 use engine::training::{InitComparisonPlan, RateRange};
 
+use super::state::batch_size::BatchSize;
 use super::state::init_comparison::InitComparison;
 use super::state::lr_range_test::LrRangeTest;
 use super::state::preview::{PreviewOf, PreviewQuestion};
@@ -37,6 +38,10 @@ pub enum NewRunAction {
     TimeSteps(Vec<RunConfig>),
     /// End that.
     EndTimeSteps,
+    /// Find the largest batch of a run that memory has room for.
+    FindBatchSize(Box<RunConfig>),
+    /// End that.
+    EndFindBatchSize,
 }
 
 impl State {
@@ -77,6 +82,15 @@ impl State {
                 }
             }
             NewRunAction::TimeSteps(runs) => self.new_run.step_times.start(runs, &mut self.outbox),
+            NewRunAction::FindBatchSize(config) => {
+                self.new_run.batch_size.request.stop(&mut self.outbox);
+                let job = self.outbox.ask(Ask::FindBatchSize { config: config.clone() });
+                self.new_run.batch_size = BatchSize::new(config, job);
+            }
+            NewRunAction::EndFindBatchSize => {
+                self.new_run.batch_size.request.stop(&mut self.outbox);
+                self.new_run.batch_size = BatchSize::default();
+            }
             NewRunAction::EndTimeSteps => self.new_run.step_times.stop(&mut self.outbox),
         }
     }

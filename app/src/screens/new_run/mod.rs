@@ -2,6 +2,7 @@
 //! will cost and whether it can begin.
 
 pub mod action;
+mod batch_size;
 pub mod budget;
 mod candidates;
 pub mod check;

@@ -7,6 +7,7 @@ use engine::nn::{Precision, Quantization};
 use engine::recipes::Recipe;
 use engine::training::best_metrics;
 
+use super::batch_size::batch_size_ui;
 use super::check::{Field, Issue};
 use super::form::{LengthUnit, RunForm};
 use super::tuning::MethodKind;
@@ -107,6 +108,7 @@ fn pace_ui(
             let (lists, size) = (&mut form.vary.lists, &mut form.config.training.batch_size);
             listed::count_ui(ui, (lists, "training.batch_size"), size, 1..=4096)
         });
+        batch_size_ui(&mut sides[0], form, ready, state, out);
         rate_ui(&mut sides[1], form, issues);
         sides[1].horizontal(|ui| lr_range_test::button_ui(ui, ready, state, out));
     });
@@ -233,6 +235,10 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm, task: Task) {
         });
     });
     best_metric_ui(ui, form, task);
+    let grouped = &mut form.config.training.group_by_length;
+    field::check_ui(ui, grouped, t!("schedule.group_by_length"), &help_of("training.group_by_length"));
+    let packing = &mut form.config.training.packing;
+    field::check_ui(ui, packing, t!("schedule.packing"), &help_of("training.packing"));
     let recompute = &mut form.config.training.gradient_checkpointing;
     field::check_ui(ui, recompute, t!("schedule.recompute"), &help_of("training.gradient_checkpointing"));
     let dropout = &mut form.config.training.base_dropout;

@@ -118,8 +118,15 @@ impl Patching {
         let (n, seq) = (pairs.len(), prompt.len());
         let tokens: Vec<i32> = (0..n).flat_map(|_| prompt.iter().map(|&token| token as i32)).collect();
         let mask = vec![1.0; n * seq];
-        let rows =
-            PaddedRows { shape: [n, seq], tokens: &tokens, mask: &mask, types: None, infix_from: vec![], source: None };
+        let rows = PaddedRows {
+            shape: [n, seq],
+            tokens: &tokens,
+            mask: &mask,
+            types: None,
+            infix_from: vec![],
+            starts: None,
+            source: None,
+        };
         let patches = pairs.iter().map(|&(source, into)| (into, self.vectors[source].1.clone())).collect();
         let mut hooks = Patch { what: self.what, patches, place: *place };
         let nothing = Conditioning::default();
@@ -234,6 +241,7 @@ fn hidden_states(subject: &Subject) -> Result<Vec<(Place, Tensor<2>)>> {
         mask: &mask,
         types: None,
         infix_from: vec![seq - 1],
+        starts: None,
         source: None,
     };
     let mut cache = ActivationCache::new(&[HookName::ResidPre, HookName::ResidPost]);

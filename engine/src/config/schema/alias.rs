@@ -62,6 +62,8 @@ pub enum Literal {
     Word(&'static str),
     /// A whole number.
     Count(u64),
+    /// `true` or `false`.
+    Flag(bool),
     /// A table with its defaults.
     Table,
 }
@@ -82,6 +84,7 @@ impl Literal {
         match self {
             Self::Word(word) => word.into(),
             Self::Count(count) => count.into(),
+            Self::Flag(flag) => flag.into(),
             Self::Table => true.into(),
         }
     }
@@ -174,8 +177,12 @@ pub struct Unmatched {
 pub enum Why {
     /// The model says it.
     OfTheModel,
+    /// The rows say it.
+    OfTheRows,
     /// Every step is kept.
     AlwaysKept,
+    /// It is found before a run.
+    FoundBefore,
     /// These are meant in its place.
     Instead(&'static [&'static str]),
     /// Nothing here does it.
@@ -187,7 +194,9 @@ impl Why {
     pub fn sentence(self) -> Sentence {
         match self {
             Self::OfTheModel => sentence!("follows from the model; leave it out"),
+            Self::OfTheRows => sentence!("follows from the rows; leave it out"),
             Self::AlwaysKept => sentence!("every step is kept; leave it out"),
+            Self::FoundBefore => sentence!("is found before a run: train --probe-batch-size says it"),
             Self::Instead(keys) => {
                 sentence!("means something else than what is done here; say {keys}", keys = keys.join(", "))
             }
@@ -225,7 +234,8 @@ pub const UNMATCHED: &[Unmatched] = &[
     only("load_best_model_at_end", &["true"], Why::NotHere),
     only("label_smoothing_factor", &["0", "0.0"], Why::NotHere),
     only("neftune_noise_alpha", &["0", "0.0"], Why::NotHere),
-    only("group_by_length", &["false"], Why::NotHere),
+    only("auto_find_batch_size", &["false"], Why::FoundBefore),
+    only("length_column_name", &["length"], Why::OfTheRows),
     only("tf32", &["false"], Why::Instead(&["precision"])),
     only("data_seed", &[], Why::Instead(&["seed"])),
     refused("max_length", Why::Instead(&["data.max_tokens"])),

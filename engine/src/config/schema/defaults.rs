@@ -33,7 +33,7 @@ pub fn default_if_left_out(setting: &Setting) -> Option<Value> {
 fn left_out(setting: &Setting, runs: &[Value]) -> Option<Value> {
     let said: Vec<Value> = match setting.kind {
         Kind::Choice(words) => words.iter().map(|&word| word.into()).collect(),
-        Kind::Flag => vec![false.into()],
+        Kind::Flag => vec![false.into(), true.into()],
         Kind::Count(least, _) => vec![least.into()],
         Kind::Entries(_) => vec![Value::Array(Vec::new()), Value::Object(serde_json::Map::new())],
         Kind::Text | Kind::Words | Kind::Path | Kind::Number(..) | Kind::Table => Vec::new(),
@@ -103,6 +103,8 @@ pub(super) fn examples() -> Vec<Value> {
         "training.warmup_steps": 0,
         "training.head_learning_rate": 1e-4,
         "training.base_dropout": true,
+        "training.group_by_length": false,
+        "training.packing": true,
     });
     let base = runs.remove(0);
     let with = |settings: &[(&str, Value)]| {

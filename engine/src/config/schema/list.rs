@@ -5,7 +5,7 @@ use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use super::describe::{choice, count, entries, flag, number, of_adam, path, read, same, table, text, words};
 use super::generation::GENERATION;
 use super::list_method::METHOD;
-use super::words::{OPTIMIZERS, SCHEDULES, TASKS};
+use super::words::{OPTIMIZERS, SAMPLING_STRATEGIES, SCHEDULES, TASKS};
 use super::{Reading, Setting};
 
 const ANY: u64 = u64::MAX;
@@ -259,6 +259,18 @@ const TRAINING: &[Setting] = &[
     number("training.epochs", (Excluded(0.0), Included(1e6)), "Passes over the training rows, when steps is 0")
         .also(&[same("num_train_epochs")]),
     count("training.batch_size", 1, 65_536, "Rows in one forward pass").also(&[same("per_device_train_batch_size")]),
+    flag(
+        "training.group_by_length",
+        "Rows of similar length stand in a batch together, which saves padding; without it a batch is what the order of an \
+         epoch has side by side, as in the Trainer",
+    )
+    .also(&[same("group_by_length"), read("train_sampling_strategy", Reading::Words(SAMPLING_STRATEGIES))]),
+    flag(
+        "training.packing",
+        "Short rows of a batch stand behind each other in one line, where each sees the adapter and itself alone: the same \
+         steps with less padding, most of all where rows are not grouped by length; for causal models",
+    )
+    .also(&[same("packing")]),
     count("training.gradient_accumulation", 1, 65_536, "Forward passes in one optimizer step")
         .was("accumulation")
         .also(&[same("gradient_accumulation_steps")]),

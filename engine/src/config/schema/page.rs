@@ -73,6 +73,7 @@ fn how(setting: &Setting, alias: &Alias) -> String {
 fn says(all: &[(&str, Literal)]) -> String {
     let one = |(key, literal): &(&str, Literal)| match literal {
         Literal::Word(word) => format!("`{key}` = {word}"),
+        Literal::Flag(flag) => format!("`{key}` = {flag}"),
         Literal::Count(count) => format!("`{key}` = {count}"),
         Literal::Table => format!("with `{key}`"),
     };

@@ -1,6 +1,6 @@
 //! Words of transformers and PEFT, and what they say here.
 
-use super::Literal::{Count, Table, Word as Named};
+use super::Literal::{Count, Flag, Table, Word as Named};
 use super::{Literal, Word};
 
 const fn word(theirs: &'static str, says: &'static [(&'static str, Literal)]) -> Word {
@@ -52,4 +52,8 @@ pub(super) const OPTIMIZERS: &[Word] = &[
     word("adamw_torch_fused", &[("training.optimizer.type", Named("adamw"))]),
     word("adafactor", &[("training.optimizer.type", Named("adafactor"))]),
     word("sgd", &[("training.optimizer.type", Named("sgd"))]),
+];
+pub(super) const SAMPLING_STRATEGIES: &[Word] = &[
+    word("random", &[("training.group_by_length", Flag(false))]),
+    word("group_by_length", &[("training.group_by_length", Flag(true))]),
 ];

@@ -180,8 +180,7 @@ impl CausalModel for Bloom {
     }
 
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
-        let [_, seq] = pass.tokens.dims();
-        let alibi = self.alibi.bias(pass.widest_mask(), pass.n_past() + seq); // [1 or batch, n_heads, 1, kv]
+        let alibi = pass.alibi(&self.alibi); // [1 or batch, n_heads, 1 or seq, kv]
         let embedded = || self.embeddings_norm.forward(pass.tokens.embed(&self.word_embeddings));
         let mut resid = pass.begin(embedded); // [batch, seq, d_model]
         let stream = |resid: Tensor<3>, normed: &Tensor<3>| {

@@ -290,12 +290,11 @@ impl CausalModel for Falcon {
     }
 
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
-        let [_, seq] = pass.tokens.dims();
         let mut resid = pass.begin(|| pass.tokens.embed(&self.word_embeddings)); // [batch, seq, d_model]
         let (turned, alibi) = match &self.distances {
             Distances::Rotary(rotary) => (Some((rotary, rotary.angles(pass.positions.clone()))), None),
-            // [1 or batch, n_heads, 1, kv]
-            Distances::Alibi(alibi) => (None, Some(alibi.bias(pass.widest_mask(), pass.n_past() + seq))),
+            // [1 or batch, n_heads, 1 or seq, kv]
+            Distances::Alibi(alibi) => (None, Some(pass.alibi(alibi))),
         };
         for (layer, block) in pass.blocks(&self.blocks) {
             resid = pass.resid_pre(layer, resid);

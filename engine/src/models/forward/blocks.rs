@@ -7,7 +7,7 @@ use super::hooks::{HookName, HookPoint, Hooks};
 use super::layer_range::LayerRange;
 use super::pass::ForwardPass;
 use crate::nn::{
-    AttentionShape, Dropout, LayerKv, SlidingWindow, attention, attention_pattern, keys_and_values, mixed_by,
+    Alibi, AttentionShape, Dropout, LayerKv, SlidingWindow, attention, attention_pattern, keys_and_values, mixed_by,
     past_length, with_keys_and_values,
 };
 
@@ -39,21 +39,28 @@ impl ForwardPass<'_> {
         past_length(self.past)
     }
 
-    /// The mask of the layers that see every column of the past, `[batch, kv]`.
-    pub(crate) fn widest_mask(&self) -> Option<&Tensor<2>> {
-        self.mask.widest()
-    }
-
     /// 1 for each real token of the text and 0 for padding, `[batch, seq, 1]`; `None` if all are real.
     pub(crate) fn real_tokens(&self) -> Option<Tensor<3>> {
         let [_, seq] = self.tokens.dims();
         self.mask.widest().map(|mask| mask.clone().narrow(1, self.n_past(), seq).unsqueeze_dim(2))
     }
 
-    /// Bias that hides columns too far back for a layer with the window, `[1, 1, seq, kv]`; `None` if none are.
+    /// Bias that hides columns too far back for a layer with the window, `[1 or batch, 1, seq, kv]`; `None` if none are.
     pub(crate) fn window(&self, window: Option<&SlidingWindow>) -> Option<Tensor<4>> {
-        let [_, seq] = self.tokens.dims();
-        window.and_then(|window| window.bias(seq, self.n_past(), &self.positions.device()))
+        let ([_, seq], n_past, device) = (self.tokens.dims(), self.n_past(), self.positions.device());
+        let window = window?;
+        let of_rows = self.mask.windowed(window.columns, (n_past, seq), &device);
+        of_rows.or_else(|| window.bias(seq, n_past, &device))
+    }
+
+    /// ALiBi's bias for every layer, `[1 or batch, n_heads, 1 or seq, kv]`.
+    pub(crate) fn alibi(&self, alibi: &Alibi) -> Tensor<4> {
+        let ([batch, seq], n_past) = (self.tokens.dims(), self.n_past());
+        let places = self.mask.places_in_rows(n_past, [batch, seq], &self.positions.device());
+        match (places, self.mask.bias()) {
+            (Some(places), Some(others)) => alibi.at(places) + others.clone(),
+            _ => alibi.bias(self.mask.widest(), n_past + seq),
+        }
     }
 
     /// Output of attention for each token over past and text, `[batch, seq, n_heads * d_head]`.

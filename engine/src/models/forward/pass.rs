@@ -42,6 +42,8 @@ pub struct PaddedRows<'a> {
     pub types: Option<&'a [i32]>,
     /// The column of each row from which on an infix is seen; not looked at without one.
     pub infix_from: Vec<usize>,
+    /// The column at which the row of each position begins, where lines have several rows; none: each is one.
+    pub starts: Option<&'a [usize]>,
     /// Sources that an encoder reads, which stand before targets.
     pub source: Option<Box<PaddedRows<'a>>>,
 }
@@ -116,7 +118,7 @@ impl<'a> ForwardPass<'a> {
         conditioning: &'a Conditioning,
         device: &Device,
     ) -> Result<Self> {
-        let &PaddedRows { shape, tokens, mask, types, ref infix_from, .. } = rows;
+        let &PaddedRows { shape, tokens, mask, types, ref infix_from, starts, .. } = rows;
         let soft_prompt = stack.soft_prompt(conditioning);
         let context = stack.context.map(|context| context.rows(tokens, mask, shape, device));
         let tokens = Tokens::new(tokens.iter().map(|&id| id.into()), shape, soft_prompt, device)?;
@@ -126,16 +128,19 @@ impl<'a> ForwardPass<'a> {
             let pass = Self::of_context(stack, tokens, rows, conditioning, real_tokens(mask, shape, device));
             return Ok(Self { types, dropout, ..pass });
         }
-        let taken = match stack.n_infix(conditioning) {
-            0 => PositionOffset::Before(stack.n_before(conditioning)),
-            n_infix => PositionOffset::From(n_infix, infix_from),
+        let taken = match (stack.n_infix(conditioning), starts) {
+            (0, None) => PositionOffset::Before(stack.n_before(conditioning)),
+            (0, Some(starts)) => PositionOffset::Rows(stack.n_before(conditioning), starts),
+            (n_infix, _) => PositionOffset::From(n_infix, infix_from),
         };
         let positions = positions(mask, shape, taken, stack.n_positions, stack.position_ids, device);
         // Padding stands behind a target's end, where no token of it looks.
         let is_target = stack.name == StackName::Decoder;
         let real = if is_target { None } else { real_tokens(mask, shape, device) };
         let pass = Self::new(stack, tokens, positions).behind(stack, conditioning, real, infix_from);
-        Ok(Self { types, dropout, ..pass })
+        let n_slots = conditioning.prefix_columns(stack.site).n;
+        let mask = starts.map(|starts| pass.mask.clone().with_rows(n_slots, starts, shape, device));
+        Ok(Self { types, dropout, mask: mask.unwrap_or(pass.mask), ..pass })
     }
 
     /// A text that stands alone and is gone on with, a source, or the start of a target, behind what an adapter gives.

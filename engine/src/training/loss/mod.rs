@@ -23,7 +23,7 @@ use crate::sentence;
 pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(TokenBatch, f64)> {
     let count: usize = match reduction {
         LossReduction::TokenMean => batches.iter().map(TokenBatch::n_labels).sum(),
-        LossReduction::SentenceSum => batches.iter().map(|batch| batch.batch).sum(),
+        LossReduction::SentenceSum => batches.iter().map(TokenBatch::n_rows).sum(),
     };
     let weight = 1.0 / count.max(1) as f64;
     batches.into_iter().map(|batch| (batch, weight)).collect()
@@ -142,6 +142,7 @@ pub(crate) fn rows_of<'a>(batch: &'a TokenBatch, conditioning: &Conditioning) ->
         mask: &source.mask,
         types: None,
         infix_from: Vec::new(),
+        starts: None,
         source: None,
     });
     PaddedRows {
@@ -150,6 +151,7 @@ pub(crate) fn rows_of<'a>(batch: &'a TokenBatch, conditioning: &Conditioning) ->
         mask: &batch.mask,
         types: batch.types.as_deref(),
         infix_from: if conditioning.n_infix() > 0 { batch.first_labeled() } else { Vec::new() },
+        starts: batch.starts.as_deref(),
         source: source.map(Box::new),
     }
 }

@@ -218,6 +218,8 @@ impl RunForm {
     pub fn changed_advanced(&self, usual: &TrainingConfig) -> usize {
         let mine = &self.config.training;
         [
+            mine.group_by_length != usual.group_by_length,
+            mine.packing != usual.packing,
             mine.gradient_accumulation != usual.gradient_accumulation,
             mine.gradient_checkpointing != usual.gradient_checkpointing,
             mine.base_dropout != usual.base_dropout,

@@ -35,6 +35,8 @@ pub const CONTROLS: &[&str] = &[
     "training.steps",
     "training.epochs",
     "training.batch_size",
+    "training.group_by_length",
+    "training.packing",
     "training.gradient_accumulation",
     "training.gradient_checkpointing",
     "training.base_dropout",

@@ -1,5 +1,7 @@
-//! Questions of the form *New run* to the engine: rows as tokens, a range test, an init comparison, the time of a step.
+//! Questions of the form *New run* to the engine: rows as tokens, a range test, an init comparison, the time of a step, the
+//! largest batch.
 
+pub mod batch_size;
 pub mod init_comparison;
 pub mod lr_range_test;
 pub mod preview;
@@ -7,6 +9,7 @@ pub mod step_times;
 
 use engine::protocol::Event;
 
+use self::batch_size::BatchSize;
 use self::init_comparison::InitComparison;
 use self::lr_range_test::LrRangeTest;
 use self::preview::{Preview, PreviewOf};
@@ -27,6 +30,8 @@ pub struct NewRunState {
     pub init_comparison: InitComparison,
     /// The steps that were timed last.
     pub step_times: StepTimes,
+    /// The last search for the largest batch.
+    pub batch_size: BatchSize,
 }
 
 impl NewRunState {
@@ -38,6 +43,7 @@ impl NewRunState {
             || self.lr_range_test.on(event)
             || self.init_comparison.on(event)
             || self.step_times.on(event)
+            || self.batch_size.on(event)
     }
 
     /// There will be no answers.
@@ -46,6 +52,7 @@ impl NewRunState {
         self.lr_range_test.request.engine_gone();
         self.init_comparison.request.engine_gone();
         self.step_times.engine_gone();
+        self.batch_size.request.engine_gone();
     }
 
     /// One of the previews.
