@@ -138,7 +138,7 @@ pub fn measure(
 ) -> Result<Vec<Figure>> {
     let (model, device) = open(folder, (choice, numbers))?;
     match what.trains {
-        Some(method) => train(&model, (what.name, method()), extent, &device, started),
+        Some(method) => train(model, (what.name, method()), extent, &device, started),
         None => decode(&model, extent.steps, &device),
     }
 }
@@ -204,7 +204,7 @@ fn open(folder: &Path, (choice, numbers): (DeviceChoice, MatrixNumbers)) -> Resu
 }
 
 fn train(
-    model: &BaseModel,
+    mut model: BaseModel,
     (name, method): (&str, MethodConfig),
     Extent { steps, seq, gradient_checkpointing }: Extent,
     device: &Device,
@@ -212,18 +212,19 @@ fn train(
 ) -> Result<Vec<Figure>> {
     let variant = format!("{name}{}", if gradient_checkpointing { "_checkpointed" } else { "" });
     let n_soft = method.n_soft();
-    let adapter = adapter(model, method, device)?;
+    let adapter = adapter(&model, method, device)?;
+    model.release(adapter.own_weights())?;
     let mut trainer = Trainer { gradient_checkpointing, ..Trainer::new(adapter, OptimizerConfig::default()) };
-    let batch = batch(model, seq, n_soft);
+    let batch = batch(&model, seq, n_soft);
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];
     let settings = StepSettings { learning_rate: 1e-4, max_grad_norm: Some(1.0), seed: SEED };
-    trainer.step(model, &batches, &settings, device)?;
+    trainer.step(&model, &batches, &settings, device)?;
     let first = started.elapsed().as_secs_f64();
     let mut seconds = Vec::new();
     for _ in 0..steps.max(1) {
         let begun = Instant::now();
-        trainer.step(model, &batches, &settings, device)?;
+        trainer.step(&model, &batches, &settings, device)?;
         seconds.push(begun.elapsed().as_secs_f64());
     }
     let figure =

@@ -1,6 +1,6 @@
 //! State of the engine thread: loaded models with their tokenizers and devices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -59,6 +59,23 @@ impl Session {
         self.unsaid.extend(model.model.folder().options_notice());
         self.unsaid.extend(model.model.weights_notice());
         self.last = Some((folder.to_owned(), place, Rc::clone(&model)));
+        Ok(model)
+    }
+
+    /// A model in place of whose weights others are trained: without their numbers, unless another job needs them too.
+    ///
+    /// # Errors
+    /// What is left of it cannot be read again.
+    pub fn released(&mut self, mut model: Rc<LoadedModel>, trained: BTreeSet<String>) -> Result<Rc<LoadedModel>> {
+        if model.model.is_nearly(&trained) {
+            if self.last.as_ref().is_some_and(|(.., last)| Rc::ptr_eq(last, &model)) {
+                self.last = None;
+                self.geometries.clear();
+            }
+            if let Some(loaded) = Rc::get_mut(&mut model) {
+                loaded.model.release(trained)?;
+            }
+        }
         Ok(model)
     }
 

@@ -1,5 +1,7 @@
 //! An adapter in training: the parts of its method, and a head where the task has classes.
 
+use std::collections::BTreeSet;
+
 use rand::Rng;
 
 use crate::adapters::methods::{AdapterPart, Trained};
@@ -29,6 +31,15 @@ impl Adapter {
     /// The trained parameters, in order.
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
         self.parts.iter().flat_map(Trained::parameters)
+    }
+
+    /// The model's own weights among what is trained, by name.
+    pub fn own_weights(&self) -> BTreeSet<String> {
+        let of_part = |part: &AdapterPart| match part {
+            AdapterPart::Weights(weights) => weights.spec.weights.iter().map(|weight| weight.name.clone()).collect(),
+            _ => Vec::new(),
+        };
+        self.parts.iter().flat_map(of_part).collect()
     }
 
     /// The trained parameters as checkpoints name them, in order.

@@ -205,7 +205,10 @@ impl Prober {
         }
         let inputs = RunInputs::load(&config, model, bundle::open, tell)?;
         let trainer = inputs.fresh(&config)?;
-        let RunInputs { model, data, .. } = inputs;
+        let RunInputs { mut model, data, .. } = inputs;
+        if let Some(loaded) = Rc::get_mut(&mut model) {
+            loaded.model.release(trainer.adapter.own_weights())?;
+        }
         let train = data.train;
         let mut order: Vec<usize> = (0..train.len()).collect();
         order.sort_by_key(|&row| std::cmp::Reverse(train.length(row)));

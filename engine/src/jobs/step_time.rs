@@ -84,6 +84,7 @@ impl StepTimeJob {
         let inputs = RunInputs::load(&config, model, bundle::open, &out.preparing())?;
         let trainer = inputs.fresh(&config)?;
         let RunInputs { spec, model, data, .. } = inputs;
+        let model = session.released(model, trainer.adapter.own_weights())?;
         out.send(Report::Phase(Phase::Training));
         Ok(Timing {
             reading: CandidateReading::of(&model.tokenizer, data.task.task, &config.data),

@@ -264,3 +264,24 @@ fn what_leaves_the_weights_alone_gets_the_same_bits() {
         }
     }
 }
+
+#[test]
+fn nothing_is_computed_with_weights_that_others_stand_in_place_of() {
+    let mut released = 0;
+    for folder in models() {
+        let (mut model, device) = load(&folder);
+        let task = tasks(&model)[0];
+        let (_, parts) = methods(&model).into_iter().find(|(name, _)| *name == "full").unwrap();
+        let batches = [(batch(&model, task, &parts), 1.0)];
+        let trainer = trainer(&model, &device, task, parts);
+        let gradient = |model: &BaseModel| {
+            let gradient = trainer.gradient(model, &batches, SEED, &device).unwrap();
+            (gradient.loss, gradient.norm)
+        };
+        let before = gradient(&model);
+        model.release(trainer.adapter.own_weights()).unwrap();
+        released += usize::from(model.weights().iter().all(|weight| model.kept_matrix(&weight.name).is_none()));
+        assert_eq!(before, gradient(&model), "{}", folder.display());
+    }
+    assert!(released > 50, "{released}");
+}

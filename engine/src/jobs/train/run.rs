@@ -134,6 +134,7 @@ impl Run {
         let prepared = prepare(path, &config, beginning, (model, bundle::open), &out.preparing())?;
         let PreparedRun { inputs, folder, trainer, state, total_steps, notices: changes } = prepared;
         let RunInputs { spec, model, data, .. } = inputs;
+        let model = session.released(model, trainer.adapter.own_weights())?;
         let t = &config.training;
         let eval_every = t.steps_between_evaluations(total_steps);
         let facts = RunFacts {

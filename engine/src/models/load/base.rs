@@ -1,5 +1,6 @@
 //! A model folder on a device: the model as it is, and with what an adapter changes of its weights.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::error::Result;
 use crate::models::{
     GraphCut, LinearName, Loading, Model, ModelFolder, WeightCache, WeightName, WeightOverrides, Weights,
 };
-use crate::nn::{MatrixNumbers, floats};
+use crate::nn::{MatrixNumbers, Precision, floats};
 
 /// A loaded model that others can be built of. They share every tensor that an adapter leaves as it is.
 pub struct BaseModel {
@@ -65,6 +66,31 @@ impl BaseModel {
         let MatrixNumbers { precision, quantization } = self.numbers;
         let weights = Weights { files, device, precision, quantization, shared: &self.shared, tuned, seams };
         self.folder.build(weights, &mut |_| Ok(())).map(Some)
+    }
+
+    /// Whether weights are nearly all that there are, so that others in their place leave nothing to compute with them.
+    pub fn is_nearly(&self, weights: &BTreeSet<String>) -> bool {
+        let numbers = |weight: &WeightName| weight.shape.iter().product::<usize>();
+        let every = self.weights();
+        let all: usize = every.iter().map(numbers).sum();
+        let named: usize = every.iter().filter(|weight| weights.contains(&weight.name)).map(numbers).sum();
+        self.numbers == MatrixNumbers::from(Precision::F32) && !weights.is_empty() && named >= all - all / 10
+    }
+
+    /// Gives up the numbers of weights in whose place others are trained, where those [are nearly all](Self::is_nearly): from
+    /// then on a model is only what [`with_overrides`](Self::with_overrides) builds.
+    ///
+    /// # Errors
+    /// A weight that nothing stands in place of cannot be read again.
+    pub fn release(&mut self, trained: BTreeSet<String>) -> Result<()> {
+        if !self.is_nearly(&trained) {
+            return Ok(());
+        }
+        self.shared.forget();
+        if let Some(shapes) = self.with_overrides(&WeightOverrides { absent: trained, ..WeightOverrides::default() })? {
+            self.model = shapes;
+        }
+        Ok(())
     }
 
     /// Every weight.

@@ -168,7 +168,7 @@ impl<'a> Loader<'a> {
         let WeightOverrides { low_rank, head_apart, .. } = self.from.tuned;
         let name = self.module_name(table);
         let module = name.strip_suffix(".weight").unwrap_or(&name);
-        let own = self.from.tuned.replacement(HEAD_WEIGHT, shape)?;
+        let own = self.from.tuned.replacement(HEAD_WEIGHT, shape, self.from.device)?;
         let is_apart = *head_apart && self.from.tuned.replaces(&name);
         if own.is_none() && !is_apart && !low_rank.contains_key(HEAD) && !low_rank.contains_key(module) {
             return Ok(None);
@@ -404,7 +404,7 @@ impl<'a> Loader<'a> {
         shape: [usize; D],
     ) -> Result<Option<Tensor<D>>> {
         let name = self.module_name(name);
-        let replacement = self.from.tuned.replacement(&name, shape)?;
+        let replacement = self.from.tuned.replacement(&name, shape, self.from.device)?;
         self.from.shared.note_weight(WeightName { name, stored: stored.to_owned(), shape: shape.to_vec() });
         Ok(replacement)
     }

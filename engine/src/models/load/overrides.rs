@@ -1,8 +1,8 @@
 //! An adapter's changes to a model's weights, by the names that adapters use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::error::{EngineError, Result};
 use crate::nn::LowRank;
@@ -20,6 +20,8 @@ pub struct WeightOverrides {
     /// Whether a head that is tied to the embeddings keeps the base model's numbers where those have others: PEFT trains a
     /// copy of a module.
     pub head_apart: bool,
+    /// Weights of which there are shapes alone: nothing is computed with them.
+    pub absent: BTreeSet<String>,
 }
 
 /// Rows of a table for single tokens.
@@ -63,7 +65,7 @@ impl Rows {
 impl WeightOverrides {
     /// Whether the base model is left as it is.
     pub fn is_empty(&self) -> bool {
-        self.replaced.is_empty() && self.low_rank.is_empty() && self.rows.is_empty()
+        self.replaced.is_empty() && self.low_rank.is_empty() && self.rows.is_empty() && self.absent.is_empty()
     }
 
     /// The same numbers, without the graph they belong to.
@@ -83,6 +85,7 @@ impl WeightOverrides {
             low_rank: self.low_rank.iter().map(low_rank).collect(),
             rows: self.rows.iter().map(rows).collect(),
             head_apart: self.head_apart,
+            absent: self.absent.clone(),
         }
     }
 
@@ -111,14 +114,23 @@ impl WeightOverrides {
 
     /// Whether a weight is not the model's own.
     pub(crate) fn replaces(&self, name: &str) -> bool {
-        self.replaced.contains_key(name)
+        self.replaced.contains_key(name) || self.absent.contains(name)
     }
 
     /// The tensor in place of a weight, if there is one.
     ///
     /// # Errors
     /// [`EngineError::WeightShape`].
-    pub(crate) fn replacement<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Option<Tensor<D>>> {
+    pub(crate) fn replacement<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        device: &Device,
+    ) -> Result<Option<Tensor<D>>> {
+        if self.absent.contains(name) {
+            // One number is in memory.
+            return Ok(Some(Tensor::<D>::zeros([1; D], device).expand(shape)));
+        }
         let Some((found, values)) = self.replaced.get(name) else { return Ok(None) };
         if *found != shape {
             let (expected, found) = (shape.to_vec(), found.clone());

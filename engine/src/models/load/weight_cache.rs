@@ -38,6 +38,11 @@ impl WeightCache {
         Ok(made)
     }
 
+    /// Gives up every tensor; who asks for one again reads it again.
+    pub(super) fn forget(&self) {
+        self.made.borrow_mut().clear();
+    }
+
     /// The tensor of a weight that was kept under its name.
     pub(crate) fn kept<const D: usize>(&self, weight: &WeightName) -> Option<Tensor<D>> {
         self.made.borrow().get(&weight.name).and_then(|made| made.downcast_ref::<Tensor<D>>()).cloned()
