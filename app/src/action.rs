@@ -61,6 +61,8 @@ pub enum Pick {
     Anything,
     /// The base model of the new run.
     Model,
+    /// The same, as a file in GGUF.
+    ModelFile,
     /// Training rows of the new run.
     Train,
     /// Validation rows of the new run.

@@ -15,6 +15,7 @@ use crate::screens::compare::state::ColumnSetup;
 use crate::screens::evaluate::Evaluate;
 use crate::screens::new_run::form::RunForm;
 use crate::screens::runs::Kept;
+use crate::screens::training::Arrangement;
 use crate::workspace::RunId;
 
 /// The state of the work, as `desk.json` holds it.
@@ -36,6 +37,9 @@ pub struct Desk {
     pub evaluate: Evaluate,
     /// Filter and order of the table of runs.
     pub runs: Kept,
+    /// Where the tiles of *Training* stand; without them it is a page.
+    #[serde(deserialize_with = "Arrangement::kept", skip_serializing_if = "Option::is_none")]
+    pub tiles: Option<Arrangement>,
     /// The form of a new run; nothing if nobody was there.
     pub form: Option<Box<RunForm>>,
 }

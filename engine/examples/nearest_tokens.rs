@@ -10,6 +10,7 @@ fn main() -> Result<(), Failure> {
     let ask = Ask::Neighbors(Box::new(NeighborRequest {
         model: Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter"),
         device: DeviceChoice::Cpu,
+        numbers: Precision::F32.into(),
         adapter: Path::new(&run).join("adapter"),
         initial: None,
         layers: vec![0],

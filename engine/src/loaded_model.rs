@@ -25,6 +25,8 @@ pub struct LoadedModel {
     pub device: Device,
     /// Where it is, in words.
     pub device_info: DeviceInfo,
+    /// In what its matrices are kept and multiplied.
+    pub numbers: MatrixNumbers,
     /// Facts about the model.
     pub summary: ModelSummary,
     /// SHA-256 of its weights.
@@ -63,7 +65,7 @@ impl LoadedModel {
             (hash, model)
         });
         let generation = GenerationConfig::read(folder)?;
-        Ok(Self { model: model?, tokenizer, device, device_info, summary, hash, generation, cache: None })
+        Ok(Self { model: model?, tokenizer, device, device_info, numbers, summary, hash, generation, cache: None })
     }
 
     /// Settings for decoding: the tokenizer's end token ends a text, and so do those that the model's makers name.

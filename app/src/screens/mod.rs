@@ -61,6 +61,9 @@ impl Screens {
             self.runs.send(run, form);
             out.push(Action::Show(Screen::Runs));
         }
+        if let Some(as_tiles) = self.palette.take_arranged() {
+            self.training.arrange(as_tiles);
+        }
         incoming::overlay_ui(ui, state);
     }
 
@@ -74,6 +77,7 @@ impl Screens {
             compare: self.compare.clone(),
             evaluate: self.evaluate.clone(),
             runs: self.runs.kept().clone(),
+            tiles: self.training.arrangement(),
             form: self.new_run.form().cloned().map(Box::new),
         }
     }
@@ -83,6 +87,7 @@ impl Screens {
         self.compare = desk.compare.clone();
         self.evaluate = desk.evaluate.clone();
         self.runs.restore(desk.runs.clone());
+        self.training.restore(desk.tiles.clone());
         if let Some(form) = &desk.form {
             self.new_run.restore(form.as_ref().clone());
         }
@@ -91,7 +96,7 @@ impl Screens {
     /// Takes in a path that was chosen in a dialog.
     pub fn picked(&mut self, pick: Pick, path: &Path, state: &State) {
         match pick {
-            Pick::Model | Pick::Train | Pick::Validation => self.new_run.picked(pick, path, state),
+            Pick::Model | Pick::ModelFile | Pick::Train | Pick::Validation => self.new_run.picked(pick, path, state),
             Pick::LibraryModel | Pick::LibraryDataset | Pick::Adapter => self.library.picked(pick, path),
             Pick::IncomingModel => self.incoming.picked(path),
             Pick::EvaluateRows => self.evaluate.picked(path),

@@ -292,13 +292,25 @@ pub struct PathEdit {
     pub committed: bool,
     /// The dialog was asked for.
     pub browse: bool,
+    /// That for a file in place of a folder.
+    pub browse_file: bool,
 }
 
 /// A path, to be typed or chosen in a dialog.
 pub fn path_ui(ui: &mut Ui, value: &mut String, hint: &str, browse: &str) -> PathEdit {
+    chosen_ui(ui, value, hint, (browse, None))
+}
+
+/// A path of a folder or of a file: each has a dialog of its own.
+pub fn folder_or_file_ui(ui: &mut Ui, value: &mut String, hint: &str, [folder, file]: [&str; 2]) -> PathEdit {
+    chosen_ui(ui, value, hint, (folder, Some(file)))
+}
+
+fn chosen_ui(ui: &mut Ui, value: &mut String, hint: &str, (browse, file): (&str, Option<&str>)) -> PathEdit {
     let mut edit = PathEdit::default();
     let size = egui::vec2(ui.available_width(), crate::theme::CONTROL_HEIGHT);
     ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        edit.browse_file = file.is_some_and(|file| ui.button(file).clicked());
         edit.browse = ui.button(browse).clicked();
         let width = ui.available_width();
         edit.committed = line_ui(ui, value, hint, width).lost_focus();

@@ -10,6 +10,7 @@ pub mod fuzzy;
 pub mod heatmap;
 pub mod histogram;
 pub mod icon;
+pub mod layer_strip;
 pub mod log_axis;
 pub mod lr_range_plot;
 pub mod name_choice;

@@ -377,6 +377,7 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
     ];
     match pick {
         Pick::Model | Pick::LibraryModel | Pick::IncomingModel => dialog.set_title(t!("dialog.model")),
+        Pick::ModelFile => dialog.set_title(t!("dialog.model_file")).add_filter("GGUF", &["gguf"]),
         Pick::Train | Pick::LibraryDataset | Pick::EvaluateRows | Pick::CompareRows => {
             dialog.set_title(t!("dialog.train")).add_filter(t!("dialog.rows"), &rows)
         }

@@ -18,6 +18,7 @@ pub fn imported_config(found: &AdapterFacts, model: PathBuf, name: Option<String
         data.chat = template.chat;
     }
     let mut config = RunConfig::new(model, data);
+    config.quantization = found.about.as_ref().map(|about| about.quantization).unwrap_or_default();
     let ours = found.path.extension().is_some_and(|ending| ending == bundle::ENDING);
     let stem = found.path.file_stem().filter(|_| ours);
     config.name =

@@ -156,7 +156,7 @@ impl Running {
             let Some(tuned) = on_the_line(subject, strength)? else { return Ok(None) };
             Conditioning { tuned, ..whole.clone() }
         } else {
-            whole.clone().at_strength(strength)?
+            whole.clone().at_strength(&strength.into())?
         };
         let model = subject.model.model.with_overrides(&conditioning.tuned)?;
         Ok(Some(Self { conditioning, model, next: 0, texts: Vec::new() }))
@@ -193,7 +193,8 @@ fn on_the_line(subject: &Subject, strength: f64) -> Result<Option<WeightOverride
         return Ok(None);
     }
     let own = model.weights();
-    let low_rank = WeightOverrides { replaced: Default::default(), ..tuned.clone() }.at_strength(strength, false)?;
+    let low_rank =
+        WeightOverrides { replaced: Default::default(), ..tuned.clone() }.at_strength(&strength.into(), false)?;
     let mut at = WeightOverrides { head_apart: tuned.head_apart, ..low_rank };
     for (name, (shape, values)) in &tuned.replaced {
         let Some(weight) = own.iter().find(|weight| weight.name == *name) else { return Ok(None) };

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::loaded_model::LoadedModel;
 use crate::models::{KvSource, Model, ModelShape, Site};
-use crate::nn::LayerKv;
+use crate::nn::{LayerKv, MatrixNumbers, Precision, Quantization};
 
 /// The sites of a model in a row, as one stack of layers: the encoder's, then the decoder's, then those of
 /// cross-attention, as far as they are asked for.
@@ -41,15 +41,20 @@ impl KvSource for SiteStack<'_> {
     }
 }
 
-/// Name of the vocabulary's index for an adapter's sites: that of the weights and, where there are several sites, of those
-/// asked about.
+/// Name of the vocabulary's index for an adapter's sites: that of the weights; before it the sites that are asked about, where
+/// there are several, and the numbers, where the matrices are not computed with as they are stored.
 pub fn index_name(model: &LoadedModel, sites: &[Site]) -> String {
-    match &*model.model {
-        Model::Causal(_) | Model::Encoder(_) => model.hash.clone(),
-        // File names keep the beginning, so that the sites come first.
-        Model::Seq2Seq(_) => {
-            let initials: String = sites.iter().map(|site| &site.name()[..1]).collect();
-            format!("{initials}{}", model.hash)
-        }
+    // File names keep the beginning, so that the hash comes last.
+    let mut name = match &*model.model {
+        Model::Causal(_) | Model::Encoder(_) => String::new(),
+        Model::Seq2Seq(_) => sites.iter().map(|site| &site.name()[..1]).collect(),
+    };
+    let MatrixNumbers { precision, quantization } = model.numbers;
+    if precision != Precision::F32 {
+        name.push_str(precision.name());
     }
+    if quantization != Quantization::Stored {
+        name.push_str(quantization.name());
+    }
+    name + &model.hash
 }

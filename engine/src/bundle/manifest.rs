@@ -9,6 +9,7 @@ use crate::adapters::state::{AdapterState, PrefixPlacement};
 use crate::config::{BeginToken, TaskRecord};
 use crate::models::ModelSummary;
 use crate::models::Site;
+use crate::nn::Quantization;
 use crate::nn::positions::PositionConvention;
 use crate::training::{EvaluationReport, SampleReport};
 use crate::{Sentence, sentence};
@@ -65,6 +66,9 @@ pub struct Manifest {
     /// The columns of those logits that are in the file.
     #[serde(default)]
     pub reference_columns: Vec<u32>,
+    /// How the base's matrices were kept in training, and while those logits were computed.
+    #[serde(default, skip_serializing_if = "Quantization::is_stored")]
+    pub quantization: Quantization,
 }
 
 /// The prefix of one site.
@@ -177,6 +181,7 @@ impl Manifest {
             card: String::new(),
             reference_rows: Vec::new(),
             reference_columns: Vec::new(),
+            quantization: Quantization::Stored,
         }
     }
 

@@ -12,6 +12,7 @@ mod rules;
 mod schedule;
 pub mod schema;
 mod site;
+mod strength;
 mod tagged;
 mod task;
 mod training;
@@ -35,6 +36,7 @@ pub use self::prompt::{PromptConfig, PromptEncoder, PromptEncoderKind, PromptIni
 pub(crate) use self::rules::{ROWS, refuse};
 pub use self::schedule::Schedule;
 pub use self::site::Site;
+pub use self::strength::Strength;
 pub use self::task::{HeadInit, HeadRecord, MAX_CLASSES, Task, TaskRecord};
 pub(crate) use self::training::MAX_ROWS_OF_A_STEP;
 pub use self::training::{EpochEnd, LossReduction, TrainingConfig, WeightDecayOn};

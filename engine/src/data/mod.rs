@@ -72,7 +72,7 @@ pub use forms::recognized;
 pub use large::Holding;
 pub use predictions::{Predictions, read_predictions, read_references, read_text_rows};
 pub use preview::{DataPreview, LostTokens, TokenRow, preview};
-pub use prompts::{Prompts, plain_prompt};
+pub use prompts::{Prompts, chat_prompt, plain_prompt};
 pub use reader::{check_file, read_table};
 pub use report::DataReport;
 pub use seq2seq::{continuation_tokens, source_tokens};

@@ -160,6 +160,23 @@ pub fn plain_prompt(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     Ok(beginning(closed(tokens, tokenizer.closes_prompts()), tokenizer))
 }
 
+/// The tokens of a conversation as the model's chat template writes it, with the beginning of the model's next turn.
+///
+/// # Errors
+/// - [`EngineError::Template`] for a model without a chat template, or one that refuses the conversation
+/// - [`EngineError::Setting`] for a conversation in which the model has spoken last
+pub fn chat_prompt(turns: &[Message], tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let Some(template) = tokenizer.chat_template() else {
+        return Err(EngineError::Template(sentence!("the model has no chat template that would write the turns")));
+    };
+    if turns.last().is_none_or(|turn| turn.role == "assistant") {
+        let reason = sentence!("must end with a turn that the model can answer, of user or system");
+        return Err(EngineError::Setting { field: "prompt", reason });
+    }
+    let text = template.render(turns, true)?;
+    Ok(beginning(closed(tokenizer.encode(&text)?, tokenizer.closes_prompts()), tokenizer))
+}
+
 /// A prompt with a token of the vocabulary: the begin token, behind soft ones, where it had none.
 pub(super) fn beginning(mut tokens: Vec<u32>, tokenizer: &Tokenizer) -> Vec<u32> {
     if !tokens.iter().any(soft::is_hard) {

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 
 use super::tiny::TinyModel;
 use super::*;
+use crate::config::Strength;
 use crate::error::EngineError;
 use crate::generation::Sampling;
 use crate::models::{CausalModel, Conditioning, ForwardPass};
@@ -107,10 +108,10 @@ fn strength_zero_and_an_empty_prefix_are_the_base_bit_for_bit() {
     let prefix = Some(model.prefix(4, 5));
     let streams = vec![
         stream(PROMPTS[0], prefix.clone()),
-        DecoderStream { strength: 0.0, ..stream(PROMPTS[0], prefix.clone()) },
+        DecoderStream { strength: Strength::Whole(0.0), ..stream(PROMPTS[0], prefix.clone()) },
         stream(PROMPTS[0], Some(model.prefix(0, 5))),
         stream(PROMPTS[0], None),
-        DecoderStream { strength: 0.5, ..stream(PROMPTS[0], prefix) },
+        DecoderStream { strength: Strength::Whole(0.5), ..stream(PROMPTS[0], prefix) },
     ];
     let mut decoder = Decoder::new(model.shape(), streams.clone(), options(1)).unwrap();
     decoder.step(&model).unwrap();
@@ -125,6 +126,50 @@ fn strength_zero_and_an_empty_prefix_are_the_base_bit_for_bit() {
     assert_ne!(results[0].1[0], alone.1[0]);
     assert_ne!(results[4].1[0], alone.1[0]);
     assert_ne!(results[4].1[0], results[0].1[0]);
+}
+
+#[test]
+fn strengths_of_layers_that_are_equal_are_the_single_one_and_none_is_the_base_bit_for_bit() {
+    let model = TinyModel::new(3);
+    let prefix = model.prefix(4, 5);
+    let n_layers = prefix.len();
+    let bits = |strength: Strength, past: &[LayerKv]| {
+        let stream = DecoderStream { strength, ..stream(PROMPTS[0], Some(past.to_vec())) };
+        let logits = run(&model, vec![stream], options(12)).remove(0).1;
+        logits.into_iter().flatten().map(f32::to_bits).collect::<Vec<_>>()
+    };
+    for strength in [0.0, 0.3, 1.0, 1.7] {
+        let by_layer = Strength::new(1.0, &vec![strength; n_layers]);
+        assert_eq!(bits(by_layer, &prefix), bits(strength.into(), &prefix), "{strength}");
+    }
+    // Each value by the strength of its layer is what somebody would scale by hand.
+    let strengths: Vec<f64> = (0..n_layers).map(|layer| 0.5 + 0.25 * layer as f64).collect();
+    let by_hand: Vec<LayerKv> = prefix
+        .iter()
+        .zip(&strengths)
+        .map(|(slots, by)| LayerKv { key: slots.key.clone(), value: slots.value.clone() * *by })
+        .collect();
+    assert_eq!(bits(Strength::new(1.0, &strengths), &prefix), bits(Strength::Whole(1.0), &by_hand));
+}
+
+#[test]
+fn a_layer_of_strength_zero_does_not_see_the_slots() {
+    let model = TinyModel::new(3);
+    let past = model.prefix(4, 5);
+    let mut strengths = vec![1.0; past.len()];
+    strengths[1] = 0.0;
+    let seen_by = (0..past.len()).filter(|&layer| layer != 1).collect();
+    let hidden = Conditioning { layers: Some(seen_by), ..Conditioning::causal(past.clone()) };
+    let strength = Strength::new(1.0, &strengths);
+    let alone = |stream| run(&model, vec![stream], options(12)).remove(0);
+    let without = alone(DecoderStream { strength, ..stream(PROMPTS[0], Some(past.clone())) });
+    assert_eq!(without, alone(DecoderStream::new(PROMPTS[0].to_vec(), hidden)));
+    assert_ne!(without.1[0], alone(stream(PROMPTS[0], Some(past.clone()))).1[0]);
+    // An adapter that nobody sees is not there: positions are the base's, too.
+    let only = Conditioning { layers: Some(vec![1]), ..Conditioning::causal(past) };
+    let unseen =
+        DecoderStream { strength: Strength::new(1.0, &strengths), ..DecoderStream::new(PROMPTS[0].to_vec(), only) };
+    assert_eq!(alone(unseen), alone(stream(PROMPTS[0], None)));
 }
 
 #[test]
@@ -274,7 +319,7 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
     assert!(matches!(long, EngineError::ContextOverflow { n_virtual: 3, tokens: 38, n_positions: 40 }));
     assert!(matches!(refuse(stream(&[], None)), EngineError::Setting { field: "prompt", .. }));
     assert!(matches!(refuse(stream(&[50], None)), EngineError::Setting { field: "prompt", .. }));
-    let strong = DecoderStream { strength: f64::NAN, ..stream(&[1], None) };
+    let strong = DecoderStream { strength: f64::NAN.into(), ..stream(&[1], None) };
     assert!(matches!(refuse(strong), EngineError::Setting { field: "strength", .. }));
     let mut short = model.prefix(2, 1);
     short.pop();
@@ -287,7 +332,7 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
 fn a_known_text_has_the_logits_that_it_was_written_from() {
     let model = TinyModel::new(8);
     for (past, strength) in [(None, 1.0), (Some(model.prefix(3, 5)), 1.0), (Some(model.prefix(3, 5)), 0.5)] {
-        let stream = DecoderStream { strength, ..stream(&[4, 9, 2], past) };
+        let stream = DecoderStream { strength: strength.into(), ..stream(&[4, 9, 2], past) };
         let sampling = Sampling { max_new_tokens: 12, stop_at_end: false, ..Sampling::default() };
         let options = DecoderOptions { sampling, keep_logits: true, ..DecoderOptions::default() };
         let mut decoder = Decoder::new(model.shape(), vec![stream.clone()], options).unwrap();

@@ -11,7 +11,6 @@ use crate::jobs::evaluate::{adapter_of, scored_rows};
 use crate::jobs::whole_texts::{WholeTexts, texts_of_file};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
-use crate::nn::Precision;
 use crate::protocol::{AnalysisRequest, Outcome, Phase, Report};
 use crate::session::Session;
 
@@ -26,10 +25,21 @@ impl Analyze {
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<(Subject, Box<dyn Investigation>)> {
-        let AnalysisRequest { model, device, adapter, other, initial, question, data, text, rows, checkpoints } =
-            &self.request;
+        let AnalysisRequest {
+            model,
+            device,
+            numbers,
+            adapter,
+            other,
+            initial,
+            question,
+            data,
+            text,
+            rows,
+            checkpoints,
+        } = &self.request;
         let mut heard = out.loading();
-        let model = session.model(model, (*device, Precision::F32.into()), &mut heard)?;
+        let model = session.model(model, (*device, *numbers), &mut heard)?;
         out.send(Report::Phase(Phase::PreparingData));
         let adapter = adapter_of(adapter, data, &model)?;
         out.unread(&adapter);

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::adapters::{AdapterState, combine};
-use crate::config::{DataConfig, Task};
-use crate::data::{Prompts, plain_prompt, put_before, source_tokens};
+use crate::config::{DataConfig, Strength, Task};
+use crate::data::{Prompts, chat_prompt, plain_prompt, put_before, source_tokens};
 use crate::error::{EngineError, Result};
 use crate::generation::{DecoderStream, TokenProbability, cache_bytes};
 use crate::jobs::Outbox;
@@ -23,7 +23,7 @@ pub(super) struct Column {
     /// The model with the weights that the adapter changes.
     tuned: Option<Rc<Model>>,
     words: Vec<u32>,
-    strength: f64,
+    strength: Strength,
     task: Option<String>,
     /// Short hash of the adapter; empty for the base.
     pub(super) hash: String,
@@ -45,7 +45,10 @@ impl Columns {
     pub(super) fn of(&mut self, stream: &Stream, model: &LoadedModel, out: &Outbox) -> Result<Rc<Column>> {
         let same = |known: &Stream| {
             let mixed = known.mixed == stream.mixed && known.words == stream.words;
-            mixed && known.adapter == stream.adapter && known.strength == stream.strength && known.task == stream.task
+            mixed
+                && known.adapter == stream.adapter
+                && known.task == stream.task
+                && known.strength() == stream.strength()
         };
         if let Some((_, column)) = self.known.iter().find(|(known, _)| same(known)) {
             return Ok(Rc::clone(column));
@@ -77,16 +80,18 @@ impl Columns {
             Some(adapter) => model.conditioning(adapter)?,
             None => Conditioning::default(),
         };
-        let tuned = conditioning.tuned_at_strength(of.strength)?;
-        let has_words = of.strength != 0.0 && !of.words.is_empty();
+        let strength = of.strength();
+        strength.check_layers(model.summary.n_layers.max(model.summary.encoder_layers))?;
+        let tuned = conditioning.tuned_at_strength(&strength)?;
+        let has_words = !strength.is_none() && !of.words.is_empty();
         let words = if has_words { model.tokenizer.encode(&of.words)? } else { Vec::new() };
         Ok(Column {
             hash: adapter.as_ref().map_or_else(String::new, AdapterState::hash),
             tuned: model.model.with_overrides(&tuned)?.map(Rc::new),
-            acting: adapter.filter(|_| of.strength != 0.0),
+            acting: adapter.filter(|_| !strength.is_none()),
             conditioning,
             words,
-            strength: of.strength,
+            strength,
             task: of.task.clone(),
         })
     }
@@ -102,7 +107,7 @@ impl Column {
         let prompt = of_adapter(self.acting.as_ref(), self.task.as_deref(), prompt, model)?;
         Ok(DecoderStream {
             model: self.tuned.clone(),
-            strength: self.strength,
+            strength: self.strength.clone(),
             ..DecoderStream::new(prompt, self.conditioning.clone())
         })
     }
@@ -167,6 +172,10 @@ pub(super) fn tokens_of(prompt: &Prompt, model: &LoadedModel) -> Result<Vec<u32>
     match prompt {
         Prompt::Text(text) if task == Task::Seq2Seq => Ok(source_tokens(text, tokenizer, usize::MAX)?.0),
         Prompt::Text(text) => plain_prompt(text, tokenizer),
+        Prompt::Chat { .. } if task == Task::Seq2Seq => {
+            Err(EngineError::Template(sentence!("the model writes from a source and holds no conversation")))
+        }
+        Prompt::Chat { turns } => chat_prompt(turns, tokenizer),
         Prompt::Source { text, columns, template, begin_token, chat } => {
             let (prompt_template, begin_token, chat) = (template.clone(), *begin_token, *chat);
             let config = DataConfig { prompt_template, begin_token, chat, ..DataConfig::new("") };

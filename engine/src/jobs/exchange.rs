@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use crate::Sentence;
 use crate::adapters::formats;
 use crate::bundle::{BaseModel, OpenedAdapter};
+use crate::config::RunConfig;
 use crate::error::EngineError;
-use crate::files::{self, write_json};
+use crate::files::{self, Kind, write_json};
 use crate::jobs::queries::OneShot;
 use crate::jobs::{Job, Outbox};
 use crate::models::ModelFolder;
 use crate::protocol::{AdapterFacts, Report};
+use crate::sentence;
 use crate::training::run_folder::{Retention, RunFolder, read_checkpoints};
 
 /// Writes an adapter folder, or the best checkpoint of a run folder, to another place.
@@ -114,6 +116,13 @@ pub(super) fn adapter_folder(folder: PathBuf) -> PathBuf {
     }
     let best = read_checkpoints(&folder).ok().and_then(|index| index.best.or(index.last));
     best.map_or_else(|| folder.join("adapter"), |name| folder.join("checkpoints").join(name))
+}
+
+/// The run folder that an adapter folder lies in, with its settings. An adapter from elsewhere has none.
+pub(super) fn run_of(adapter: &Path) -> Option<(&Path, RunConfig)> {
+    let run = adapter.ancestors().take(3).find(|folder| folder.join("config.json").is_file())?;
+    let config = files::read_json(&run.join("config.json"), Kind::RunRecord, sentence!("config.json"));
+    Some((run, config.ok()?))
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use crate::error::{EngineError, Result};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{KvSource, Site};
-use crate::nn::Precision;
 use crate::protocol::{NeighborRequest, Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
@@ -177,8 +176,8 @@ impl Job for Neighbors {
         match std::mem::replace(&mut self.stage, Stage::Start) {
             Stage::Start => {
                 let mut heard = out.loading();
-                let model =
-                    session.model(&self.request.model, (self.request.device, Precision::F32.into()), &mut heard)?;
+                let place = (self.request.device, self.request.numbers);
+                let model = session.model(&self.request.model, place, &mut heard)?;
                 let adapter = model.adapter(&self.request.adapter)?;
                 if let Some(prompt) = adapter.prompt().filter(|_| adapter.sites().is_empty()) {
                     let lists = of_prompt(&self.request, &model, prompt, session)?;

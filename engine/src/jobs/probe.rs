@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use burn::tensor::Tensor;
 
 use crate::adapters::AdapterState;
-use crate::bundle::{OpenedAdapter, ReferenceLogits};
+use crate::bundle::{self, OpenedAdapter, ReferenceLogits};
 use crate::data::{Example, TokenBatch, plain_prompt, put_before};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::generation::Sampling;
+use crate::jobs::exchange::run_of;
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
-use crate::nn::{Precision, floats, head_logits};
+use crate::nn::{Quantization, floats, head_logits};
 use crate::protocol::{Outcome, ProbeReport, Report};
 use crate::sentence;
 use crate::session::Session;
@@ -35,10 +36,20 @@ impl Probe {
     }
 }
 
+impl Probe {
+    /// How the base's matrices are kept: as the sender had them, or the run that the adapter lies in.
+    fn quantization(&self) -> Result<Quantization> {
+        if bundle::is_one(&self.adapter) {
+            return Ok(bundle::read(&self.adapter)?.about.quantization);
+        }
+        Ok(run_of(&self.adapter).map_or(Quantization::Stored, |(_, config)| config.quantization))
+    }
+}
+
 impl Job for Probe {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let mut heard = out.loading();
-        let model = session.model(&self.base.0, (self.base.1, Precision::F32.into()), &mut heard)?;
+        let model = session.model(&self.base.0, (self.base.1, self.quantization()?.into()), &mut heard)?;
         let sent = OpenedAdapter::read(&self.adapter, Some(&model.model.sites()))?;
         let sent = OpenedAdapter { adapter: sent.adapter.placed(&model.model)?, ..sent };
         let probe = probe(&model, &sent)?;

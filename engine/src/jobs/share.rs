@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::bundle::{self, BaseModel, Manifest, ReferenceLogits, SharedTemplate};
-use crate::config::RunConfig;
+use crate::config::DataConfig;
 use crate::device::DeviceChoice;
 use crate::error::Result;
-use crate::files::{self, Kind};
-use crate::jobs::exchange::adapter_folder;
+use crate::jobs::exchange::{adapter_folder, run_of};
 use crate::jobs::probe::{last_logits, rows};
 use crate::jobs::{Job, Outbox, Progress};
-use crate::nn::Precision;
+use crate::nn::Quantization;
 use crate::protocol::{Outcome, Report};
 use crate::sentence;
 use crate::session::Session;
@@ -47,11 +46,15 @@ impl Job for Share {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let folder = adapter_folder(self.adapter.clone());
         let mut heard = out.loading();
-        let model = session.model(&self.base.0, (self.base.1, Precision::F32.into()), &mut heard)?;
+        let run = run_of(&folder);
+        let quantization = run.as_ref().map_or(Quantization::Stored, |(_, config)| config.quantization);
+        let model = session.model(&self.base.0, (self.base.1, quantization.into()), &mut heard)?;
         let adapter = model.adapter(&folder)?;
         let base = BaseModel::of(&model.summary, &model.hash);
-        let mut about = Manifest { card: self.card.clone(), ..Manifest::new(&adapter, base) };
-        add_run(&mut about, &folder);
+        let mut about = Manifest { card: self.card.clone(), quantization, ..Manifest::new(&adapter, base) };
+        if let Some((run, config)) = run {
+            add_run(&mut about, &folder, run, config.data);
+        }
         if !self.with_samples {
             // The rows of the probe are then texts of ours, too.
             about.samples.clear();
@@ -86,13 +89,8 @@ fn spread(rows: Vec<Vec<u32>>, width: usize, logits: &[f32]) -> ReferenceLogits 
     ReferenceLogits { rows, columns, logits }
 }
 
-/// Adds facts from the run of an adapter folder: templates, the evaluation of that checkpoint or the best, samples. An
-/// adapter from elsewhere has no run, and none of it.
-fn add_run(about: &mut Manifest, adapter: &Path) {
-    let Some(run) = adapter.ancestors().take(3).find(|folder| folder.join("config.json").is_file()) else { return };
-    let config = files::read_json::<RunConfig>(&run.join("config.json"), Kind::RunRecord, sentence!("config.json"));
-    let Ok(config) = config else { return };
-    let data = config.data;
+/// Adds facts from the run of an adapter folder: templates, the evaluation of that checkpoint or the best, samples.
+fn add_run(about: &mut Manifest, adapter: &Path, run: &Path, data: DataConfig) {
     about.template = Some(SharedTemplate {
         prompt_template: data.prompt_template,
         target_template: data.target_template,

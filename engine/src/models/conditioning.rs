@@ -2,11 +2,12 @@
 
 use burn::tensor::Tensor;
 
-use crate::config::Site;
-use crate::error::Result;
+use crate::config::{Site, Strength};
+use crate::error::{EngineError, Result};
 use crate::models::{BaseDropout, ClassHead, WeightOverrides};
 use crate::nn::positions::PositionConvention;
 use crate::nn::{LayerKv, PrefixColumns, past_length};
+use crate::sentence;
 
 /// An adapter's contribution to a model for one batch: keys and values before the text, embeddings for its soft tokens,
 /// other weights. At each site of a prefix one pair per layer, `[1 or batch, n_kv_heads, n_virtual, d_head]`. Without
@@ -86,38 +87,48 @@ impl Conditioning {
     /// The whole conditioning at a strength: its prompt and its weights, nothing at 0.
     ///
     /// # Errors
-    /// As [`Conditioning::tuned_at_strength`].
-    pub fn at_strength(mut self, strength: f64) -> Result<Self> {
+    /// As [`Conditioning::tuned_at_strength`] and [`Conditioning::prompt_at_strength`].
+    pub fn at_strength(mut self, strength: &Strength) -> Result<Self> {
         self.tuned = self.tuned_at_strength(strength)?;
-        Ok(self.prompt_at_strength(strength))
+        self.prompt_at_strength(strength)
     }
 
     /// The weights at a strength.
     ///
     /// # Errors
-    /// [`EngineError::Setting`](crate::error::EngineError::Setting) for weights of the model itself alone at a strength
+    /// [`EngineError::Setting`] for weights of the model itself alone at a strength
     /// between.
-    pub fn tuned_at_strength(&self, strength: f64) -> Result<WeightOverrides> {
+    pub fn tuned_at_strength(&self, strength: &Strength) -> Result<WeightOverrides> {
         self.tuned.at_strength(strength, self.has_prompt())
     }
 
     /// Slots and soft tokens at a strength: left out at 0, else their values and embeddings scaled. Keys stay, so that how
-    /// much attention slots get does not change in the first layer.
-    pub fn prompt_at_strength(mut self, strength: f64) -> Self {
-        self.soft_prompt = match self.soft_prompt.take() {
-            Some(prompt) if strength != 0.0 => Some(if strength == 1.0 { prompt } else { prompt * strength }),
-            _ => None,
-        };
-        let scale = |value: Tensor<4>| if strength == 1.0 { value } else { value * strength };
+    /// much attention slots get does not change in the first layer. A layer of strength 0 does not see the slots.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] for soft tokens, which are in no layer, at strengths of layers.
+    pub fn prompt_at_strength(mut self, strength: &Strength) -> Result<Self> {
+        if self.soft_prompt.is_some() && matches!(strength, Strength::ByLayer(_)) {
+            let reason =
+                sentence!("a soft prompt stands before the first layer; it has one strength and none of each layer");
+            return Err(EngineError::Setting { field: "strength", reason });
+        }
+        let n_layers = Site::ALL.iter().filter_map(|site| self.of(*site)).map(<[LayerKv]>::len).max().unwrap_or(0);
+        self.layers = strength.acting(n_layers, self.layers.take());
+        let is_gone = strength.is_none() || self.layers.as_ref().is_some_and(Vec::is_empty);
+        self.soft_prompt = self.soft_prompt.take().filter(|_| !is_gone).map(|prompt| scaled(prompt, strength.at(0)));
         for site in Site::ALL {
             let Some(past) = self.place(site).take() else { continue };
-            if strength == 0.0 || past_length(Some(&past)) == 0 {
+            if is_gone || past_length(Some(&past)) == 0 {
                 continue;
             }
-            let scaled = past.into_iter().map(|slots| LayerKv { key: slots.key, value: scale(slots.value) }).collect();
-            *self.place(site) = Some(scaled);
+            let at = |(layer, slots): (usize, LayerKv)| LayerKv {
+                key: slots.key,
+                value: scaled(slots.value, strength.at(layer)),
+            };
+            *self.place(site) = Some(past.into_iter().enumerate().map(at).collect());
         }
-        self
+        Ok(self)
     }
 
     /// The same numbers, without the graph they belong to.
@@ -151,4 +162,9 @@ impl Conditioning {
             Site::Cross => &mut self.cross,
         }
     }
+}
+
+/// At 1 the very same numbers.
+fn scaled<const D: usize>(tensor: Tensor<D>, by: f64) -> Tensor<D> {
+    if by == 1.0 { tensor } else { tensor * by }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::Combination;
 use crate::analysis::{Metric, Question, Side, Space};
-use crate::config::{BeginToken, DataConfig, Task};
+use crate::config::{BeginToken, DataConfig, Strength, Task};
+use crate::data::Message;
 use crate::device::DeviceChoice;
 use crate::generation::Sampling;
 use crate::nn::MatrixNumbers;
@@ -40,6 +41,9 @@ pub struct Stream {
     pub adapter: Option<PathBuf>,
     /// 1 is the adapter as trained, 0 leaves its slots out and is the base model.
     pub strength: f64,
+    /// In place of it, of each layer, as many as the model has; empty: it is that of all. A layer at 0 does not see the slots.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layer_strengths: Vec<f64>,
     /// Of an adapter for several tasks, the name of one.
     pub task: Option<String>,
     /// Words before the prompt, as the method `few_shot` has them; left out at strength 0.
@@ -56,12 +60,26 @@ pub struct Stream {
 impl Stream {
     /// A prompt of the base model.
     pub fn of_base(prompt: Prompt) -> Self {
-        Self { prompt, adapter: None, strength: 1.0, task: None, words: String::new(), mixed: None, sampling: None }
+        Self {
+            prompt,
+            adapter: None,
+            strength: 1.0,
+            layer_strengths: Vec::new(),
+            task: None,
+            words: String::new(),
+            mixed: None,
+            sampling: None,
+        }
     }
 
     /// A prompt behind an adapter as it was trained.
     pub fn behind(adapter: impl Into<PathBuf>, prompt: Prompt) -> Self {
         Self { adapter: Some(adapter.into()), ..Self::of_base(prompt) }
+    }
+
+    /// In every layer, or in each its own.
+    pub fn strength(&self) -> Strength {
+        Strength::new(self.strength, &self.layer_strengths)
     }
 }
 
@@ -135,6 +153,11 @@ pub struct RowSetRequest {
 pub enum Prompt {
     /// A text, begun as the tokenizer begins every text.
     Text(String),
+    /// Turns of a conversation, written by the model's chat template.
+    Chat {
+        /// The turns, the first one first; the model answers the last.
+        turns: Vec<Message>,
+    },
     /// A source, to be put into a prompt template.
     Source {
         /// The text for `source` in the template.
@@ -148,6 +171,16 @@ pub enum Prompt {
         /// As in [`DataConfig::chat`].
         chat: bool,
     },
+}
+
+impl Prompt {
+    /// What somebody typed: the text, or the last turn.
+    pub fn typed(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Source { text, .. } => text,
+            Self::Chat { turns } => turns.last().map_or("", |turn| turn.content.as_str()),
+        }
+    }
 }
 
 /// Texts for all rows of a file, and figures of them.
@@ -201,8 +234,11 @@ pub struct EnsembleRequest {
 pub struct AnalysisRequest {
     /// Model folder.
     pub model: PathBuf,
-    /// Where it is computed, in f32.
+    /// Where it is computed.
     pub device: DeviceChoice,
+    /// In what the model's matrices are kept and multiplied.
+    #[serde(default)]
+    pub numbers: MatrixNumbers,
     /// Adapter folder.
     pub adapter: PathBuf,
     /// Adapter folder of the same model that it is held against.
@@ -246,6 +282,9 @@ pub struct NeighborRequest {
     pub model: PathBuf,
     /// Where it is computed.
     pub device: DeviceChoice,
+    /// In what the model's matrices are kept and multiplied.
+    #[serde(default)]
+    pub numbers: MatrixNumbers,
     /// Adapter folder (a run's checkpoint has one).
     pub adapter: PathBuf,
     /// Adapter folder of the values before training; `None` when unknown (an imported adapter).

@@ -228,6 +228,71 @@ fn a_set_of_rows_has_the_text_of_each_column_and_its_figures() {
 }
 
 #[test]
+fn strengths_of_layers_that_are_equal_are_one_and_others_act_in_their_layer() {
+    for (case, n_layers) in [
+        ("gpt2-prefix-2x44", 2),
+        ("gpt2-prefix-2x32-infix", 2),
+        ("gpt2-prefix-3x32-layers", 3),
+        ("gpt2-lora-2x24-rs", 2),
+        ("bart-prefix-3x32", 3),
+        ("bart-lora-1x24", 1),
+        ("gpt2-full-2x16-untied", 2),
+    ] {
+        let (model, adapter) = (golden_cases().join(case).join("model"), golden_cases().join(case).join("adapter"));
+        let at = |strength: f64, layer_strengths: Vec<f64>| Stream {
+            strength,
+            layer_strengths,
+            ..Stream::behind(&adapter, text("a b c"))
+        };
+        let is_full = case.contains("-full-");
+        let between = if is_full { 1.0 } else { 0.5 };
+        let streams = [
+            at(between, vec![]),
+            at(1.0, vec![between; n_layers]),
+            at(1.0, vec![0.0; n_layers]),
+            Stream::of_base(text("a b c")),
+            at(1.0, [vec![0.0; n_layers - 1], vec![1.0]].concat()),
+        ];
+        let known = Continuation::Text { text: " a b c".to_owned(), end: false };
+        let texts = streams.iter().cloned().map(|stream| (stream, known.clone())).collect();
+        let talk = Talk::new();
+        let scores = scored(&talk, &model, texts, 0);
+        let bits =
+            |score: &TextScore| score.tokens.iter().map(|token| token.log_probability.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&scores[0]), bits(&scores[1]), "{case}");
+        assert_eq!(bits(&scores[2]), bits(&scores[3]), "{case}");
+        assert_ne!(bits(&scores[0]), bits(&scores[3]), "{case}");
+        if n_layers > 1 {
+            assert_ne!(bits(&scores[4]), bits(&scores[3]), "{case}");
+            assert_ne!(bits(&scores[4]), bits(&scores[0]), "{case}");
+        }
+        let sampling = Sampling { max_new_tokens: 2, ..Sampling::default() };
+        let written = talk.generate(generation(&model, vec![streams[2].clone()], sampling));
+        assert_eq!((written[0].proven_base, written[0].adapter_hash.is_empty()), (Some(true), false), "{case}");
+    }
+}
+
+#[test]
+fn strengths_of_layers_that_mean_nothing_are_refused_with_the_way_out() {
+    let refused = |case: &str, layer_strengths: Vec<f64>| {
+        let folder = golden_cases().join(case);
+        let stream = Stream { layer_strengths, ..Stream::behind(folder.join("adapter"), text("a b")) };
+        let talk = Talk::new();
+        talk.send(generation(&folder.join("model"), vec![stream], Sampling::default()));
+        let failed = talk.until_end().into_iter().find_map(|report| match report {
+            Report::Failed(failure) => Some(failure.what.to_string()),
+            _ => None,
+        });
+        failed.expect("it is refused")
+    };
+    let counted = refused("gpt2-prefix-2x44", vec![1.0, 0.5, 0.0]);
+    assert!(counted.contains('3') && counted.contains('2'), "{counted}");
+    assert!(refused("gpt2-prefix-2x44", vec![1.0, 2.5]).contains("between 0 and 2"));
+    assert!(refused("gpt2-prompt-2x24", vec![1.0, 0.5]).contains("soft prompt"));
+    assert!(refused("gpt2-full-2x16-untied", vec![0.5, 1.0]).contains("(1)"));
+}
+
+#[test]
 fn a_set_that_is_stopped_is_scored_as_far_as_it_is() {
     let (home, talk) = (tempfile::tempdir().unwrap(), Talk::new());
     // Sixteen sources of three columns and more are several batches.

@@ -11,7 +11,7 @@ use engine::data::{IGNORE_INDEX, TokenBatch};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::loaded_model::LoadedModel;
-use engine::nn::Precision;
+use engine::nn::{MatrixNumbers, Precision};
 use engine::protocol::{Ask, NeighborRequest, Prompt, Report, Stream};
 use engine::tokens::SOFT;
 use engine::training::loss::score;
@@ -453,6 +453,7 @@ fn the_prefix_of_an_encoder_has_neighbors_too() {
     let request = NeighborRequest {
         model: folder.join("model"),
         device: DeviceChoice::Cpu,
+        numbers: MatrixNumbers::default(),
         adapter: folder.join("adapter"),
         initial: None,
         layers: vec![],

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use engine::analysis::{Analysis, DriftReport, MapReport, Question, Side, SimilarityReport};
 use engine::config::{DataConfig, MethodConfig, PromptConfig, PromptInit};
 use engine::device::DeviceChoice;
+use engine::nn::MatrixNumbers;
 use engine::protocol::{AnalysisRequest, Ask, Report};
 use engine::training::run_folder::read_checkpoints;
 use tests::{Talk, golden_cases, tiny_run};
@@ -14,6 +15,7 @@ fn request(model: &Path, adapter: &Path, question: Question) -> AnalysisRequest 
     AnalysisRequest {
         model: model.to_owned(),
         device: DeviceChoice::Cpu,
+        numbers: MatrixNumbers::default(),
         adapter: adapter.to_owned(),
         other: None,
         initial: Some(adapter.to_owned()),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use engine::analysis::{Analysis, CandidateSource, Forgetting, InWords, PatchedWhat, Question};
 use engine::config::{DataConfig, FullConfig, LoraConfig, MethodConfig, PromptConfig, PromptInit, RunConfig};
 use engine::device::DeviceChoice;
+use engine::nn::MatrixNumbers;
 use engine::protocol::{AnalysisRequest, Ask, Report};
 use tests::{Talk, tiny_run};
 
@@ -23,6 +24,7 @@ fn request(adapter: &Path, data: DataConfig, question: Question) -> Ask {
     Ask::Analyze(Box::new(AnalysisRequest {
         model: tests::tiny_model(),
         device: DeviceChoice::Cpu,
+        numbers: MatrixNumbers::default(),
         adapter: adapter.to_owned(),
         other: None,
         initial: None,

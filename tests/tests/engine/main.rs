@@ -4,8 +4,9 @@
 mod adapters;
 mod answers;
 mod bad_input;
-mod bf16;
+mod base_numbers;
 mod batches;
+mod bf16;
 mod candidates;
 mod chatglm;
 mod columns;

@@ -12,7 +12,7 @@ use engine::data::{Tokenizer, preview};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::models::Site;
-use engine::nn::Precision;
+use engine::nn::{MatrixNumbers, Precision};
 use engine::protocol::{Ask, GeneratedStream, NeighborRequest, Outcome, Prompt, Report, Stream};
 use engine::tokens::TargetStart;
 use engine::training::run_folder::Record;
@@ -194,6 +194,7 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
     let request = NeighborRequest {
         model: config.model.clone(),
         device: DeviceChoice::Cpu,
+        numbers: MatrixNumbers::default(),
         adapter: adapter.clone(),
         initial: Some(folder.join("initial")),
         layers: vec![],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engine::config::{BeginToken, DataConfig, Task, TaskRecord};
-use engine::data::{Dataset, Message, Prompts, Tokenizer, plain_prompt};
+use engine::data::{Dataset, Message, Prompts, Tokenizer, chat_prompt, plain_prompt};
 use engine::tokens::TargetStart;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -157,6 +157,24 @@ fn rows_become_turns_of_the_models_chat_template() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("no chat template"), "{error}");
+}
+
+#[test]
+fn typed_turns_are_the_prompt_that_training_makes_of_them() {
+    let folder = copy_with("qwen2", &[("chat_template.jinja", CHAT.as_bytes())]);
+    let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+    let prompts = DataConfig { chat: true, ..DataConfig::new("x") };
+    let prompts = Prompts::new(&prompts, Task::Causal, &tokenizer).unwrap();
+    let one = chat_prompt(&[Message::user("the prefix")], &tokenizer).unwrap();
+    assert_eq!(one, prompts.for_source("the prefix", &BTreeMap::new(), &tokenizer).unwrap());
+    let turns = [Message::user("the prefix"), Message::assistant("a layer"), Message::user("the")];
+    let written = "<|im_start|>user\nthe prefix<|im_end|>\n<|im_start|>assistant\na layer<|im_end|>\n\
+                   <|im_start|>user\nthe<|im_end|>\n<|im_start|>assistant\n";
+    assert_eq!(chat_prompt(&turns, &tokenizer).unwrap(), tokenizer.encode(written).unwrap());
+    let refused = |turns: &[Message], tokenizer: &Tokenizer| chat_prompt(turns, tokenizer).unwrap_err().to_string();
+    assert!(refused(&turns[..2], &tokenizer).contains("answer"));
+    assert!(refused(&[], &tokenizer).contains("answer"));
+    assert!(refused(&turns, &open("gpt2")).contains("no chat template"));
 }
 
 #[test]

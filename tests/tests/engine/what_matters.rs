@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use engine::adapters::formats;
 use engine::analysis::{AblationReport, Analysis, ImportanceReport, LeftOut, Question};
 use engine::config::{MethodConfig, PromptConfig, RunConfig};
+use engine::nn::MatrixNumbers;
 use engine::protocol::{AnalysisRequest, Ask, Report};
 use tests::{Talk, tiny_model, tiny_run};
 
@@ -19,6 +20,7 @@ fn analysis(config: &RunConfig, adapter: &Path, question: Question) -> Analysis 
     let request = AnalysisRequest {
         model: config.model.clone(),
         device: config.device,
+        numbers: MatrixNumbers::default(),
         adapter: adapter.to_owned(),
         other: None,
         initial: None,

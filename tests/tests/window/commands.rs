@@ -136,6 +136,15 @@ fn a_path_is_asked_for_where_it_belongs() {
     assert_eq!(place(&mut bench).0, Screen::NewRun);
     press(&mut bench, Modifiers::COMMAND, Key::O);
     assert_eq!(bench.world.borrow().browsed, [app::action::Pick::Model, app::action::Pick::Anything]);
+    find(&mut bench, "choose a base model in gguf");
+    assert_eq!(bench.world.borrow().browsed.last(), Some(&app::action::Pick::ModelFile));
+    bench.hear(app::window::backend::BackendEvent::Picked(app::action::Pick::ModelFile, "/m/SmolLM2.gguf".into()));
+    bench.answer_form();
+    let described = bench.last(|command| match command {
+        Command { ask: Ask::DescribeModel { folder }, .. } => Some(folder.clone()),
+        _ => None,
+    });
+    assert_eq!(described, Some("/m/SmolLM2.gguf".into()));
     bench.hear(app::window::backend::BackendEvent::Picked(app::action::Pick::Anything, "/mail/it.prefix".into()));
     assert_eq!(bench.world.borrow().opened, [vec![std::path::PathBuf::from("/mail/it.prefix")]]);
 }

@@ -7,6 +7,7 @@ use app::store::{Answer, RunState};
 use app::window::Workbench;
 use egui_kittest::kittest::Queryable as _;
 use engine::adapters::Combination;
+use engine::data::DataPreview;
 use engine::generation::{Sampling, ServingTime};
 use engine::protocol::{
     Ask, Command, Continuation, GenerateRequest, GeneratedBeam, GeneratedStream, JobId, LikelyToken, Report,
@@ -19,6 +20,11 @@ use crate::world::{Bench, Start};
 
 /// A window that compares the run *First* with the base, on the first of its rows; nothing was answered yet.
 pub(crate) fn comparing(start: Start) -> Bench {
+    comparing_on(start, preview_rows())
+}
+
+/// The same on other rows.
+pub(crate) fn comparing_on(start: Start, rows: DataPreview) -> Bench {
     let runs = vec![row("b", "Second", RunState::Finished), row("a", "First", RunState::Finished)];
     let bench = Bench::with_runs(start, runs.clone());
     let mut bench = perform(bench, Action::Open(runs[1].id.clone(), Screen::Compare));
@@ -27,7 +33,7 @@ pub(crate) fn comparing(start: Start) -> Bench {
     }
     let asked =
         bench.last(|command| if let Command { job, ask: Ask::Preview { .. } } = command { Some(*job) } else { None });
-    bench.event(asked.expect("rows were asked for"), Report::Preview(Box::new(preview_rows())));
+    bench.event(asked.expect("rows were asked for"), Report::Preview(Box::new(rows)));
     bench
 }
 

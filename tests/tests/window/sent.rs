@@ -95,6 +95,7 @@ pub(crate) fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
         card: "Records into sentences".into(),
         reference_rows: Vec::new(),
         reference_columns: Vec::new(),
+        quantization: engine::nn::Quantization::Stored,
     };
     Box::new(AdapterFacts {
         path: "/mail/records.prefix".into(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 use engine::config::DataConfig;
+use engine::data::Message;
 use engine::generation::{Beams, EarlyStopping, Sampling};
 use engine::protocol::{Ask, Continuation, GenerateRequest, GeneratedStream, Prompt, Report, ScoreRequest, TextScore};
 
@@ -30,6 +31,9 @@ pub(in crate::cli) struct GenerateArgs {
     /// A column that the run's prompt template reads beside the source; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = column)]
     column: Vec<(String, String)>,
+    /// A turn of a conversation, written by the model's chat template; repeated, in order, the last one is answered
+    #[arg(long, value_name = "ROLE=TEXT", value_parser = turn)]
+    turn: Vec<Message>,
     /// A row of the run's dataset, from 1, put into its prompt template; may be repeated
     #[arg(long, value_name = "N")]
     row: Vec<usize>,
@@ -209,10 +213,11 @@ pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), Cli
             "Add --temperature, --top-k or --top-p",
         ));
     }
-    if args.prompt.is_empty() && args.source.is_empty() && args.column.is_empty() && args.row.is_empty() {
+    let is_bare = args.prompt.is_empty() && args.source.is_empty() && args.column.is_empty();
+    if is_bare && args.turn.is_empty() && args.row.is_empty() {
         return Err(CliError::usage(
             "there is nothing to continue",
-            "Give --source TEXT, --column NAME=VALUE, --prompt TEXT, or --row N of the run's dataset",
+            "Give --source TEXT, --column NAME=VALUE, --prompt TEXT, --turn user=TEXT, or --row N of the run's dataset",
         ));
     }
     let workspace = global.workspace()?;
@@ -220,6 +225,7 @@ pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), Cli
     let session = Session::start(&workspace, None)?;
     let mut prompts: Vec<Prompt> = args.prompt.into_iter().map(Prompt::Text).collect();
     prompts.extend(sources(args.source, args.column, &target)?);
+    prompts.extend((!args.turn.is_empty()).then_some(Prompt::Chat { turns: args.turn }));
     prompts.extend(rows(&args.row, &target, &session)?.into_iter().map(Prompt::Text));
     let (titles, streams) = streams(&args.asked, &prompts, (&target, &sampling));
     let (device, numbers) = (global.device.unwrap_or_default(), target.numbers(global));
@@ -274,6 +280,15 @@ pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), Cli
 fn column(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write --column NAME=VALUE")?;
     Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+/// `role=text`; a text may hold the sign too.
+fn turn(text: &str) -> Result<Message, String> {
+    let (role, content) = text.split_once('=').ok_or("write --turn ROLE=TEXT")?;
+    match role.trim() {
+        role @ ("user" | "assistant" | "system") => Ok(Message { role: role.to_owned(), content: content.to_owned() }),
+        _ => Err("a turn is of user, assistant or system".to_owned()),
+    }
 }
 
 /// Texts for the prompt template of the run, each with the same columns beside it. Columns alone are one such text.
@@ -390,6 +405,20 @@ mod tests {
         assert!(Line::try_parse_from(["generate", "--column", "tone"]).is_err());
         let without = Target { config: None, ..target };
         assert!(matches!(sources(vec!["a".to_owned()], Vec::new(), &without), Err(CliError::Usage(_))));
+    }
+
+    #[test]
+    fn turns_say_whose_they_are() {
+        let given = |turns: &[&str]| {
+            let words = ["generate"].into_iter().chain(turns.iter().flat_map(|turn| ["--turn", turn]));
+            Line::try_parse_from(words).map(|line| line.args.turn)
+        };
+        let turns = given(&["system=Be brief", "user=1 + 1 = ?"]).unwrap();
+        assert_eq!(
+            turns,
+            [Message { role: "system".to_owned(), content: "Be brief".to_owned() }, Message::user("1 + 1 = ?"),]
+        );
+        assert!(given(&["tool=x"]).is_err() && given(&["user"]).is_err());
     }
 
     #[test]

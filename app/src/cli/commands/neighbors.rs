@@ -106,7 +106,9 @@ enum SpaceArg {
 pub(in crate::cli) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let workspace = global.workspace()?;
-    let (model, column, _) = args.target.resolve(&workspace, global)?.only()?;
+    let target = args.target.resolve(&workspace, global)?;
+    let numbers = target.numbers(global);
+    let (model, column, _) = target.only()?;
     let Some(adapter) = column.adapter else {
         return Err(CliError::usage("the base model has no prefix", "Name a run or an adapter: --run RUN"));
     };
@@ -127,6 +129,7 @@ pub(in crate::cli) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), C
     let request = NeighborRequest {
         model,
         device: global.device.unwrap_or_default(),
+        numbers,
         adapter,
         initial: column.initial,
         layers: from_zero(&args.layer),

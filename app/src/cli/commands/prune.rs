@@ -40,6 +40,7 @@ pub(in crate::cli) fn run(args: PruneArgs, global: &Global) -> Result<(), CliErr
     let workspace = global.workspace()?;
     let target = args.target.resolve(&workspace, global)?;
     let (data, _) = asked_rows(&target, args.rows, global)?;
+    let numbers = target.numbers(global);
     let (model, column, _) = target.only()?;
     let Some(adapter) = column.adapter else {
         return Err(CliError::usage("the base model has no slots", "Name a run or an adapter: --run RUN"));
@@ -56,6 +57,7 @@ pub(in crate::cli) fn run(args: PruneArgs, global: &Global) -> Result<(), CliErr
     let request = AnalysisRequest {
         model: model.clone(),
         device: global.device.unwrap_or_default(),
+        numbers,
         adapter: adapter.clone(),
         other: None,
         initial: None,

@@ -221,6 +221,10 @@ impl State {
             return;
         }
         self.comparison.prompts_of = Some(data.clone());
+        // How many layers it has, for strengths of each.
+        if let Some(folder) = self.compared_model().filter(|folder| self.model(folder).is_none()) {
+            self.describe(folder);
+        }
         let job = self.outbox.ask(Ask::Preview { model, data, task, n_virtual, rows: PROMPTS });
         self.comparison.prompts.start(job);
     }

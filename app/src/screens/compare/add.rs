@@ -74,8 +74,9 @@ pub(super) fn column_menu_ui(
     ui.separator();
     let add = |setup: ColumnSetup| Action::Compare(CompareAction::AddColumn(Box::new(setup), Some(column.id)));
     if !column.setup.is_base() && ui.button(t!("compare.another_strength")).clicked() {
-        let strength = if column.setup.strength == 1.0 { 0.5 } else { 1.0 };
-        out.push(add(ColumnSetup { strength, ..column.setup.clone() }));
+        let is_whole = column.setup.strength == 1.0 && column.setup.layer_strengths.is_empty();
+        let strength = if is_whole { 0.5 } else { 1.0 };
+        out.push(add(ColumnSetup { strength, layer_strengths: Vec::new(), ..column.setup.clone() }));
         ui.close();
     }
     checkpoints_ui(ui, &column.setup, state, &add, out);

@@ -1,7 +1,7 @@
 //! The card of a column: its name, what stands in it, its texts, and what they cost.
 
 use egui::{RichText, Slider, Ui, WidgetInfo};
-use engine::config::RunConfig;
+use engine::config::{MethodConfig, RunConfig, Strength};
 use engine::protocol::GeneratedStream;
 
 use super::action::CompareAction;
@@ -22,6 +22,7 @@ use crate::widgets::button::quiet_ui;
 use crate::widgets::containers::{card_ui, chip_ui, chips_ui, modal_frame, plain_chip_ui};
 use crate::widgets::field;
 use crate::widgets::icon::{self, Icon};
+use crate::widgets::layer_strip::{LayerStrip, layer_strip_ui};
 
 /// A text that answers what was asked before.
 #[derive(Clone, Copy)]
@@ -45,7 +46,7 @@ impl Compare {
         card_ui(ui, "", |ui| {
             ui.set_min_height(160.0);
             self.head_ui(ui, (place, column), &now.names[place], state, out);
-            generate = setup_ui(ui, column, &now.names[place], state, out);
+            generate = setup_ui(ui, column, (&now.names[place], &mut self.layer), state, out);
             ui.add_space(4.0);
             if let Some(old) = old {
                 for sample in &column.samples {
@@ -61,6 +62,7 @@ impl Compare {
             self.texts_ui(ui, place, now, state);
             ui.add_space(4.0);
             badges_ui(ui, column, &now.names[place]);
+            self.take_over_ui(ui, column, &now.names[place], state);
             serving_ui(ui, place, now, state);
         });
         generate
@@ -140,7 +142,13 @@ impl Compare {
 }
 
 /// What stands in a column, to be changed; `true` if all columns are to be asked anew.
-fn setup_ui(ui: &mut Ui, column: &Column, name: &str, state: &State, out: &mut Vec<Action>) -> bool {
+fn setup_ui(
+    ui: &mut Ui,
+    column: &Column,
+    (name, layer): (&str, &mut usize),
+    state: &State,
+    out: &mut Vec<Action>,
+) -> bool {
     let mut setup = column.setup.clone();
     let mut generate = false;
     let row = setup.run.as_ref().and_then(|run| state.row(run));
@@ -153,7 +161,7 @@ fn setup_ui(ui: &mut Ui, column: &Column, name: &str, state: &State, out: &mut V
         (Some(row), _) => {
             let about = about_run(row, state.runs.configs.get(&row.id).map(Box::as_ref));
             ui.add(egui::Label::new(RichText::new(about).small().color(tokens(ui).muted)).truncate());
-            strength_ui(ui, (row, name), &mut setup, state);
+            strength_ui(ui, (row, name), &mut setup, layer, state);
             match setup.mix.clone() {
                 Some(mix) => generate = mix_ui(ui, mix, name, &mut setup, state),
                 None => checkpoint_ui(ui, (row, name), &mut setup, state),
@@ -180,23 +188,75 @@ fn words_ui(ui: &mut Ui, name: &str, setup: &mut ColumnSetup) {
     ui.name_inputs(label, |ui| field::code_ui(ui, words, 3));
 }
 
-fn strength_ui(ui: &mut Ui, (row, name): (&RunRow, &str), setup: &mut ColumnSetup, state: &State) {
-    ui.horizontal(|ui| {
-        ui.label(RichText::new(t!("compare.strength")).small().color(tokens(ui).muted));
-        let label = t!("compare.strength_of", name = name);
-        if state.runs.configs.get(&row.id).is_some_and(|config| is_there_or_not(config)) {
+fn strength_ui(ui: &mut Ui, (row, name): (&RunRow, &str), setup: &mut ColumnSetup, layer: &mut usize, state: &State) {
+    let config = state.runs.configs.get(&row.id).map(Box::as_ref);
+    let label = t!("compare.strength_of", name = name);
+    let muted = tokens(ui).muted;
+    let said = |ui: &mut Ui| ui.label(RichText::new(t!("compare.strength")).small().color(muted));
+    if config.is_some_and(is_there_or_not) {
+        ui.horizontal(|ui| {
+            said(ui);
             let mut on = setup.strength > 0.0;
             ui.name_inputs(label, |ui| ui.checkbox(&mut on, "")).on_hover_text(t!("compare.switch_help"));
             setup.strength = f64::from(u8::from(on));
-            return;
+        });
+        return;
+    }
+    let n_layers = state.compared_layers().filter(|_| config.is_some_and(has_layers));
+    let mut is_own = !setup.layer_strengths.is_empty();
+    if !is_own {
+        ui.horizontal(|ui| {
+            said(ui);
+            ui.name_inputs(label, |ui| strength_slider_ui(ui, &mut setup.strength))
+                .on_hover_text(t!("compare.strength_help"));
+        });
+    }
+    let Some(n_layers) = n_layers else { return };
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let label = t!("compare.by_layer_in", name = name);
+        let ticked = ui.name_inputs(label, |ui| ui.checkbox(&mut is_own, ""));
+        ui.label(RichText::new(t!("compare.by_layer")).small().color(muted));
+        if ticked.on_hover_text(t!("compare.by_layer_help")).changed() {
+            setup.layer_strengths = if is_own { vec![setup.strength; n_layers] } else { Vec::new() };
         }
-        ui.name_inputs(label, |ui| {
-            ui.spacing_mut().interact_size.y = 22.0;
-            ui.spacing_mut().slider_width = (ui.available_width() - 70.0).clamp(40.0, 140.0);
-            ui.add(Slider::new(&mut setup.strength, 0.0..=2.0).fixed_decimals(2))
-        })
-        .on_hover_text(t!("compare.strength_help"));
     });
+    if is_own {
+        // Those of a model with other layers.
+        setup.layer_strengths.resize(n_layers, setup.strength);
+        layers_ui(ui, name, &mut setup.layer_strengths, layer);
+    }
+}
+
+/// A bar for each layer, and the chosen one exactly.
+fn layers_ui(ui: &mut Ui, name: &str, strengths: &mut [f64], layer: &mut usize) {
+    let label = t!("compare.layers_of", name = name);
+    let strip = LayerStrip { label: &label, most: 2.0, mark: 1.0 };
+    layer_strip_ui(ui, strengths, layer, &strip).on_hover_text(t!("compare.layers_help"));
+    let mut number = *layer + 1;
+    let most = strengths.len();
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let label = t!("compare.layer_in", name = name);
+        ui.label(RichText::new(t!("compare.layer")).small().color(tokens(ui).muted));
+        ui.name_inputs(label, |ui| ui.add(egui::DragValue::new(&mut number).range(1..=most)));
+        let label = t!("compare.strength_of_layer", layer = number, name = name);
+        if let Some(strength) = strengths.get_mut(number - 1) {
+            ui.name_inputs(label, |ui| strength_slider_ui(ui, strength));
+        }
+    });
+    *layer = number - 1;
+}
+
+fn strength_slider_ui(ui: &mut Ui, strength: &mut f64) -> egui::Response {
+    ui.spacing_mut().interact_size.y = 22.0;
+    ui.spacing_mut().slider_width = (ui.available_width() - 70.0).clamp(40.0, 140.0);
+    ui.add(Slider::new(strength, 0.0..=2.0).fixed_decimals(2))
+}
+
+/// A soft prompt stands before the layers: it has one strength.
+fn has_layers(config: &RunConfig) -> bool {
+    !config.methods().iter().any(|method| matches!(method, MethodConfig::Prompt(_)))
 }
 
 /// Trained weights of the model itself, and words, have no strength between 0 and 1; beside a prompt it is the prompt's.
@@ -270,8 +330,15 @@ fn badges_ui(ui: &mut Ui, column: &Column, name: &str) {
         }
         let n: usize = column.samples.iter().filter_map(|sample| sample.done.as_ref()).map(|s| s.tokens.len()).sum();
         plain_chip_ui(ui, &t!("compare.written", n = n)).on_hover_text(t!("compare.written_help", name = name));
-        if (column.strength() - 1.0).abs() > 1e-9 {
-            plain_chip_ui(ui, &t!("compare.at_strength", strength = format!("{:.2}", column.strength())));
+        match column.strength() {
+            Strength::Whole(strength) if (strength - 1.0).abs() > 1e-9 => {
+                plain_chip_ui(ui, &t!("compare.at_strength", strength = format!("{strength:.2}")));
+            }
+            Strength::Whole(_) => {}
+            Strength::ByLayer(each) => {
+                let said = each.iter().map(|strength| format!("{strength:.2}")).collect::<Vec<_>>().join(" · ");
+                plain_chip_ui(ui, t!("compare.at_layer_strengths")).on_hover_text(said);
+            }
         }
     });
 }

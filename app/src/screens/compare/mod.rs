@@ -9,6 +9,7 @@ mod limits;
 mod set;
 pub mod state;
 mod texts;
+mod turns;
 mod ui;
 
 pub use self::ui::Compare;

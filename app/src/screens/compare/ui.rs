@@ -13,6 +13,7 @@ use super::action::CompareAction;
 use super::decoding;
 use super::set::SetScreen;
 use super::state::{ColumnId, GenerateForm};
+use super::turns::{self, Turns};
 use crate::action::{Action, Pick};
 use crate::format;
 use crate::screens::training::phase_line;
@@ -33,6 +34,19 @@ enum Mode {
     Prompt,
     /// To write for a set of rows.
     Rows,
+}
+
+/// What a typed prompt is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Typed {
+    /// The text as the model gets it.
+    #[default]
+    Text,
+    /// A source for the run's template.
+    Source,
+    /// Turns for the model's chat template.
+    Turns,
 }
 
 /// The form in which texts are shown.
@@ -80,8 +94,8 @@ pub struct Compare {
     mode: Mode,
     prompt: String,
     pub(super) reference: String,
-    /// The prompt is a source for the run's template.
-    as_source: bool,
+    what: Typed,
+    pub(super) turns: Turns,
     row: Option<usize>,
     /// Somebody has typed a prompt: none is put there any more without a click.
     typed: bool,
@@ -95,6 +109,9 @@ pub struct Compare {
     /// The column that others are held against; `None` is the base.
     #[serde(skip)]
     pub(super) against: Option<ColumnId>,
+    /// The layer whose strength is set exactly, where each has its own.
+    #[serde(skip)]
+    pub(super) layer: usize,
     /// The column whose own decoding is being set.
     #[serde(skip)]
     pub(super) decides: Option<ColumnId>,
@@ -164,21 +181,26 @@ impl Compare {
 
     /// Another question takes the place of one that is under way.
     fn is_askable(&self, state: &State) -> bool {
-        !self.prompt.trim().is_empty() && !state.env.engine_gone && state.compared_model().is_some()
+        !state.env.engine_gone && state.can_be_asked(&self.generate_form(state))
+    }
+
+    pub(super) fn is_chat(&self) -> bool {
+        self.what == Typed::Turns
     }
 
     /// All that is typed.
     pub(super) fn generate_form(&self, state: &State) -> GenerateForm {
         let text = self.prompt.clone();
-        let prompt = match state.compared().filter(|_| self.as_source) {
-            Some(config) => Prompt::Source {
+        let prompt = match (self.what, state.compared()) {
+            (Typed::Turns, _) => self.turns.prompt(),
+            (Typed::Source, Some(config)) => Prompt::Source {
                 text,
                 columns: BTreeMap::new(),
                 template: config.data.prompt_template.clone(),
                 begin_token: config.data.begin_token,
                 chat: config.data.chat,
             },
-            None => Prompt::Text(text),
+            (Typed::Source | Typed::Text, _) => Prompt::Text(text),
         };
         let sampling = self.sampling.clone().unwrap_or_default();
         GenerateForm { prompt, sampling, samples: self.samples.max(1) }
@@ -187,17 +209,27 @@ impl Compare {
     /// `true` if another row was taken.
     fn prompt_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) -> bool {
         card_ui(ui, "", |ui| {
-            field::field_ui(ui, t!("compare.prompt"), t!("compare.prompt_help"), None, |ui| {
-                if field::code_ui(ui, &mut self.prompt, 2) {
-                    self.row = None;
-                    self.typed = true;
-                    self.reference.clear();
-                }
-            });
+            if self.is_chat() {
+                turns::refusal_ui(ui, state);
+                self.turns.ui(ui);
+            } else {
+                field::field_ui(ui, t!("compare.prompt"), "", None, |ui| {
+                    if field::code_ui(ui, &mut self.prompt, 2) {
+                        self.row = None;
+                        self.typed = true;
+                        self.reference.clear();
+                    }
+                });
+            }
             let moved = ui.horizontal_wrapped(|ui| {
-                let moved = self.row_ui(ui, state, out);
+                let moved = if self.is_chat() {
+                    self.turns.add_ui(ui);
+                    false
+                } else {
+                    self.row_ui(ui, state, out)
+                };
                 ui.add_space(12.0);
-                self.source_ui(ui, state);
+                self.what_ui(ui, state);
                 moved
             });
             if !self.reference.is_empty() {
@@ -228,12 +260,31 @@ impl Compare {
         });
     }
 
-    /// Typed text is a source in most cases, and a run knows only prompts that its template has made.
-    fn source_ui(&mut self, ui: &mut Ui, state: &State) {
-        let Some(config) = state.compared() else { return };
-        let template = format::shortened(&config.data.prompt_template.replace('\n', " "), 80);
-        let help = format!("{}\n\n{template}", t!("compare.as_source_help"));
-        field::check_ui(ui, &mut self.as_source, t!("compare.as_source"), &help);
+    /// Typed text is a source in most cases, and a run knows only prompts that its template has made; a model that holds
+    /// conversations knows turns.
+    fn what_ui(&mut self, ui: &mut Ui, state: &State) {
+        let all = [
+            (Typed::Text, t!("compare.as_text")),
+            (Typed::Source, t!("compare.as_source")),
+            (Typed::Turns, t!("compare.as_turns")),
+        ];
+        let can = |typed: Typed| typed != Typed::Source || state.compared().is_some();
+        let choices: Vec<(Typed, &str)> = all.into_iter().filter(|(typed, _)| can(*typed)).collect();
+        if segmented_ui(ui, &mut self.what, &choices) && self.what == Typed::Turns {
+            // A row's wanted text is none of a conversation.
+            (self.row, self.typed) = (None, true);
+            self.reference.clear();
+        }
+        let template = || state.compared().map(|config| config.data.prompt_template.replace('\n', " "));
+        let note = match self.what {
+            Typed::Text => t!("compare.as_text_help").to_owned(),
+            Typed::Source => {
+                let template = format::shortened(&template().unwrap_or_default(), 80);
+                t!("compare.as_source_help", template = template)
+            }
+            Typed::Turns => t!("compare.as_turns_help").to_owned(),
+        };
+        field::help_ui(ui, &note);
     }
 
     /// `true` if another row was taken.
@@ -278,7 +329,7 @@ impl Compare {
             self.row = Some(index);
             self.prompt.clone_from(&row.prompt);
             self.reference.clone_from(&row.target);
-            (self.as_source, self.typed) = (false, false);
+            (self.what, self.typed) = (Typed::Text, false);
         }
     }
 }

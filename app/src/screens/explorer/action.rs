@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use engine::config::{DataConfig, RunConfig};
+use engine::nn::MatrixNumbers;
 use engine::protocol::{AnalysisRequest, Ask, Event, NeighborRequest, Report};
 
 use super::state::{Cell, Inquiry, can_be_explored};
@@ -136,6 +137,7 @@ impl State {
         Some(AnalysisRequest {
             model: row.model_folder.clone(),
             device: self.settings.device,
+            numbers: numbers_of(view),
             adapter: inquiry.adapter.clone(),
             other: inquiry.other.clone(),
             initial: view.initial(),
@@ -178,6 +180,7 @@ impl State {
         let request = NeighborRequest {
             model,
             device: self.settings.device,
+            numbers: numbers_of(view),
             adapter,
             initial: view.initial(),
             layers: vec![cell.layer],
@@ -204,6 +207,11 @@ impl State {
         }
         true
     }
+}
+
+/// The numbers that an adapter is looked at in: f32, on a base whose matrices are kept as its run kept them.
+pub fn numbers_of(view: &RunView) -> MatrixNumbers {
+    view.config.as_ref().map(|config| config.quantization).unwrap_or_default().into()
 }
 
 /// The rows that a run is validated on, as the first rows of a dataset; those it learns from where it has no others.

@@ -1,8 +1,9 @@
 //! The screen *Explorer*: the run and its checkpoint, the tabs, and the view that is shown.
 
-use egui::{Align, Layout, ScrollArea, Ui, vec2};
+use egui::{Align, Label, Layout, RichText, ScrollArea, Ui, vec2};
 use engine::analysis::{Metric, Side, Space};
 use engine::config::CandidateSource;
+use engine::nn::{Precision, Quantization};
 
 use super::action::ExplorerAction;
 use super::basis::BasisForm;
@@ -17,7 +18,7 @@ use crate::screens::saving::Saving;
 use crate::screens::training::state::RunView;
 use crate::state::State;
 use crate::t;
-use crate::theme;
+use crate::theme::{self, tokens};
 use crate::widgets::button::segmented_ui;
 use crate::widgets::containers::{card_ui, empty_ui, failure_ui, heading_ui};
 use crate::widgets::field;
@@ -211,6 +212,9 @@ impl Explorer {
                     false => beside_choice_ui(&mut columns[2], state, out),
                 }
             });
+            if let Some(note) = state.explored().and_then(numbers_note) {
+                ui.add(Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
+            }
             let question = self.view().question(&self.choices);
             if question.is_some_and(|question| !question.needs_no_rows() && !question.wants_plain_text()) {
                 self.basis.ui(ui, state);
@@ -242,6 +246,17 @@ impl Explorer {
             space: self.space,
         }))
     }
+}
+
+/// The numbers that everything is computed in, where they are not those of every run.
+fn numbers_note(view: &RunView) -> Option<String> {
+    let config = view.config.as_ref()?;
+    let kept = (config.quantization != Quantization::Stored)
+        .then(|| t!("explorer.kept_as", quantization = config.quantization));
+    let computed =
+        (config.precision != Precision::F32).then(|| t!("explorer.computed_in", precision = config.precision));
+    let notes: Vec<String> = kept.into_iter().chain(computed).collect();
+    (!notes.is_empty()).then(|| notes.join(" · "))
 }
 
 fn run_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {

@@ -57,6 +57,8 @@ pub(super) enum UiCommand {
     CopyDiagnostics,
     /// Copy where the workspace is.
     CopyWorkspace,
+    /// Make tiles of *Training*, or put them back to where they were.
+    Arrange(bool),
     /// Empty the list behind the bell.
     ForgetNotices,
 }
@@ -89,6 +91,8 @@ pub(super) enum Deed {
     MainButton,
     /// It is asked where to send a run.
     Send(RunId, Form),
+    /// *Training* becomes tiles, or the page that it was.
+    Arrange(bool),
 }
 
 const fn control(key: Key) -> KeyboardShortcut {
@@ -105,7 +109,7 @@ const fn alt(key: Key) -> KeyboardShortcut {
 
 impl UiCommand {
     /// In the order in which they are offered.
-    pub(super) const ALL: [Self; 52] = [
+    pub(super) const ALL: [Self; 55] = [
         Self::Show(Screen::Runs),
         Self::Show(Screen::NewRun),
         Self::Show(Screen::Training),
@@ -138,6 +142,7 @@ impl UiCommand {
         Self::KeyList,
         Self::Browse(Pick::Anything),
         Self::Browse(Pick::Model),
+        Self::Browse(Pick::ModelFile),
         Self::Browse(Pick::Train),
         Self::Browse(Pick::Validation),
         Self::Browse(Pick::LibraryModel),
@@ -157,6 +162,8 @@ impl UiCommand {
         Self::FindDevices,
         Self::CopyDiagnostics,
         Self::CopyWorkspace,
+        Self::Arrange(true),
+        Self::Arrange(false),
         Self::ForgetNotices,
     ];
 
@@ -232,6 +239,7 @@ impl UiCommand {
             Self::Browse(pick) => match pick {
                 Pick::Anything => t!("command.open"),
                 Pick::Model => t!("command.choose_model"),
+                Pick::ModelFile => t!("command.choose_model_file"),
                 Pick::Train => t!("command.choose_rows"),
                 Pick::Validation => t!("command.choose_validation"),
                 Pick::LibraryModel => t!("command.add_model"),
@@ -252,6 +260,8 @@ impl UiCommand {
             Self::FindDevices => t!("command.find_devices"),
             Self::CopyDiagnostics => t!("settings.copy_diagnostics"),
             Self::CopyWorkspace => t!("command.copy_workspace"),
+            Self::Arrange(true) => t!("command.arrange"),
+            Self::Arrange(false) => t!("command.put_back"),
             Self::ForgetNotices => t!("frame.clear_notices"),
         };
         name.to_owned()
@@ -277,7 +287,7 @@ impl UiCommand {
             Self::Run(_) | Self::Send(_) => return viewed(state).map(|row| row.name.clone()).unwrap_or_default(),
             Self::Queue(of_queue) => return of_queue.hint(state),
             Self::Browse(Pick::Anything) => t!("command.open_hint"),
-            Self::Browse(Pick::Model | Pick::Train | Pick::Validation) => t!("screen.new_run"),
+            Self::Browse(Pick::Model | Pick::ModelFile | Pick::Train | Pick::Validation) => t!("screen.new_run"),
             Self::Browse(Pick::EvaluateRows) => t!("screen.evaluate"),
             Self::Browse(_) => t!("screen.library"),
             Self::Language(_) => t!("settings.language"),
@@ -287,6 +297,7 @@ impl UiCommand {
             Self::FindDevices => t!("settings.devices"),
             Self::CopyDiagnostics => t!("settings.about"),
             Self::CopyWorkspace => t!("settings.workspace"),
+            Self::Arrange(_) => t!("screen.training"),
             Self::ForgetNotices => t!("frame.notices"),
         };
         hint.to_owned()
@@ -303,6 +314,7 @@ impl UiCommand {
             Self::Palette => return Some(Deed::Palette),
             Self::KeyList => return Some(Deed::KeyList),
             Self::MainButton => return Some(Deed::MainButton),
+            Self::Arrange(as_tiles) => return Some(Deed::Arrange(as_tiles)),
             Self::CopyDiagnostics => return Some(Deed::Copy(diagnostics::text(state))),
             Self::CopyWorkspace => return Some(Deed::Copy(state.env.workspace.display().to_string())),
             Self::Show(screen) => Action::Show(screen),
@@ -317,7 +329,7 @@ impl UiCommand {
                 // The field is seen that the path goes into.
                 let screen = match pick {
                     Pick::Anything => None,
-                    Pick::Model | Pick::Train | Pick::Validation => Some(Screen::NewRun),
+                    Pick::Model | Pick::ModelFile | Pick::Train | Pick::Validation => Some(Screen::NewRun),
                     Pick::EvaluateRows => Some(Screen::Evaluate),
                     _ => Some(Screen::Library),
                 };

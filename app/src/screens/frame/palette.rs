@@ -35,6 +35,8 @@ pub struct Palette {
     keys: bool,
     /// A run that somebody wants to hand on.
     sent: Option<(RunId, Form)>,
+    /// Somebody wants *Training* as tiles, or as a page.
+    arranged: Option<bool>,
 }
 
 /// Something that can be done.
@@ -66,6 +68,11 @@ impl Palette {
         self.sent.take()
     }
 
+    /// Whether somebody wants *Training* as tiles, or as a page, once.
+    pub fn take_arranged(&mut self) -> Option<bool> {
+        self.arranged.take()
+    }
+
     /// Listens to all keys and draws itself, if it is open. `recipes` are those of the form of a new run.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, recipes: &[&'static Recipe], out: &mut Vec<Action>) {
         for command in UiCommand::ALL {
@@ -92,6 +99,10 @@ impl Palette {
             Deed::KeyList => self.keys = !self.keys,
             Deed::MainButton => button::press_main(ui.ctx()),
             Deed::Send(run, form) => self.sent = Some((run, form)),
+            Deed::Arrange(as_tiles) => {
+                out.push(Action::Show(Screen::Training));
+                self.arranged = Some(as_tiles);
+            }
         }
     }
 

@@ -34,10 +34,14 @@ pub(super) fn model_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
         let id = wanted_id(form, state);
         let error = error_of(issues, Field::Model).filter(|_| !form.text.model.trim().is_empty() && id.is_none());
         let edit = field::field_ui(ui, t!("model.folder"), &help_of("model"), error, |ui| {
-            field::path_ui(ui, &mut form.text.model, t!("model.ask_hint"), t!("model.browse"))
+            let buttons = [t!("model.browse"), t!("model.browse_file")];
+            field::folder_or_file_ui(ui, &mut form.text.model, t!("model.ask_hint"), buttons)
         });
         if edit.browse {
             out.push(Action::Browse(Pick::Model));
+        }
+        if edit.browse_file {
+            out.push(Action::Browse(Pick::ModelFile));
         }
         known_models_ui(ui, form, state);
         several::models_ui(ui, form, state);

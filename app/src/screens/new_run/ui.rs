@@ -102,7 +102,7 @@ impl NewRun {
         let form = self.form.get_or_insert_with(|| first_form(state));
         let text = path.display().to_string();
         match pick {
-            Pick::Model => form.text.model = text,
+            Pick::Model | Pick::ModelFile => form.text.model = text,
             Pick::Train => {
                 let before = std::mem::replace(&mut form.text.train, text);
                 self.left_rows.follow(&before, form, state);

@@ -5,6 +5,8 @@ mod figures;
 mod plots;
 pub mod state;
 mod tabs;
+mod tiles;
 mod ui;
 
+pub use self::tiles::Arrangement;
 pub use self::ui::{Training, about_run, phase_line};

@@ -1,7 +1,8 @@
 //! Under the curves: samples of each evaluation, the log, the settings.
 
-use egui::{RichText, ScrollArea, Ui};
+use egui::{Align, Layout, RichText, ScrollArea, Ui};
 use engine::training::{NamedMetrics, SampleReport};
+use serde::{Deserialize, Serialize};
 
 use super::figures::told;
 use super::state::RunView;
@@ -10,18 +11,31 @@ use crate::i18n::tell;
 use crate::store::{LogLevel, LogLine};
 use crate::t;
 use crate::theme::{self, tokens};
-use crate::widgets::button::segmented_ui;
+use crate::widgets::button::{segmented_ui, small_ui};
 use crate::widgets::containers::{card_ui, empty_ui};
 use crate::widgets::field;
 use crate::workspace::{RunId, date_and_time};
 
 /// The tab that is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Tab {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Tab {
     #[default]
     Samples,
     Log,
     Config,
+}
+
+impl Tab {
+    pub(super) const ALL: [Self; 3] = [Self::Samples, Self::Log, Self::Config];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Samples => t!("training.samples"),
+            Self::Log => t!("training.log"),
+            Self::Config => t!("training.config"),
+        }
+    }
 }
 
 /// Chosen tab, chosen evaluation and search text.
@@ -36,25 +50,31 @@ pub(super) struct Tabs {
 }
 
 impl Tabs {
-    /// Draws them.
-    pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView) {
+    /// Draws them, and the button that makes tiles of the page; `true` if it was pressed.
+    pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView) -> bool {
+        card_ui(ui, "", |ui| {
+            let arrange = ui.horizontal(|ui| {
+                segmented_ui(ui, &mut self.tab, &Tab::ALL.map(|tab| (tab, tab.name())));
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    small_ui(ui, t!("training.arrange")).on_hover_text(t!("training.arrange_help")).clicked()
+                })
+            });
+            ui.add_space(theme::SMALL_GAP);
+            self.text_ui(ui, self.tab, view);
+            arrange.inner.inner
+        })
+    }
+
+    /// Draws what stands in a tab.
+    pub(super) fn text_ui(&mut self, ui: &mut Ui, tab: Tab, view: &RunView) {
         if self.of.as_ref() != Some(&view.id) {
             (self.step, self.of) = (None, Some(view.id.clone()));
         }
-        card_ui(ui, "", |ui| {
-            let names = [
-                (Tab::Samples, t!("training.samples")),
-                (Tab::Log, t!("training.log")),
-                (Tab::Config, t!("training.config")),
-            ];
-            segmented_ui(ui, &mut self.tab, &names);
-            ui.add_space(theme::SMALL_GAP);
-            match self.tab {
-                Tab::Samples => self.samples_ui(ui, view),
-                Tab::Log => self.log_ui(ui, view),
-                Tab::Config => config_ui(ui, view),
-            }
-        });
+        match tab {
+            Tab::Samples => self.samples_ui(ui, view),
+            Tab::Log => self.log_ui(ui, view),
+            Tab::Config => config_ui(ui, view),
+        }
     }
 
     fn samples_ui(&mut self, ui: &mut Ui, view: &RunView) {

@@ -12,6 +12,7 @@ use super::figures::{main_figure, told};
 use super::plots::Plots;
 use super::state::RunView;
 use super::tabs::Tabs;
+use super::tiles::{Arrangement, Shown};
 use crate::action::{Action, Screen};
 use crate::format;
 use crate::i18n::tell;
@@ -24,7 +25,7 @@ use crate::state::notices::Level;
 use crate::store::RunRow;
 use crate::t;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{primary_ui, quiet_ui};
+use crate::widgets::button::{primary_ui, quiet_ui, small_ui};
 use crate::widgets::containers::{
     banner_ui, card_ui, chip_ui, empty_ui, heading_ui, plain_chip_ui, progress_ui, tile_ui,
 };
@@ -34,9 +35,26 @@ use crate::widgets::containers::{
 pub struct Training {
     plots: Plots,
     tabs: Tabs,
+    /// Where the tiles stand; without them it is a page.
+    tiles: Option<Arrangement>,
 }
 
 impl Training {
+    /// Where the tiles stand, to be kept.
+    pub(crate) fn arrangement(&self) -> Option<Arrangement> {
+        self.tiles.clone()
+    }
+
+    /// Puts them where they were.
+    pub(crate) fn restore(&mut self, tiles: Option<Arrangement>) {
+        self.tiles = tiles;
+    }
+
+    /// Makes tiles of the page, or a page of the tiles.
+    pub(crate) fn arrange(&mut self, as_tiles: bool) {
+        self.tiles = as_tiles.then(|| self.tiles.take().unwrap_or_default());
+    }
+
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let Some(view) = &state.runs.view else {
@@ -73,11 +91,33 @@ impl Training {
             }
             tiles_ui(ui, view, row, live);
             let total = live.map_or(0, |live| live.total).max(row.total_steps as usize);
-            self.plots.ui(ui, view, total, state, out);
-            ui.add_space(theme::SMALL_GAP);
-            self.tabs.ui(ui, view);
+            self.curves_ui(ui, (view, total), state, out);
             ui.add_space(theme::GAP);
         });
+    }
+
+    /// Curves and texts: below each other, or as tiles.
+    fn curves_ui(&mut self, ui: &mut Ui, (view, total): (&RunView, usize), state: &State, out: &mut Vec<Action>) {
+        let Self { plots, tabs, tiles } = self;
+        let Some(arrangement) = tiles else {
+            plots.ui(ui, view, total, state, out);
+            ui.add_space(theme::SMALL_GAP);
+            if tabs.ui(ui, view) {
+                self.arrange(true);
+            }
+            return;
+        };
+        let is_page = ui.horizontal(|ui| {
+            let note = RichText::new(t!("training.tiles_note")).small().color(tokens(ui).muted);
+            ui.add(egui::Label::new(note).truncate());
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                small_ui(ui, t!("training.as_page")).on_hover_text(t!("training.as_page_help")).clicked()
+            })
+        });
+        arrangement.ui(ui, Shown { plots, tabs, view, total, state, out });
+        if is_page.inner.inner {
+            self.arrange(false);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::chat_guard::{self, MAX_SOURCE};
 use super::special::{ROLES, Settings};
@@ -23,7 +23,7 @@ use crate::{Sentence, sentence};
 const SAID: &str = "\u{E000}said\u{E000}";
 
 /// One turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,

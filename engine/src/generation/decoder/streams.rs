@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::{DecoderOptions, EndReason};
+use crate::config::Strength;
 use crate::error::{EngineError, Result};
 use crate::generation::beam::BeamSearch;
 use crate::generation::decoder_model::SourceOptions;
@@ -30,7 +31,7 @@ pub struct DecoderStream {
     /// 0 leaves slots and soft tokens out and is the base model, 1 takes the prefix as it is; anything else up to 2 scales its
     /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
     /// the first layer; later layers see the consequences). Towards 0 this is therefore not the base model.
-    pub strength: f64,
+    pub strength: Strength,
     /// Options of its own in place of those of all, but for logits, base and source, which are of all.
     pub options: Option<Rc<DecoderOptions>>,
 }
@@ -38,7 +39,7 @@ pub struct DecoderStream {
 impl DecoderStream {
     /// A text behind an adapter as it is.
     pub fn new(prompt: Vec<u32>, conditioning: Conditioning) -> Self {
-        Self { prompt, model: None, n_free: 0, conditioning, strength: 1.0, options: None }
+        Self { prompt, model: None, n_free: 0, conditioning, strength: Strength::Whole(1.0), options: None }
     }
 }
 
@@ -96,9 +97,7 @@ impl StreamState {
         };
         let options = &*choice.options;
         let setting = |field, reason: Sentence| Err(EngineError::Setting { field, reason });
-        if !(0.0..=2.0).contains(&stream.strength) {
-            return setting("strength", sentence!("must be between 0 and 2"));
-        }
+        stream.strength.check()?;
         if stream.prompt.is_empty() {
             return setting("prompt", sentence!("must have at least one token"));
         }
@@ -111,12 +110,12 @@ impl StreamState {
             );
         }
         let mut stream = stream;
-        if stream.strength == 0.0 {
+        if stream.strength.is_none() {
             stream.prompt.retain(|&token| token < SOFT);
             (stream.model, stream.n_free) = (None, 0);
         }
         check_prefixes(&stream.conditioning, shape, shared.options.source.as_ref())?;
-        let conditioning = stream.conditioning.prompt_at_strength(stream.strength);
+        let conditioning = stream.conditioning.prompt_at_strength(&stream.strength)?;
         let n_virtual = conditioning.n_before(Site::Decoder) + conditioning.n_infix();
         let has_prompt = conditioning.has_prompt();
         let has_slots = stream.model.is_some() || has_prompt;

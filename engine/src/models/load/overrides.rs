@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use crate::config::Strength;
 use crate::error::{EngineError, Result};
 use crate::nn::LowRank;
 use crate::sentence;
@@ -94,22 +95,29 @@ impl WeightOverrides {
     ///
     /// # Errors
     /// [`EngineError::Setting`] for other weights alone at a strength between.
-    pub fn at_strength(&self, strength: f64, beside_prompt: bool) -> Result<Self> {
-        if strength == 0.0 {
+    pub fn at_strength(&self, strength: &Strength, beside_prompt: bool) -> Result<Self> {
+        if strength.is_none() {
             return Ok(Self::default());
         }
-        if strength != 1.0 && !beside_prompt && !(self.replaced.is_empty() && self.rows.is_empty()) {
+        let has_others = !(self.replaced.is_empty() && self.rows.is_empty());
+        if has_others && !beside_prompt && !strength.is_there_or_not() {
             let reason = sentence!("trained weights of the model itself are there (1) or are not (0)");
             return Err(EngineError::Setting { field: "strength", reason });
         }
         let scaled = |(name, part): (&String, &LowRank)| {
-            (name.clone(), LowRank { b: part.b.clone() * strength, ..part.clone() })
+            let part = match strength.of_module(name) {
+                0.0 => return None,
+                1.0 => part.clone(),
+                between => LowRank { b: part.b.clone() * between, ..part.clone() },
+            };
+            Some((name.clone(), part))
         };
-        let low_rank = match strength {
-            1.0 => self.low_rank.clone(),
-            _ => self.low_rank.iter().map(scaled).collect(),
-        };
-        Ok(Self { low_rank, ..self.clone() })
+        let mut found = Self { low_rank: self.low_rank.iter().filter_map(scaled).collect(), ..self.clone() };
+        if !beside_prompt {
+            found.replaced.retain(|name, _| strength.of_module(name) != 0.0);
+            found.rows.retain(|name, _| strength.of_module(name) != 0.0);
+        }
+        Ok(found)
     }
 
     /// Whether a weight is not the model's own.

@@ -39,6 +39,13 @@ impl From<Precision> for MatrixNumbers {
     }
 }
 
+/// Multiplied in f32, which every device does and which rounds nothing that was not rounded in training.
+impl From<Quantization> for MatrixNumbers {
+    fn from(quantization: Quantization) -> Self {
+        Self { precision: Precision::F32, quantization }
+    }
+}
+
 /// Where a matrix stands, for the bits that it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

@@ -107,6 +107,7 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
     let plain = question.wants_plain_text();
     let rows = if plain { args.rows.or_file(|| Ok(global.assets().neutral_text()?))? } else { args.rows };
     let (data, _) = asked_rows(&target, rows, global)?;
+    let numbers = target.numbers(global);
     let (model, column, _) = target.only()?;
     let Some(adapter) = column.adapter else {
         return Err(CliError::usage("the base model has no adapter", "Name a run or an adapter: --run RUN"));
@@ -114,6 +115,7 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
     let request = AnalysisRequest {
         model,
         device: global.device.unwrap_or_default(),
+        numbers,
         adapter,
         other: args.geometry.other(&workspace)?,
         initial: column.initial,

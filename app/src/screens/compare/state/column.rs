@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use engine::adapters::Combination;
+use engine::config::Strength;
 use engine::generation::Sampling;
 use engine::protocol::{GeneratedStream, Mixture, Prompt, Stream};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub struct ColumnSetup {
     pub mix: Option<Mix>,
     /// 1 as trained, 0 without its virtual tokens.
     pub strength: f64,
+    /// In place of it, of each layer of the model; empty: it is that of all.
+    pub layer_strengths: Vec<f64>,
     /// Decoding of its own; `None` is that of all.
     pub sampling: Option<Sampling>,
 }
@@ -44,7 +47,16 @@ pub struct Mix {
 
 impl Default for ColumnSetup {
     fn default() -> Self {
-        Self { run: None, checkpoint: None, task: None, words: None, mix: None, strength: 1.0, sampling: None }
+        Self {
+            run: None,
+            checkpoint: None,
+            task: None,
+            words: None,
+            mix: None,
+            strength: 1.0,
+            layer_strengths: Vec::new(),
+            sampling: None,
+        }
     }
 }
 
@@ -106,8 +118,8 @@ pub struct Asked {
     pub sampling: Sampling,
     /// Decoding is the column's own.
     pub is_own: bool,
-    /// 1 as trained, 0 without its virtual tokens.
-    pub strength: f64,
+    /// 1 as trained, 0 without its virtual tokens, of all layers or of each.
+    pub strength: Strength,
     /// Folder of its adapter; `None` is the base.
     pub adapter: Option<PathBuf>,
     /// The adapter that it is mixed with.
@@ -134,9 +146,14 @@ impl Asked {
     /// The stream of one of its samples.
     pub fn stream(&self, sample: usize) -> Stream {
         let drawn = Sampling { seed: self.sampling.seed.wrapping_add(sample as u64), ..self.sampling.clone() };
+        let (strength, layer_strengths) = match &self.strength {
+            Strength::Whole(strength) => (*strength, Vec::new()),
+            Strength::ByLayer(strengths) => (1.0, strengths.clone()),
+        };
         Stream {
             adapter: self.adapter.clone(),
-            strength: self.strength,
+            strength,
+            layer_strengths,
             task: self.task.clone(),
             words: self.words.clone(),
             mixed: self.mixed.clone(),
@@ -158,8 +175,8 @@ impl Column {
     }
 
     /// The strength that its texts were made with.
-    pub fn strength(&self) -> f64 {
-        self.asked.as_ref().map_or(1.0, |asked| asked.strength)
+    pub fn strength(&self) -> Strength {
+        self.asked.as_ref().map_or(Strength::Whole(1.0), |asked| asked.strength.clone())
     }
 
     /// The first text so far.
@@ -195,7 +212,7 @@ mod tests {
             prompt: Prompt::Text("a".to_owned()),
             sampling,
             is_own,
-            strength: 0.5,
+            strength: Strength::Whole(0.5),
             adapter: Some("/a".into()),
             mixed: None,
             task: None,
@@ -214,6 +231,8 @@ mod tests {
         assert_eq!(asked(Sampling::default(), false).n_samples(), 1);
         let stream = question.stream(0);
         assert_eq!((stream.strength, stream.words.as_str()), (0.5, "w"));
+        let by_layer = Asked { strength: Strength::new(0.5, &[0.0, 1.0]), ..question };
+        assert_eq!(by_layer.stream(0).strength(), by_layer.strength);
     }
 
     #[test]

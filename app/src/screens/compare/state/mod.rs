@@ -288,7 +288,7 @@ impl Comparison {
     /// The majority of what the adapters say, once all have ended; `None` of fewer than two, or of long texts, which are
     /// never the same.
     pub fn vote(&self) -> Option<Vote<'_>> {
-        let voters = self.columns.iter().filter(|column| column.setup.run.is_some() && column.strength() > 0.0);
+        let voters = self.columns.iter().filter(|column| column.setup.run.is_some() && !column.strength().is_none());
         let said = |column: &'_ Column| column.done().map(|done| done.log_probability);
         let answers: Vec<(&str, f64)> =
             voters.map(|column| Some((column.text().trim(), said(column)?))).collect::<Option<_>>()?;
@@ -308,6 +308,7 @@ impl Comparison {
 
 #[cfg(test)]
 mod tests {
+    use engine::config::Strength;
     use engine::protocol::{GeneratedStream, JobId};
 
     use super::*;
@@ -326,7 +327,7 @@ mod tests {
             prompt: Prompt::Text("a".into()),
             sampling: Sampling { greedy: false, seed, ..Sampling::default() },
             is_own,
-            strength: 1.0,
+            strength: Strength::Whole(1.0),
             adapter: None,
             mixed: None,
             task: None,
@@ -390,6 +391,6 @@ mod tests {
         assert!(comparison.on(&Event { job: JobId(3), what: Report::Serving { times } }));
         let of = |asked: &Asked| comparison.serving_of(ColumnId(0), asked).map(|time| time.first_token_secs);
         assert_eq!(of(&question(9, true, 4)), Some(0.5), "how tokens are chosen costs nothing");
-        assert_eq!(of(&Asked { strength: 0.0, ..question(1, false, 1) }), None);
+        assert_eq!(of(&Asked { strength: Strength::Whole(0.0), ..question(1, false, 1) }), None);
     }
 }

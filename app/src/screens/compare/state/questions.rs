@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use engine::config::{RunConfig, Task};
-use engine::nn::{MatrixNumbers, Precision, Quantization};
+use engine::config::{RunConfig, Strength, Task};
+use engine::nn::{MatrixNumbers, Quantization};
 use engine::protocol::{Ask, GenerateRequest, Mixture, Prompt, RowSetRequest, ScoreRequest, Stream};
 
 use super::set::{SetColumn, SetForm};
@@ -41,7 +41,7 @@ impl State {
             prompt: form.prompt.clone(),
             sampling: setup.sampling.clone().unwrap_or_else(|| form.sampling.clone()),
             is_own: setup.sampling.is_some(),
-            strength: setup.strength,
+            strength: Strength::new(setup.strength, &setup.layer_strengths),
             adapter: setup.run.as_ref().and_then(|run| of(run, &setup.checkpoint)),
             mixed,
             task: setup.task.clone().or_else(first_task),
@@ -187,6 +187,17 @@ impl State {
         checkpoints.iter().find(|checkpoint| checkpoint.folder == *folder).map(|checkpoint| checkpoint.step)
     }
 
+    /// Layers of the compared model, the encoder's where it has more; `None` as long as nobody knows.
+    pub fn compared_layers(&self) -> Option<usize> {
+        let model = self.model(&self.compared_model()?)?;
+        Some(model.n_layers.max(model.encoder_layers))
+    }
+
+    /// Whether the compared model's chat template writes turns; `None` as long as nobody knows.
+    pub fn holds_conversations(&self) -> Option<bool> {
+        self.comparison.prompts.answer.as_ref().map(|preview| preview.has_chat_template)
+    }
+
     /// Settings of the first of the compared runs, or of the starter run while there is none.
     pub fn compared(&self) -> Option<&RunConfig> {
         match self.comparison.runs().next() {
@@ -198,14 +209,16 @@ impl State {
     /// In what the compared model's matrices are kept and multiplied: in f32, as every device computes and nothing is
     /// rounded that was not in training, and in the blocks that the first of the runs was trained on.
     fn compared_numbers(&self) -> MatrixNumbers {
-        let quantization = self.compared().map_or_else(Quantization::default, |config| config.quantization);
-        MatrixNumbers { precision: Precision::F32, quantization }
+        self.compared().map_or_else(Quantization::default, |config| config.quantization).into()
     }
 
     /// Whether there is a prompt and a model to ask.
     pub fn can_be_asked(&self, form: &GenerateForm) -> bool {
-        let (Prompt::Text(text) | Prompt::Source { text, .. }) = &form.prompt;
-        !text.trim().is_empty() && self.compared_model().is_some()
+        let is_answered = match &form.prompt {
+            Prompt::Chat { turns } => turns.last().is_none_or(|turn| turn.role == "assistant"),
+            Prompt::Text(_) | Prompt::Source { .. } => false,
+        };
+        !is_answered && !form.prompt.typed().trim().is_empty() && self.compared_model().is_some()
     }
 
     /// Whether the compared runs can be asked by themselves: all that is to be known of them is.
