@@ -278,6 +278,7 @@ fn adapter(model: &BaseModel, method: MethodConfig, device: &Device) -> Result<A
         model,
         device,
         encode: &|_| Ok(Vec::new()),
+        begin: &[],
         rows: &Examples::default(),
         task: &task,
         own_scores: None,
@@ -318,6 +319,7 @@ fn batch(model: &Model, seq: usize, n_soft: usize) -> TokenBatch {
         types: None,
         contest: None,
         starts: None,
+        taught: None,
         task: if is_pair { Task::Seq2Seq } else { Task::Causal },
         source,
     }

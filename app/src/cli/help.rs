@@ -4,7 +4,20 @@ use clap::Command;
 
 /// Commands in the order in which they are met.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Train", &["train", "resume", "lr-find", "compare-inits", "experiment", "compare-methods", "presets", "data"]),
+    (
+        "Train",
+        &[
+            "train",
+            "resume",
+            "lr-find",
+            "compare-inits",
+            "experiment",
+            "compare-methods",
+            "presets",
+            "self-study",
+            "data",
+        ],
+    ),
     ("Use", &["generate", "evaluate", "score", "vote", "neighbors", "analyze"]),
     ("Keep and hand on", &["runs", "report", "import", "open", "export", "combine", "prune"]),
     ("Models and devices", &["download", "devices", "verify", "bench"]),

@@ -18,7 +18,8 @@ pub(crate) use self::commands::experiment::require_files;
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
     analyze, batch_size, bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange,
-    experiment, generate, gui, lr_find, neighbors, presets, prune, report, resume, runs, score, train, verify, vote,
+    experiment, generate, gui, lr_find, neighbors, presets, prune, report, resume, runs, score, self_study, train, verify,
+    vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;
@@ -77,6 +78,8 @@ enum Command {
     Presets,
     /// Go on with a run from its last checkpoint
     Resume(resume::ResumeArgs),
+    /// Let a model write rows about a document, to distill it into a prefix
+    SelfStudy(self_study::SelfStudyArgs),
     /// Count what is in a dataset, and what a model's context cuts
     Data(data::DataArgs),
     /// Continue texts with the base model and any runs
@@ -161,6 +164,7 @@ pub fn run(
         Command::Experiment(args) => experiment::run(*args, &global),
         Command::Presets => presets::run(&global),
         Command::Resume(args) => resume::run(&args, &global),
+        Command::SelfStudy(args) => self_study::run(args, &global),
         Command::Data(args) => data::run(args, &global),
         Command::Generate(args) => generate::run(*args, &global),
         Command::Evaluate(args) => evaluate::run(args, &global),

@@ -20,7 +20,9 @@ pub use self::methods::few_shot::{FewShotSpec, FewShotState};
 pub use self::methods::full::{TunedWeights, WeightsSpec, WeightsState};
 pub use self::methods::head::{Head, HeadSpec, HeadState};
 pub use self::methods::init::{InitContext, WarmStart};
-pub use self::methods::prefix::{Place, Prefix, PrefixShape, PrefixSource, PrefixSpec, PrefixState, TargetRow};
+pub use self::methods::prefix::{
+    Demonstrations, Place, Prefix, PrefixShape, PrefixSource, PrefixSpec, PrefixState, TargetRow,
+};
 pub use self::methods::prompt::{
     PromptEncoderShape, PromptSource, PromptSpec, PromptStart, PromptState, PromptTasksShape, PromptTasksState,
     SoftPrompt,

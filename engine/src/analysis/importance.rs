@@ -208,7 +208,7 @@ impl Investigation for Weighing {
 }
 
 /// The most important `n`, in ascending order.
-fn best(order: &[usize], n: usize) -> Vec<usize> {
+pub(super) fn best(order: &[usize], n: usize) -> Vec<usize> {
     let mut kept = order[..n.min(order.len())].to_vec();
     kept.sort_unstable();
     kept

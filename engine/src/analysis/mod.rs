@@ -31,6 +31,7 @@ mod query;
 mod question;
 mod report;
 mod scan;
+mod shorter;
 mod similarity;
 mod sites;
 mod slot_columns;
@@ -64,6 +65,8 @@ pub use neighbors::{Cell, NeighborSearch, nearest_in_embeddings, nearest_tokens}
 pub use query::{Metric, Side, Space};
 pub use question::{Analysis, Question};
 pub use report::{Neighbor, NeighborList, PrefixGrid, Tail, VocabularyScores, WeightChange};
+pub(crate) use shorter::Shortening;
+pub use shorter::{Shortened, ShorterReport};
 pub use similarity::{LayerMatch, LayerSimilarity, MatchedPair, SimilarityReport};
 pub use sites::{SiteStack, index_name};
 pub use slots::Spread;

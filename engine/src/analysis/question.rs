@@ -13,6 +13,7 @@ use super::left_out::LeftOut;
 use super::lens::{Lens, LensReport};
 use super::map::{MapReport, Mapping};
 use super::query::Side;
+use super::shorter::{Shortening, ShorterReport};
 use super::similarity::{Similarity, SimilarityReport};
 use super::subject::Investigation;
 use super::words::{InWords, PuttingIntoWords, ROOM, Sizes};
@@ -37,6 +38,12 @@ pub enum Question {
         /// Slots that are left out, one at a time, beside what gates tell.
         leave_one_out: usize,
         /// Numbers of slots that are kept to see what the loss is then; none: a few from all to none.
+        #[serde(default)]
+        sizes: Vec<usize>,
+    },
+    /// What fewer slots of a prefix cost: the most important ones alone, and as many that are fitted to do what all did.
+    Shorter {
+        /// Numbers of slots; none: a half, a quarter and so on.
         #[serde(default)]
         sizes: Vec<usize>,
     },
@@ -90,6 +97,8 @@ pub enum Analysis {
     Ablation(AblationReport),
     /// To [`Question::Importance`].
     Importance(ImportanceReport),
+    /// To [`Question::Shorter`].
+    Shorter(ShorterReport),
     /// To [`Question::Forgetting`].
     Forgetting(Forgetting),
     /// To [`Question::Words`].
@@ -113,6 +122,7 @@ impl Question {
             Self::Lens => Box::new(Lens::default()),
             Self::Ablation { left_out } => Box::new(Ablating::new(left_out.clone())),
             Self::Importance { leave_one_out, sizes } => Box::new(Weighing::new(*leave_one_out, sizes.clone())),
+            Self::Shorter { sizes } => Box::new(Shortening::new(sizes)),
             Self::Forgetting { strengths } => Box::new(MeasuringForgetting::new(strengths)),
             &Self::Words { samples, passes, longest } => {
                 Box::new(PuttingIntoWords::new(Sizes { samples, passes, longest }))

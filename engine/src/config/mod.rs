@@ -2,6 +2,7 @@
 
 mod candidates;
 mod data;
+mod distillation;
 mod generation;
 mod lora;
 mod method;
@@ -27,6 +28,7 @@ pub use self::data::{
     BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, FormRecognition, Heads, LearnedTurns, Mixing, MoreData,
     References, TextUnit, Truncate,
 };
+pub use self::distillation::DistillationConfig;
 pub use self::generation::{Beams, EarlyStopping, Sampling};
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
 pub use self::method::{FewShotConfig, FullConfig, MethodConfig};
@@ -148,6 +150,7 @@ impl RunConfig {
         }
         let own_rate = matches!(&self.method, MethodConfig::Lora(lora) if lora.learning_rate.is_some());
         let beside = matches!(self.method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));
+        let puts_tokens = matches!(self.method, MethodConfig::Prompt(_) | MethodConfig::FewShot(_));
         refuse(&[
             (
                 self.lora.is_none() || beside,
@@ -163,6 +166,18 @@ impl RunConfig {
                 self.weights.is_none() || self.lora.is_none(),
                 "weights",
                 sentence!("LoRA trains whole modules by itself: name them in lora.modules_to_save"),
+            ),
+            (
+                self.training.distillation.is_none() || self.training.candidate_loss == CandidateLoss::Right,
+                "training.distillation",
+                sentence!("a teacher says tokens; candidates are compared without one"),
+            ),
+            (
+                self.training.distillation.is_none() || !puts_tokens,
+                "training.distillation",
+                sentence!(
+                    "what the method puts into the text means nothing to a teacher; train a prefix, LoRA or weights"
+                ),
             ),
             (!own_rate, "method.learning_rate", sentence!("alone it learns at training.learning_rate")),
             (

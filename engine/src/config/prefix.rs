@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Site;
-use super::rules::{SHARE, WIDTH, WIDTHS, check_length, check_start, refuse, usual_bound, usual_first};
+use super::rules::{SHARE, WIDTH, WIDTHS, check_length, check_start, refuse, usual_bound, usual_first, usual_shots};
 use super::tagged::whole;
 use crate::error::Result;
 use crate::sentence;
@@ -21,9 +21,16 @@ pub struct PrefixConfig {
     pub reparameterization: Option<Reparameterization>,
     /// Dropout on the prefix's keys and values while training, 0 to 1.
     pub dropout: f64,
+    /// Share of the slots that a row does not see in a step of training, drawn row by row, 0 to 1 (CT-KV: token dropout).
+    #[serde(skip_serializing_if = "is_none")]
+    pub slot_dropout: f64,
     /// Initial values.
     #[serde(deserialize_with = "whole")]
     pub init: PrefixInit,
+    /// Whether a row that is among the demonstrations does not see the slots that were read from it while it is learned
+    /// (CT-KV). For [`PrefixInit::Demonstrations`].
+    #[serde(skip_serializing_if = "is_false")]
+    pub leave_one_out: bool,
     /// Number of first slots that stay as they were initialized: a cartridge (PEFT: `num_frozen_tokens`). One keeps the
     /// place that models rest their attention on.
     #[serde(skip_serializing_if = "is_zero")]
@@ -46,7 +53,9 @@ impl Default for PrefixConfig {
             n_virtual: 20,
             reparameterization: None,
             dropout: 0.0,
+            slot_dropout: 0.0,
             init: PrefixInit::ScaledRandom,
+            leave_one_out: false,
             n_frozen: 0,
             sites: None,
             layers: None,
@@ -61,6 +70,11 @@ fn is_zero(n: &usize) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(share: &f64) -> bool {
+    share.to_bits() == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_false(flag: &bool) -> bool {
     !*flag
 }
@@ -71,8 +85,12 @@ impl PrefixConfig {
         match self.init {
             PrefixInit::Uniform { bound } => check_start(bound, 1)?,
             PrefixInit::Common { first } => check_start(1.0, first)?,
+            PrefixInit::Demonstrations { shots } => {
+                refuse(&[(shots >= 1, "method.init.shots", sentence!("must be at least 1"))])?;
+            }
             _ => {}
         }
+        let demonstrations = matches!(self.init, PrefixInit::Demonstrations { .. });
         let network = self.reparameterization.as_ref();
         let (width, n_hidden) = network.map_or((1, 1), |network| (network.width.unwrap_or(1), network.hidden_layers));
         let layers = self.layers.as_deref();
@@ -89,6 +107,14 @@ impl PrefixConfig {
                 sentence!("a network gives all virtual tokens or none"),
             ),
             ((0.0..1.0).contains(&self.dropout), "method.dropout", SHARE),
+            ((0.0..1.0).contains(&self.slot_dropout), "method.slot_dropout", SHARE),
+            (
+                demonstrations || !self.leave_one_out,
+                "method.leave_one_out",
+                sentence!(
+                    "only slots that were read from rows can be hidden from them: method.init is to be demonstrations"
+                ),
+            ),
             (WIDTHS.contains(&width), "method.reparameterization.width", WIDTH),
             ((1..=2).contains(&n_hidden), "method.reparameterization.hidden_layers", sentence!("must be 1 or 2")),
             (layers != Some(&[]), "method.layers", sentence!("at least one layer needs a prefix")),
@@ -158,6 +184,13 @@ pub enum PrefixInit {
     Prefill {
         /// The text; it must be at least as long as the prefix.
         text: String,
+    },
+    /// Keys and values of the first training rows, read as one text as the templates write them: the demonstrations of
+    /// in-context learning as the start of training. CT-KV in Lu et al. 2025, "Context Tuning for In-Context Optimization".
+    Demonstrations {
+        /// So many rows; the prefix takes the first slots of their text, which must be at least as long.
+        #[serde(default = "usual_shots")]
+        shots: usize,
     },
     /// Uniform between `-bound` and `bound`: google-research/prompt-tuning and the adapters library take 0.5.
     Uniform {

@@ -57,6 +57,11 @@ pub(super) fn usual_bound() -> f64 {
     0.5
 }
 
+/// Training rows that are read as demonstrations where nobody says: as many as CT-KV takes.
+pub(super) fn usual_shots() -> usize {
+    16
+}
+
 /// Tokens of a vocabulary that are taken for frequent where nobody says.
 pub(super) fn usual_first() -> usize {
     5000

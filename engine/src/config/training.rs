@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::candidates::CandidateLoss;
+use super::distillation::DistillationConfig;
 use super::optimizer::{OptimizerConfig, adamw_unless_named};
 use super::rules::{MAX_TOKENS, POSITIVE, RATE, ROWS, is_rate, refuse};
 use super::schedule::{Schedule, linear_unless_named};
@@ -71,6 +72,9 @@ pub struct TrainingConfig {
     /// What is learned of a row with candidates.
     #[serde(skip_serializing_if = "CandidateLoss::is_right")]
     pub candidate_loss: CandidateLoss,
+    /// A teacher whose distributions are learned in place of the targets of rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<DistillationConfig>,
     /// Evaluate every so many steps; 0 means ten times in a run.
     pub eval_every: usize,
     /// Rows whose continuation is generated at each evaluation.
@@ -110,6 +114,7 @@ impl Default for TrainingConfig {
             max_grad_norm: Some(1.0),
             loss: LossReduction::TokenMean,
             candidate_loss: CandidateLoss::Right,
+            distillation: None,
             eval_every: 0,
             sample_rows: 3,
             sample_tokens: 60,
@@ -187,6 +192,7 @@ impl TrainingConfig {
                 sentence!("the warm-up is given in steps already; set one of the two to 0"),
             ),
         ])?;
+        self.distillation.as_ref().map_or(Ok(()), DistillationConfig::check)?;
         self.schedule.check(self.learning_rate)?;
         self.optimizer.check()
     }

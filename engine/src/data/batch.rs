@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::contest::Contest;
 use super::encode::Example;
 use super::shuffle::{Purpose, shuffled};
+use super::taught::Taught;
 use crate::config::Task;
 
 /// The label of a position that has none, as Hugging Face writes it.
@@ -48,6 +49,8 @@ pub struct TokenBatch {
     /// Where lines have several rows, the column at which the row of each position begins, `[batch, seq]`; `None`: a line is a
     /// row.
     pub starts: Option<Vec<usize>>,
+    /// What a teacher says at each label, where that is learned in its place.
+    pub taught: Option<Taught>,
 }
 
 /// Sources padded on the right to the longest of them; a batch from elsewhere may have them padded on the left.
@@ -95,20 +98,8 @@ impl TokenBatch {
             Task::Regression => rows.iter().map(|&row| examples[row].target).collect(),
             _ => Vec::new(),
         };
-        Self {
-            rows: rows.to_vec(),
-            batch,
-            seq,
-            tokens,
-            mask,
-            labels,
-            targets,
-            types,
-            source,
-            task,
-            contest: None,
-            starts: None,
-        }
+        let (rows, contest, starts, taught) = (rows.to_vec(), None, None, None);
+        Self { rows, batch, seq, tokens, mask, labels, targets, types, source, task, contest, starts, taught }
     }
 
     /// The same rows behind each other in lines of up to twice the longest row, of the length that takes the fewest positions.

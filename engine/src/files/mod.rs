@@ -29,6 +29,8 @@ pub enum Kind {
     Vocabulary,
     /// Index of the file that each tensor is in.
     Index,
+    /// A text that is read whole into a model's context.
+    Document,
     /// Tensors: as large as the disk allows.
     Weights,
     /// Rows of a dataset: as large as the disk allows.
@@ -46,7 +48,7 @@ impl Kind {
     pub fn limit(self) -> u64 {
         match self {
             Self::Template => MIB,
-            Self::Settings | Self::RunRecord => 16 * MIB,
+            Self::Settings | Self::Document | Self::RunRecord => 16 * MIB,
             Self::Index => 64 * MIB,
             Self::Vocabulary => 256 * MIB,
             Self::Weights | Self::Rows | Self::RunLines | Self::RunTensors => u64::MAX,

@@ -25,65 +25,60 @@ impl Analyze {
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<(Subject, Box<dyn Investigation>)> {
-        let AnalysisRequest {
-            model,
-            device,
-            numbers,
-            adapter,
-            other,
-            initial,
-            question,
-            data,
-            text,
-            rows,
-            checkpoints,
-        } = &self.request;
-        let mut heard = out.loading();
-        let model = session.model(model, (*device, *numbers), &mut heard)?;
-        out.send(Report::Phase(Phase::PreparingData));
-        let adapter = adapter_of(adapter, data, &model)?;
-        out.unread(&adapter);
-        let read = |folder: &Option<std::path::PathBuf>| folder.as_deref().map(|f: &Path| model.adapter(f)).transpose();
-        let (other, initial) = (read(other)?, read(initial)?);
-        let texts = match text {
-            Some(text) => Some(vec![text.clone()]),
-            None if question.wants_plain_text() => Some(texts_of_file(data, *rows)?),
-            None => None,
-        };
-        let (placed, bare) = match texts {
-            _ if question.needs_no_rows() => (Vec::new(), Vec::new()),
-            Some(texts) => {
-                let WholeTexts { placed, bare, notice } = WholeTexts::of(&texts, &adapter, &model)?;
-                notice.into_iter().for_each(|text| out.send(Report::Notice { text }));
-                (placed, bare)
-            }
-            None => {
-                let n_before = adapter.n_before().max(adapter.before(&model.tokenizer)?.len());
-                // A question asks for no more than leaves most of the model's positions to the rows.
-                let n_before = n_before.max(question.n_before().min(model.model.shape().n_positions / 4));
-                (
-                    data_rows(Some(&adapter), data, (n_before, *rows), &model)?,
-                    data_rows(None, data, (n_before, *rows), &model)?,
-                )
-            }
-        };
-        let conditioning = model.conditioning(&adapter)?;
-        let tuned = model.model.with_overrides(&conditioning.tuned)?;
-        let task = adapter.task.task;
-        let words = if *question == Question::LabelWords { words_of(&adapter, data, &model)? } else { Vec::new() };
-        let mut states = Vec::new();
-        // Those of trained weights may be as large as the model.
-        let has_slots = adapter.prefixes().next().is_some() || adapter.prompt().is_some();
-        if question.needs_checkpoints() && has_slots {
-            for (step, folder) in checkpoints {
-                states.push((*step, model.adapter(folder)?));
-            }
-        }
-        let (rows, checkpoints) = (placed, states);
-        let subject =
-            Subject { model, adapter, conditioning, tuned, initial, other, rows, bare, task, checkpoints, words };
-        Ok((subject, question.investigation()))
+        Ok((subject(&self.request, session, out)?, self.request.question.investigation()))
     }
+}
+
+/// What a question is about: the model, the adapter, and the rows on which it is looked at.
+///
+/// # Errors
+/// One of them cannot be read, or they do not fit each other.
+pub(super) fn subject(request: &AnalysisRequest, session: &mut Session, out: &Outbox) -> Result<Subject> {
+    let AnalysisRequest { model, device, numbers, adapter, other, initial, question, data, text, rows, checkpoints } =
+        request;
+    let mut heard = out.loading();
+    let model = session.model(model, (*device, *numbers), &mut heard)?;
+    out.send(Report::Phase(Phase::PreparingData));
+    let adapter = adapter_of(adapter, data, &model)?;
+    out.unread(&adapter);
+    let read = |folder: &Option<std::path::PathBuf>| folder.as_deref().map(|f: &Path| model.adapter(f)).transpose();
+    let (other, initial) = (read(other)?, read(initial)?);
+    let texts = match text {
+        Some(text) => Some(vec![text.clone()]),
+        None if question.wants_plain_text() => Some(texts_of_file(data, *rows)?),
+        None => None,
+    };
+    let (placed, bare) = match texts {
+        _ if question.needs_no_rows() => (Vec::new(), Vec::new()),
+        Some(texts) => {
+            let WholeTexts { placed, bare, notice } = WholeTexts::of(&texts, &adapter, &model)?;
+            notice.into_iter().for_each(|text| out.send(Report::Notice { text }));
+            (placed, bare)
+        }
+        None => {
+            let n_before = adapter.n_before().max(adapter.before(&model.tokenizer)?.len());
+            // A question asks for no more than leaves most of the model's positions to the rows.
+            let n_before = n_before.max(question.n_before().min(model.model.shape().n_positions / 4));
+            (
+                data_rows(Some(&adapter), data, (n_before, *rows), &model)?,
+                data_rows(None, data, (n_before, *rows), &model)?,
+            )
+        }
+    };
+    let conditioning = model.conditioning(&adapter)?;
+    let tuned = model.model.with_overrides(&conditioning.tuned)?;
+    let task = adapter.task.task;
+    let words = if *question == Question::LabelWords { words_of(&adapter, data, &model)? } else { Vec::new() };
+    let mut states = Vec::new();
+    // Those of trained weights may be as large as the model.
+    let has_slots = adapter.prefixes().next().is_some() || adapter.prompt().is_some();
+    if question.needs_checkpoints() && has_slots {
+        for (step, folder) in checkpoints {
+            states.push((*step, model.adapter(folder)?));
+        }
+    }
+    let (rows, checkpoints) = (placed, states);
+    Ok(Subject { model, adapter, conditioning, tuned, initial, other, rows, bare, task, checkpoints, words })
 }
 
 /// The classes with their words: of the verbalizer; without one the names of the classes, which the adapter knows or, where

@@ -20,6 +20,7 @@ mod queries;
 mod score_text;
 mod serving;
 mod share;
+mod shorten;
 mod step_time;
 mod train;
 mod whole_texts;
@@ -68,6 +69,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::Export { adapter, to } => exchange::export(adapter, to),
         Ask::Combine { adapters, model, how, to } => merge::combined(adapters, model, how, to),
         Ask::Prune { adapter, model, slots, to } => merge::pruned(adapter, model, slots, to),
+        Ask::Shorten { request, slots, to } => Box::new(shorten::Shorten::new(*request, slots, to)),
         Ask::Merge { adapter, model, to } => merge::merged(adapter, model, to),
         Ask::Share { adapter, model, device, card, with_samples, to } => {
             Box::new(share::Share::new(adapter, (model, device), (card, with_samples), to))

@@ -30,6 +30,9 @@ pub struct Conditioning {
     pub positions: PositionConvention,
     /// The layers that see the prefix of a site, counted from 0; `None`: all.
     pub layers: Option<Vec<usize>>,
+    /// 1 for each slot that a row of the batch sees, 0 for one that is hidden from it, `[batch, n_virtual]`; `None`: rows see
+    /// all.
+    pub slots_of_rows: Option<Tensor<2>>,
     /// Dropout of the model itself, in training.
     pub dropout: Option<BaseDropout>,
 }
@@ -71,6 +74,7 @@ impl Conditioning {
             n: past_length(prefix),
             layers: self.layers.as_deref(),
             n_layers: prefix.map_or(0, <[LayerKv]>::len),
+            rows: self.slots_of_rows.as_ref(),
         }
     }
 
@@ -150,6 +154,7 @@ impl Conditioning {
             head,
             positions: self.positions,
             layers: self.layers.clone(),
+            slots_of_rows: self.slots_of_rows.clone(),
             dropout: self.dropout,
         }
     }

@@ -161,6 +161,7 @@ fn hidden_states(model: &Model, conditioning: &Conditioning, row: &[i32]) -> Vec
     let batch = TokenBatch {
         contest: None,
         starts: None,
+        taught: None,
         task: Task::Causal,
         rows: vec![0],
         batch: 1,
@@ -300,6 +301,7 @@ fn cached_decoding_with_some_layers_or_an_infix_equals_the_full_pass() {
             let batch = TokenBatch {
                 contest: None,
                 starts: None,
+                taught: None,
                 task: Task::Causal,
                 rows: vec![0],
                 batch: 1,
@@ -334,6 +336,7 @@ fn losses(model: &Model) -> [f32; 2] {
         TokenBatch {
             contest: None,
             starts: None,
+            taught: None,
             task: Task::Causal,
             rows: vec![0],
             batch: 1,

@@ -26,6 +26,8 @@ pub struct PrefixColumns<'a> {
     pub layers: Option<&'a [usize]>,
     /// Number of layers.
     pub n_layers: usize,
+    /// 1 for each column that a row sees, 0 for one that it does not, `[batch, n]`; `None`: every row sees all.
+    pub rows: Option<&'a Tensor<2>>,
 }
 
 impl AttentionMask {
@@ -36,14 +38,16 @@ impl AttentionMask {
         [batch, seq]: [usize; 2],
         device: &Device,
     ) -> Self {
-        let PrefixColumns { n, layers, n_layers } = slots;
+        let PrefixColumns { n, layers, n_layers, rows } = slots;
         if n == 0 {
             return Self { all: text, ..Self::default() };
         }
         let behind = |first: Tensor<2>, text: Tensor<2>| Tensor::cat(vec![first, text], 1);
-        let all = text.clone().map(|text| behind(Tensor::ones([batch, n], device), text));
-        let Some(layers) = layers else { return Self { all, ..Self::default() } };
+        let is_whole = text.is_none() && rows.is_none();
         let text = text.unwrap_or_else(|| Tensor::ones([batch, seq], device));
+        let seen = || rows.cloned().unwrap_or_else(|| Tensor::ones([batch, n], device));
+        let all = (!is_whole).then(|| behind(seen(), text.clone()));
+        let Some(layers) = layers else { return Self { all, ..Self::default() } };
         let without = Some(behind(Tensor::zeros([batch, n], device), text));
         let at = |layer| if layers.contains(&layer) { all.clone() } else { without.clone() };
         Self { by_layer: (0..n_layers).map(at).collect(), all, ..Self::default() }
@@ -151,7 +155,7 @@ mod tests {
     #[test]
     fn a_layer_without_a_prefix_sees_the_text_alone() {
         let device = crate::device::cpu();
-        let slots = PrefixColumns { n: 2, layers: Some(&[1]), n_layers: 3 };
+        let slots = PrefixColumns { n: 2, layers: Some(&[1]), n_layers: 3, rows: None };
         let text = Tensor::from_data(TensorData::new(vec![0.0_f32, 1.0], [1, 2]), &device);
         for (text, seen, hidden) in [
             (None, None, vec![0.0, 0.0, 1.0, 1.0]),
@@ -182,6 +186,23 @@ mod tests {
     }
 
     #[test]
+    fn a_row_does_not_see_the_slots_that_are_hidden_from_it() {
+        let device = crate::device::cpu();
+        let rows = Tensor::from_data(TensorData::new(vec![0.0_f32, 1.0, 1.0, 1.0], [2, 2]), &device);
+        let text = Tensor::from_data(TensorData::new(vec![1.0_f32, 0.0], [2, 1]), &device);
+        for (layers, text, seen) in [
+            (None, None, vec![0.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+            (Some(&[1][..]), Some(text), vec![0.0, 1.0, 1.0, 1.0, 1.0, 0.0]),
+        ] {
+            let slots = PrefixColumns { n: 2, layers, n_layers: 3, rows: Some(&rows) };
+            let mask = AttentionMask::with_prefix(slots, text, [2, 1], &device);
+            assert_eq!(numbers(mask.of_layer(1)), Some(seen));
+            let hidden = numbers(mask.of_layer(0)).unwrap();
+            assert_eq!(layers.is_some(), [&hidden[..2], &hidden[3..5]].concat() == [0.0; 4], "{hidden:?}");
+        }
+    }
+
+    #[test]
     fn an_infix_is_seen_from_a_column_of_each_row_on() {
         let device = crate::device::cpu();
         let mask = AttentionMask::default().with_infix(1, &[2, 0], 3, &device);
@@ -205,7 +226,8 @@ mod tests {
     #[test]
     fn nothing_is_made_where_nothing_is_hidden() {
         let device = crate::device::cpu();
-        let mask = AttentionMask::with_prefix(PrefixColumns { n: 2, layers: None, n_layers: 3 }, None, [1, 2], &device);
+        let slots = PrefixColumns { n: 2, n_layers: 3, ..PrefixColumns::default() };
+        let mask = AttentionMask::with_prefix(slots, None, [1, 2], &device);
         assert!(mask.of_layer(0).is_none() && mask.bias().is_none());
     }
 }

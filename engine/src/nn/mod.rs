@@ -63,7 +63,7 @@ pub use mask::{AttentionMask, PrefixColumns};
 pub use matrix::FrozenMatrix;
 pub(crate) use packed::nf4::QUANTILES as NF4_QUANTILES;
 pub use packed::{BlockType, MatrixNumbers, PackedShape, PackedWeight, Place, Quantization};
-pub use pattern::{attention_pattern, keys_and_values, mixed_by, with_keys_and_values};
+pub use pattern::{attention_pattern, keys_and_values, mixed_by, queries, with_keys_and_values, with_queries};
 pub use precision::Precision;
 pub use qk_norm::QkNorm;
 pub use relative_bias::RelativeBias;

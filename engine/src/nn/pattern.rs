@@ -18,6 +18,19 @@ pub fn keys_and_values(qkv: &Tensor<3>, shape: &AttentionShape) -> LayerKv {
     }
 }
 
+/// The queries in the output of a fused projection, times the factor on the scores, `[batch, n_heads, seq, d_head]`.
+pub fn queries(qkv: &Tensor<3>, shape: &AttentionShape) -> Tensor<4> {
+    heads(qkv, 0, shape.n_heads, shape.d_head) * shape.scale
+}
+
+/// The output of a fused projection with other queries in it, which have the factor on the scores.
+pub fn with_queries(qkv: &Tensor<3>, queries: Tensor<4>, shape: &AttentionShape) -> Tensor<3> {
+    let [batch, seq, width] = qkv.dims();
+    let n = shape.n_heads * shape.d_head;
+    let queries = (queries / shape.scale).swap_dims(1, 2).reshape([batch, seq, n]);
+    if n == width { queries } else { Tensor::cat(vec![queries, qkv.clone().slice([0..batch, 0..seq, n..width])], 2) }
+}
+
 /// The output of a fused projection with other keys and values in it.
 pub fn with_keys_and_values(qkv: &Tensor<3>, kv: LayerKv, shape: &AttentionShape) -> Tensor<3> {
     let [batch, seq, _] = qkv.dims();
@@ -38,8 +51,7 @@ pub fn attention_pattern(
     bias: Option<&Tensor<4>>,
     shape: &AttentionShape,
 ) -> Tensor<4> {
-    let query = heads(qkv, 0, shape.n_heads, shape.d_head) * shape.scale; // [batch, n_heads, seq, d_head]
-    let mut scores = query.matmul(seen(qkv, past, shape).key.swap_dims(2, 3)); // [batch, n_heads, seq, kv]
+    let mut scores = queries(qkv, shape).matmul(seen(qkv, past, shape).key.swap_dims(2, 3)); // [batch, n_heads, seq, kv]
     if let Some(cap) = shape.softcap {
         scores = (scores / cap).tanh() * cap;
     }

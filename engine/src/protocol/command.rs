@@ -193,6 +193,16 @@ pub enum Ask {
         /// Folder to write.
         to: PathBuf,
     },
+    /// Write a prefix with fewer slots that are fitted to do what all did, and tell what that costs: `Report::Analysis`, then
+    /// `Report::Written`.
+    Shorten {
+        /// The adapter, and the rows whose queries are fitted to; the question is not looked at.
+        request: Box<AnalysisRequest>,
+        /// So many slots.
+        slots: usize,
+        /// Folder to write.
+        to: PathBuf,
+    },
     /// Write the base model with an adapter in its weights, a plain checkpoint: answered by `Report::Written`.
     Merge {
         /// Run checkpoint or adapter folder.

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Adapter, AdapterSpec, Parameter, Spec, formats};
-use crate::config::{MethodConfig, OptimizerConfig, WeightDecayOn};
+use crate::config::{MethodConfig, OptimizerConfig};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_folder, write_json};
 use crate::nn::floats;
@@ -128,16 +128,7 @@ pub fn read(
         parts.push(part.with_parameters(parameters));
     }
     let adapter = Adapter { parts, task: spec.task.clone() };
-    let trainer = Trainer {
-        adapter,
-        step: state.step,
-        optimizer: *optimizer,
-        weight_decay_on: WeightDecayOn::All,
-        optimizer_state,
-        gradient_checkpointing: false,
-        rate_factors: Vec::new(),
-        base_dropout: None,
-    };
+    let trainer = Trainer { step: state.step, optimizer_state, ..Trainer::new(adapter, *optimizer) };
     Ok((trainer, state))
 }
 

@@ -170,6 +170,7 @@ pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartSpec]) -> TokenB
         task,
         contest: None,
         starts: None,
+        taught: None,
     }
 }
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::adapters::{AdapterSpec, AdapterState, InitContext, WarmStart, plan};
-use crate::config::{CandidateLoss, FewShotConfig, HeadInit, MethodConfig, RunConfig, Task, TaskRecord, refuse};
+use crate::adapters::{AdapterSpec, AdapterState, Demonstrations, InitContext, WarmStart, plan};
+use crate::config::{CandidateLoss, FewShotConfig, HeadInit, MethodConfig, PrefixInit, RunConfig, Task, TaskRecord, refuse};
 use crate::data::{CandidateReading, Dataset, Example, Examples, Holding};
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
@@ -13,6 +13,8 @@ use crate::models::BaseModel;
 use crate::tokens::SOFT;
 use crate::training::candidates;
 use crate::training::extent::room_for_text;
+use crate::training::hidden_slots::HiddenSlots;
+use crate::training::teacher::Teacher;
 use crate::training::trainer::Trainer;
 use crate::{Sentence, sentence};
 
@@ -93,6 +95,7 @@ impl RunInputs {
             model,
             device,
             encode: &|text| tokenizer.encode(text),
+            begin: tokenizer.begins_texts(),
             rows: &self.data.train,
             task: &spec.task,
             words: &self.data.words.words,
@@ -100,7 +103,24 @@ impl RunInputs {
             warm_start: WarmStart::read(&config.methods(), |path| (self.open)(path, model))?,
             seed: config.seed,
         };
-        Ok(Trainer::new(spec.initial(&from)?, config.training.optimizer).of_run(config, spec, model))
+        let trainer = Trainer::new(spec.initial(&from)?, config.training.optimizer).of_run(config, spec, model);
+        self.with_rows(trainer, config)
+    }
+
+    /// A trainer with what it must know of the rows: the slots that each does not see, and a teacher that reads a document.
+    pub(crate) fn with_rows(&self, trainer: Trainer, config: &RunConfig) -> Result<Trainer> {
+        let LoadedModel { model, tokenizer, device, .. } = &*self.model;
+        let teacher = config.training.distillation.as_ref();
+        let of_run = |config| Teacher::of_run(config, (&**model, tokenizer), &self.data.train, device);
+        let teacher = teacher.map(of_run).transpose()?;
+        let mut hidden_slots = HiddenSlots::default();
+        if let Some(prefix) = config.method.prefix() {
+            (hidden_slots.n_slots, hidden_slots.dropout) = (prefix.n_virtual, prefix.slot_dropout);
+            if let (true, PrefixInit::Demonstrations { shots }) = (prefix.leave_one_out, &prefix.init) {
+                hidden_slots.own = Demonstrations::read(&self.data.train, *shots, tokenizer.begins_texts())?.spans;
+            }
+        }
+        Ok(Trainer { hidden_slots, teacher, ..trainer })
     }
 }
 
@@ -138,10 +158,13 @@ fn check_packing(config: &RunConfig, spec: &AdapterSpec, model: &LoadedModel) ->
     let task = spec.task.task;
     let is_infix = config.method.prefix().is_some_and(|prefix| prefix.infix);
     let is_among = config.training.candidate_loss != CandidateLoss::Right;
+    let hides_slots = config.method.prefix().is_some_and(|prefix| prefix.leave_one_out || prefix.slot_dropout > 0.0);
     let rules = [
         (task == Task::Causal, sentence!("is for texts that are gone on with, not for {task}", task)),
         (!is_infix, sentence!("does not go with an infix, whose place is another in each row")),
         (!is_among, sentence!("does not go with candidates that are held against each other")),
+        (config.training.distillation.is_none(), sentence!("does not go with a teacher, who reads each row by itself")),
+        (!hides_slots, sentence!("does not go with slots that are hidden from a row: the rows of a line see the same")),
     ];
     refuse(&rules.map(|(holds, reason)| (holds, "training.packing", reason)))
 }

@@ -5,12 +5,14 @@ pub mod candidates;
 #[cfg(test)]
 mod candidates_tests;
 pub mod checkpoint;
+pub mod hidden_slots;
 pub mod loss;
 pub mod metrics;
 pub mod optimizer_state;
 pub mod origin;
 pub mod run_folder;
 pub mod schedule;
+pub mod teacher;
 pub mod trainer;
 
 pub(crate) mod batch_fit;

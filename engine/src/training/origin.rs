@@ -9,6 +9,7 @@ use crate::data::{Dataset, Example, Examples};
 use crate::error::Result;
 use crate::loaded_model::LoadedModel;
 use crate::models::load::model_options;
+use crate::training::teacher;
 use crate::weights::hex;
 use crate::{Sentence, sentence};
 
@@ -34,6 +35,9 @@ pub struct Origin {
     /// The part of the training rows that is used, with the seed that decides which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_rows: Option<(String, u64)>,
+    /// SHA-256 of the document that a teacher reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
     /// Rows in a micro-batch.
     pub batch_size: usize,
     /// Micro-batches in a step.
@@ -139,6 +143,7 @@ impl Origin {
             seed: config.seed,
             split_seed: config.data.split_seed,
             train_rows: config.data.train_rows.map(|rows| (rows.to_string(), config.data.train_rows_seed)),
+            document: config.training.distillation.as_ref().map(teacher::digest).transpose()?,
             batch_size: config.training.batch_size,
             gradient_accumulation: config.training.gradient_accumulation,
             group_by_length: config.training.group_by_length,
@@ -167,6 +172,9 @@ impl Origin {
         }
         if self.model_config != now.model_config {
             found.push(sentence!("config.json of the model"));
+        }
+        if self.document != now.document {
+            found.push(sentence!("the document that the teacher reads"));
         }
         let numbers = [
             (sentence!("the seed"), self.seed, now.seed),
@@ -213,6 +221,7 @@ mod tests {
             seed: 7,
             split_seed: None,
             train_rows: None,
+            document: None,
             batch_size: 4,
             gradient_accumulation: 1,
             group_by_length: true,
@@ -246,6 +255,12 @@ mod tests {
         );
         let old = serde_json::to_value(origin()).unwrap();
         assert!(old.get("split_seed").is_none() && serde_json::from_value::<Origin>(old).unwrap() == origin());
+    }
+
+    #[test]
+    fn another_document_is_named() {
+        let now = Origin { document: Some("d".to_owned()), ..origin() };
+        assert_eq!(origin().differences(&now), ["the document that the teacher reads"]);
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub(crate) fn prepare(
     let (trainer, mut state) = match &index.last {
         Some(name) => {
             let (trainer, mut state) = restore(&folder.checkpoint(name), spec, config, model)?;
+            let trainer = inputs.with_rows(trainer, config)?;
             if index.best.is_none() {
                 // Older versions called the untouched start the best and kept no adapter of it.
                 state.best = None;

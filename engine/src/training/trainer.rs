@@ -13,8 +13,10 @@ use crate::nn::floats;
 use crate::sentence;
 use crate::training::gradient_checkpointing;
 use crate::training::group_rates::rate_factors;
+use crate::training::hidden_slots::HiddenSlots;
 use crate::training::loss::summed_nll;
 use crate::training::optimizer_state::{OptimizerState, take};
+use crate::training::teacher::Teacher;
 
 /// An adapter in training with its optimizer.
 pub struct Trainer {
@@ -34,6 +36,10 @@ pub struct Trainer {
     pub rate_factors: Vec<f64>,
     /// Dropout of the base model itself, at the rates of its configuration.
     pub base_dropout: Option<DropoutRates>,
+    /// Slots that rows do not see.
+    pub hidden_slots: HiddenSlots,
+    /// Whose distributions are learned in place of the labels.
+    pub teacher: Option<Teacher>,
 }
 
 /// Hyperparameters of one optimizer step.
@@ -71,6 +77,8 @@ impl Trainer {
             gradient_checkpointing: false,
             rate_factors: Vec::new(),
             base_dropout: None,
+            hidden_slots: HiddenSlots::default(),
+            teacher: None,
         }
     }
 
@@ -103,8 +111,11 @@ impl Trainer {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(self.step as u64 + 1);
         for (batch, token_weight) in batches {
+            let taught = self.teacher.as_ref().map(|teacher| teacher.teach(base, batch, device)).transpose()?;
+            let batch = taught.as_ref().unwrap_or(batch);
             let leaves = self.adapter.requires_grad();
             let mut conditioning = self.adapter.conditioning(&leaves, &mut random);
+            conditioning.slots_of_rows = self.hidden_slots.seen(batch, &mut random, device);
             conditioning.dropout = self.base_dropout.map(|rates| BaseDropout { rates, draw: random.random() });
             let (weighted, gradients) = match self.gradient_checkpointing {
                 true => gradient_checkpointing::backward(base, &conditioning, (batch, *token_weight), device)?,

@@ -226,6 +226,7 @@ impl Setup<'_> {
             task,
             contest: None,
             starts: None,
+            taught: None,
         })
     }
 

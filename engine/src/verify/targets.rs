@@ -24,20 +24,8 @@ pub(super) fn targets(
     }
     let (rows, source, task) = ((0..batch).collect(), Some(source), Task::Seq2Seq);
     let targets = Vec::new();
-    TokenBatch {
-        rows,
-        batch,
-        seq,
-        tokens,
-        mask,
-        labels: shifted,
-        targets,
-        types: None,
-        source,
-        task,
-        contest: None,
-        starts: None,
-    }
+    let (types, contest, starts, taught) = (None, None, None, None);
+    TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, targets, types, source, task, contest, starts, taught }
 }
 
 /// A case's texts, each of which the decoder reads too, one column later and padding as well; its class stands where it ends.
@@ -57,18 +45,6 @@ pub(super) fn read_twice(
         labels[row * seq + at] = *class;
     }
     let (rows, mask, source, targets) = ((0..batch).collect(), vec![1.0; batch * seq], Some(source), Vec::new());
-    TokenBatch {
-        rows,
-        batch,
-        seq,
-        tokens,
-        mask,
-        labels,
-        targets,
-        types: None,
-        source,
-        task,
-        contest: None,
-        starts: None,
-    }
+    let (types, contest, starts, taught) = (None, None, None, None);
+    TokenBatch { rows, batch, seq, tokens, mask, labels, targets, types, source, task, contest, starts, taught }
 }

@@ -11,12 +11,12 @@ use app::workspace::{RunId, Workspace};
 use engine::config::{DataConfig, RunConfig};
 use engine::protocol::{Event, JobId, Outcome, Report};
 
-fn line(workspace: &Path, words: &[&str]) -> Result<(), CliError> {
+pub(crate) fn line(workspace: &Path, words: &[&str]) -> Result<(), CliError> {
     let head = ["prefix-workbench".into(), "--workspace".into(), workspace.as_os_str().to_owned()];
     run(head.into_iter().chain(words.iter().map(OsString::from)), |_, _| Ok(()))
 }
 
-fn is_usage(error: &CliError) -> bool {
+pub(crate) fn is_usage(error: &CliError) -> bool {
     error.exit_code() == ExitCode::from(2)
 }
 
@@ -34,7 +34,7 @@ fn stopped_run(workspace: &Path, name: &str) -> RunId {
     run
 }
 
-fn runs(workspace: &Path) -> Vec<RunRow> {
+pub(crate) fn runs(workspace: &Path) -> Vec<RunRow> {
     let (store, answers) = Store::open(&Workspace::open(workspace).unwrap(), || {}).unwrap();
     store.send(Request::ListRuns);
     let rows = answers.iter().find_map(|answer| match answer {
@@ -212,6 +212,11 @@ fn what_matters(workspace: &Path, to: &str) {
     let config = fs::read_to_string(Path::new(to).join("adapter_config.json")).unwrap();
     let config: serde_json::Value = serde_json::from_str(&config).unwrap();
     assert_eq!((&config["peft_type"], &config["num_virtual_tokens"]), (&"PREFIX_TUNING".into(), &2.into()));
+    analyze(&["--what", "shorter", "--keep", "2,1"]).unwrap();
+    let fitted = format!("{to}-fitted");
+    let words = ["prune", "--match", "--run", "first", "--keep", "1", "--limit", "4", "--to", &fitted];
+    line(workspace, &words).unwrap();
+    assert!(fs::read_to_string(Path::new(&fitted).join("adapter_config.json")).unwrap().contains("_tokens\": 1"));
 }
 
 #[test]

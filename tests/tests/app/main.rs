@@ -8,6 +8,7 @@ mod experiment;
 mod filter;
 mod old_runs;
 mod report;
+mod self_study;
 mod sentences;
 mod store;
 mod tidy;

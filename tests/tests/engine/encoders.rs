@@ -393,6 +393,7 @@ fn losses(model: &LoadedModel, adapter: &AdapterState, rows: &[(&[i32], i32)], s
         task: Task::SequenceClassification,
         contest: None,
         starts: None,
+        taught: None,
     };
     let conditioning = model.conditioning(adapter).unwrap();
     score(&model.model, &conditioning, &batch, &model.device).unwrap().nll

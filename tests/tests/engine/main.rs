@@ -26,6 +26,7 @@ mod in_words;
 mod init_comparison;
 mod large;
 mod loaded;
+mod longer;
 mod methods;
 mod optimizers;
 mod packed_folders;

@@ -75,8 +75,9 @@ fn methods(home: &Path) -> Vec<RunConfig> {
     dropping.training.base_dropout = true;
     let mut packed = tiny_run(home);
     (packed.training.group_by_length, packed.training.packing) = (false, true);
-    let of_methods = [MethodConfig::Lora(lora), MethodConfig::Full(FullConfig::default())].map(with);
-    [tiny_run(home), dropping, packed].into_iter().chain(of_methods).collect()
+    let (context_tuned, distilled) = (crate::longer::context_tuned(home), crate::longer::distilled(home));
+    let (lora, full) = (with(MethodConfig::Lora(lora)), with(MethodConfig::Full(FullConfig::default())));
+    vec![tiny_run(home), lora, full, dropping, packed, context_tuned, distilled]
 }
 
 #[test]

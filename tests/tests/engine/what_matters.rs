@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use engine::adapters::formats;
-use engine::analysis::{AblationReport, Analysis, ImportanceReport, LeftOut, Question};
-use engine::config::{MethodConfig, PromptConfig, RunConfig};
+use engine::analysis::{AblationReport, Analysis, ImportanceReport, LeftOut, Question, ShorterReport};
+use engine::config::{MethodConfig, PrefixConfig, PrefixInit, PromptConfig, RunConfig};
 use engine::nn::MatrixNumbers;
 use engine::protocol::{AnalysisRequest, Ask, Report};
 use tests::{Talk, tiny_model, tiny_run};
@@ -16,8 +16,8 @@ fn trained(home: &Path, config: &RunConfig) -> PathBuf {
     folder.join("adapter")
 }
 
-fn analysis(config: &RunConfig, adapter: &Path, question: Question) -> Analysis {
-    let request = AnalysisRequest {
+fn request(config: &RunConfig, adapter: &Path, question: Question) -> AnalysisRequest {
+    AnalysisRequest {
         model: config.model.clone(),
         device: config.device,
         numbers: MatrixNumbers::default(),
@@ -29,11 +29,17 @@ fn analysis(config: &RunConfig, adapter: &Path, question: Question) -> Analysis 
         text: None,
         rows: 1000,
         checkpoints: Vec::new(),
-    };
-    let found = Talk::new().run(Ask::Analyze(Box::new(request))).into_iter().find_map(|report| match report {
-        Report::Analysis(analysis) => Some(*analysis),
-        _ => None,
-    });
+    }
+}
+
+fn analysis(config: &RunConfig, adapter: &Path, question: Question) -> Analysis {
+    let found =
+        Talk::new().run(Ask::Analyze(Box::new(request(config, adapter, question)))).into_iter().find_map(|report| {
+            match report {
+                Report::Analysis(analysis) => Some(*analysis),
+                _ => None,
+            }
+        });
     found.expect("the question was answered")
 }
 
@@ -88,4 +94,39 @@ fn fewer_slots_cost_what_was_told_and_are_read_again() {
         assert!(matches!(talk.until_end().last(), Some(Report::Failed(_))), "{name}");
         assert!(!home.join("none").exists(), "{name}");
     }
+}
+
+#[test]
+fn a_prefix_that_was_fitted_to_fewer_slots_costs_what_was_told_and_a_run_begins_from_it() {
+    let home = tempfile::tempdir().unwrap();
+    let config = tiny_run(home.path());
+    let adapter = trained(home.path(), &config);
+    let (talk, to) = (Talk::new(), home.path().join("fitted"));
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-5;
+    // Nobody looks at the question.
+    let request = |question| Box::new(request(&config, &adapter, question));
+    let events = talk.run(Ask::Shorten { request: request(Question::Attention), slots: 2, to: to.clone() });
+    let found = events.into_iter().find_map(|report| match report {
+        Report::Analysis(analysis) => match *analysis {
+            Analysis::Shorter(report) => Some(report),
+            other => panic!("{other:?}"),
+        },
+        _ => None,
+    });
+    let ShorterReport { loss, n_slots, sizes, rows, .. } = found.unwrap();
+    assert_eq!((n_slots, rows, sizes.len(), sizes[0].slots), (4, 24, 1, 2));
+    let told = importance(&config, &adapter);
+    assert!(close(loss, told.loss) && close(sizes[0].pruned, told.pruned[2].loss), "{sizes:?} {told:?}");
+    assert!(close(sizes[0].matched, talk.score(&config, Some(to.clone())).0), "{sizes:?}");
+    assert_eq!(formats::read(&to, None).unwrap().n_slots(), 2);
+
+    let mut refit = config.clone();
+    let init = PrefixInit::Adapter { path: to };
+    refit.method = MethodConfig::Prefix(PrefixConfig { n_virtual: 2, init, ..PrefixConfig::default() });
+    let again = trained(&home.path().join("again"), &refit);
+    assert!(talk.score(&config, Some(again)).0 < sizes[0].matched, "training goes on from there");
+
+    talk.send(Ask::Shorten { request: request(Question::Attention), slots: 4, to: home.path().join("none") });
+    assert!(matches!(talk.until_end().last(), Some(Report::Failed(_))));
+    assert!(!home.path().join("none").exists());
 }

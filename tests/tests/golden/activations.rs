@@ -222,7 +222,7 @@ fn every_query_pays_its_whole_attention_and_looking_changes_nothing() {
             assert_eq!(of(layer - 1, "hook_resid_post"), of(layer, "hook_resid_pre"), "{name}");
         }
         let seen: Vec<HookName> = points.iter().filter(|at| at.layer == 0).map(|at| at.name).collect();
-        assert_eq!(seen.len(), if case.target.is_some() { 7 + 11 } else { 7 }, "{name}: {seen:?}");
+        assert_eq!(seen.len(), if case.target.is_some() { 8 + 12 } else { 8 }, "{name}: {seen:?}");
     }
     assert_eq!(stacks.len(), 3);
 }

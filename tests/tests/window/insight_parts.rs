@@ -230,7 +230,7 @@ fn forgetting() -> Analysis {
     })
 }
 
-fn last_question(bench: &Bench) -> Question {
+pub(crate) fn last_question(bench: &Bench) -> Question {
     asked(bench).pop().expect("something was asked").1.question
 }
 
@@ -244,17 +244,17 @@ fn weighed(start: Start) -> Bench {
     bench
 }
 
-fn tall(height: f32) -> Start {
+pub(crate) fn tall(height: f32) -> Start {
     Start { size: [1280.0, height], ..Start::default() }
 }
 
-fn last_table(bench: &mut Bench) -> String {
+pub(crate) fn last_table(bench: &mut Bench) -> String {
     save_as(bench, "Save as CSV…", "/tmp/view.csv");
     let written = bench.world.borrow().written.last().cloned();
     written.expect("a table was written").1
 }
 
-fn last_picture(bench: &mut Bench) -> Picture {
+pub(crate) fn last_picture(bench: &mut Bench) -> Picture {
     save_as(bench, "Save picture…", "/tmp/view.svg");
     let drawn = bench.world.borrow().drawn.last().cloned();
     drawn.expect("a picture was drawn").1

@@ -25,6 +25,7 @@ mod scenes;
 mod selection;
 mod sent;
 mod several;
+mod shorter;
 mod suggested;
 mod table;
 mod tiles;

@@ -18,8 +18,8 @@ use crate::home::typed;
 pub(in crate::cli) struct CompareInitsArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Initial values: random, `scaled_random`, zero, vocabulary, frequent, classes, words:TEXT, prefill:TEXT,
-    /// adapter:PATH; with commas between them, and what has a colon last. May be repeated
+    /// Initial values: random, `scaled_random`, zero, vocabulary, frequent, classes, demonstrations, words:TEXT,
+    /// prefill:TEXT, adapter:PATH; with commas between them, and what has a colon last. May be repeated
     #[arg(long, value_name = "STARTS")]
     init: Vec<String>,
     /// Number of seeds, from the run's own on

@@ -25,6 +25,7 @@ pub(super) mod report;
 pub(super) mod resume;
 pub(super) mod runs;
 pub(super) mod score;
+pub(super) mod self_study;
 mod streams;
 pub(super) mod train;
 pub(super) mod verify;

@@ -1,10 +1,10 @@
-//! `prune`: a prefix or a soft prompt with its most important slots alone.
+//! `prune`: a prefix or a soft prompt with its most important slots alone, or a prefix with as many that are fitted.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::analysis::{Analysis, ImportanceReport, Question};
+use engine::analysis::{Analysis, ImportanceReport, Question, ShorterReport};
 use engine::data::gives_soft;
 use engine::protocol::{AnalysisRequest, Ask, Report};
 use serde_json::json;
@@ -31,6 +31,9 @@ pub(in crate::cli) struct PruneArgs {
     /// Rows that say which slots matter
     #[arg(long, value_name = "N", default_value_t = 32)]
     limit: usize,
+    /// Of a prefix: fit as many keys and values to what all slots did, without training (attention matching)
+    #[arg(long = "match")]
+    matched: bool,
     /// Folder to write
     #[arg(long, value_name = "DIR", value_parser = path())]
     to: PathBuf,
@@ -54,6 +57,11 @@ pub(in crate::cli) fn run(args: PruneArgs, global: &Global) -> Result<(), CliErr
     let keep = args.keep.get();
     let to = std::path::absolute(&args.to).map_err(|error| CliError::io("find", &args.to, &error))?;
     let session = Session::start(&workspace, None)?;
+    let sizes = vec![keep];
+    let question = match args.matched {
+        true => Question::Shorter { sizes },
+        false => Question::Importance { leave_one_out: 0, sizes },
+    };
     let request = AnalysisRequest {
         model: model.clone(),
         device: global.device.unwrap_or_default(),
@@ -61,12 +69,15 @@ pub(in crate::cli) fn run(args: PruneArgs, global: &Global) -> Result<(), CliErr
         adapter: adapter.clone(),
         other: None,
         initial: None,
-        question: Question::Importance { leave_one_out: 0, sizes: vec![keep] },
+        question,
         data,
         text: None,
         rows: args.limit,
         checkpoints: Vec::new(),
     };
+    if args.matched {
+        return shorten(&session, request, (keep, to), global);
+    }
     let report = session.ask(Ask::Analyze(Box::new(request)), |report| match report {
         Report::Analysis(analysis) => match *analysis {
             Analysis::Importance(report) => Some(report),
@@ -100,6 +111,43 @@ pub(in crate::cli) fn run(args: PruneArgs, global: &Global) -> Result<(), CliErr
     let numbers: Vec<String> = slots.iter().map(|slot| (slot + 1).to_string()).collect();
     out::note(format_args!("Slots {} of {}", numbers.join(", "), report.order.len()));
     out::note(format_args!("Loss {:.4} → {loss:.4} on {} rows", report.loss, report.rows));
+    out::note(format_args!("Make a run of it with: prefix-workbench import {}", folder.display()));
+    Ok(())
+}
+
+/// Writes a prefix with so many slots that are fitted, and tells all three losses.
+fn shorten(
+    session: &Session,
+    request: AnalysisRequest,
+    (slots, to): (usize, PathBuf),
+    global: &Global,
+) -> Result<(), CliError> {
+    let mut found = ShorterReport::default();
+    let folder = session.ask(Ask::Shorten { request: Box::new(request), slots, to }, |report| match report {
+        Report::Analysis(analysis) => {
+            if let Analysis::Shorter(report) = *analysis {
+                found = report;
+            }
+            None
+        }
+        Report::Written { folder } => Some(folder),
+        _ => None,
+    })?;
+    let ShorterReport { loss, n_slots, rows, .. } = found;
+    let size = found.sizes.first().cloned().unwrap_or_default();
+    if global.json {
+        let (fitted, best) = (size.matched, size.pruned);
+        out::result(named(
+            "shortened",
+            &json!({"folder": folder, "slots": slots, "of": n_slots, "loss": fitted, "loss_pruned": best, "loss_before": loss, "rows": rows}),
+        ));
+        return Ok(());
+    }
+    out::result(folder.display());
+    out::note(format_args!(
+        "Loss {loss:.4} with {n_slots} slots → {:.4} with the best {slots} → {:.4} with {slots} fitted, on {rows} rows",
+        size.pruned, size.matched
+    ));
     out::note(format_args!("Make a run of it with: prefix-workbench import {}", folder.display()));
     Ok(())
 }

@@ -7,7 +7,7 @@ use engine::analysis::{Analysis, PrefixGrid, Question};
 use super::does::{bias, heads, layers, lens, moved, tokens};
 use super::lies::{drift, label_words, map, similarity};
 use super::looking::Choices;
-use super::matters::{ablation, importance, slots};
+use super::matters::{ablation, importance, shorter, slots};
 use super::words::{forgetting, said};
 use crate::charts::Picture;
 use crate::screens::saving::sheet::Sheet;
@@ -48,6 +48,8 @@ pub(super) enum View {
     Slots,
     /// How much slots and heads matter, and what fewer slots cost.
     Importance,
+    /// What fewer slots cost, left out and fitted.
+    Shorter,
     /// How alike slots are.
     Similarity,
     /// Slots among tokens, on the way of training.
@@ -103,7 +105,7 @@ impl Tab {
         match self {
             Self::Lies => &[View::Vectors, View::Similarity, View::Map, View::Drift, View::LabelWords],
             Self::Does => &[View::Heads, View::Tokens, View::Bias, View::Lens, View::Moved, View::Layers],
-            Self::Matters => &[View::Slots, View::Importance],
+            Self::Matters => &[View::Slots, View::Importance, View::Shorter],
             Self::Words => &[View::Said, View::Forgetting],
         }
     }
@@ -121,6 +123,7 @@ impl View {
             Self::Layers => t!("insight.layers"),
             Self::Slots => t!("insight.slots"),
             Self::Importance => t!("insight.importance"),
+            Self::Shorter => t!("insight.shorter"),
             Self::Similarity => t!("insight.similarity"),
             Self::Map => t!("insight.map"),
             Self::Drift => t!("insight.drift"),
@@ -142,6 +145,7 @@ impl View {
             Self::Layers => t!("insight.layers_note"),
             Self::Slots => t!("insight.slots_note"),
             Self::Importance => t!("insight.importance_note"),
+            Self::Shorter => t!("insight.shorter_note"),
             Self::Similarity => t!("insight.similarity_note"),
             Self::Map => t!("insight.map_note"),
             Self::Drift => t!("insight.drift_note"),
@@ -159,6 +163,7 @@ impl View {
             Self::Lens | Self::Moved | Self::Layers => Some(Question::Lens),
             Self::Slots => Some(Question::Attention),
             Self::Importance => Some(importance::question()),
+            Self::Shorter => Some(Question::Shorter { sizes: Vec::new() }),
             Self::Similarity => Some(Question::Similarity { side: choices.side(), centered: !choices.is_raw }),
             Self::Map => Some(map::question(choices)),
             Self::Drift => Some(Question::Drift),
@@ -171,7 +176,7 @@ impl View {
     /// What an adapter must have: nothing else has an answer.
     pub(super) fn needs(self) -> Needs {
         match self {
-            Self::Heads | Self::Tokens | Self::Bias | Self::Slots => Needs::Prefix,
+            Self::Heads | Self::Tokens | Self::Bias | Self::Slots | Self::Shorter => Needs::Prefix,
             Self::Importance | Self::Similarity | Self::Map | Self::Drift => Needs::Slots,
             Self::LabelWords => Needs::Classes,
             Self::Vectors | Self::Lens | Self::Moved | Self::Layers | Self::Said | Self::Forgetting => Needs::Nothing,
@@ -229,6 +234,7 @@ impl View {
             (Self::Importance, Analysis::Importance(report)) => {
                 importance::importance_ui(ui, choices, who, report, all);
             }
+            (Self::Shorter, Analysis::Shorter(report)) => shorter::shorter_ui(ui, who, report),
             (Self::Similarity, Analysis::Similarity(report)) => {
                 similarity::similarity_ui(ui, choices, who, report, all);
             }
@@ -254,6 +260,7 @@ impl View {
                 (Self::Layers, Analysis::Lens(report)) => layers::table(report),
                 (Self::Slots, Analysis::Attention(report)) => slots::table(choices, report),
                 (Self::Importance, Analysis::Importance(report)) => importance::table(report),
+                (Self::Shorter, Analysis::Shorter(report)) => shorter::table(report),
                 (Self::Similarity, Analysis::Similarity(report)) => similarity::table(choices, report),
                 (Self::Map, Analysis::Map(report)) => map::table(report),
                 (Self::Drift, Analysis::Drift(report)) => drift::table(report),
@@ -281,6 +288,7 @@ impl View {
             (Self::Slots, Analysis::Attention(report)) => Some(slots::picture(choices, report, title)),
             (Self::Bias, Analysis::Decomposition(report)) => Some(bias::picture(report, title)),
             (Self::Importance, Analysis::Importance(report)) => Some(importance::picture(report, title)),
+            (Self::Shorter, Analysis::Shorter(report)) => Some(shorter::picture(report, title)),
             (Self::Similarity, Analysis::Similarity(report)) => Some(similarity::picture(choices, report, title)),
             (Self::Map, Analysis::Map(report)) => Some(map::picture(choices, report, title)),
             (Self::Drift, Analysis::Drift(report)) => Some(drift::picture(choices, report, title)),

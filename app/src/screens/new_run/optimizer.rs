@@ -1,7 +1,9 @@
 //! In the card *Schedule*: how the rate moves, and what becomes of a gradient.
 
 use egui::{CollapsingHeader, RichText, Ui};
-use engine::config::{AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule, SgdConfig};
+use engine::config::{
+    AdafactorConfig, AdamConfig, DistillationConfig, LossReduction, OptimizerConfig, Schedule, SgdConfig,
+};
 
 use super::form::{RunForm, WarmUp};
 use super::vary::{Lists, field as listed};
@@ -24,6 +26,7 @@ pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
             segmented_ui(ui, &mut form.config.training.loss, &names)
         });
     });
+    teacher_ui(ui, form);
     ui.columns(2, |sides| {
         warm_up_ui(&mut sides[0], form);
         let (lists, t) = (&mut form.vary.lists, &mut form.config.training);
@@ -62,6 +65,29 @@ pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
         OptimizerConfig::AdamW(adam) | OptimizerConfig::Adam(adam) => adam_ui(ui, adam, &mut form.vary.lists),
         OptimizerConfig::Adafactor(adafactor) => adafactor_ui(ui, adafactor, &mut form.vary.lists),
         OptimizerConfig::Sgd(sgd) => sgd_ui(ui, sgd, &mut form.vary.lists),
+    });
+}
+
+/// A teacher in place of the targets.
+fn teacher_ui(ui: &mut Ui, form: &mut RunForm) {
+    let (lists, taught) = (&mut form.vary.lists, &mut form.config.training.distillation);
+    let mut is_taught = taught.is_some();
+    if field::check_ui(ui, &mut is_taught, t!("schedule.teacher"), &help_of("training.distillation")) {
+        *taught = is_taught.then(DistillationConfig::default);
+    }
+    let Some(DistillationConfig { document, top_k }) = taught else { return };
+    ui.columns(2, |sides| {
+        let help = help_of("training.distillation.document");
+        field::field_ui(&mut sides[0], t!("schedule.document"), &help, None, |ui| {
+            let mut path = document.display().to_string();
+            if field::text_ui(ui, &mut path, t!("schedule.document_hint")) {
+                *document = path.into();
+            }
+        });
+        let help = help_of("training.distillation.top_k");
+        field::field_ui(&mut sides[1], t!("schedule.top_k"), &help, None, |ui| {
+            listed::count_ui(ui, (lists, "training.distillation.top_k"), top_k, 1..=1000)
+        });
     });
 }
 

@@ -7,7 +7,7 @@ use super::check::{Field, Issue};
 use super::error_of;
 use super::form::{InitKind, RunForm};
 use super::tuning::MethodKind;
-use super::vary::several;
+use super::vary::{field as listed, several};
 use crate::home::typed;
 use crate::i18n::help_of;
 use crate::state::State;
@@ -18,14 +18,18 @@ use crate::widgets::field;
 impl InitKind {
     /// In the order of the form: those that a method has; the names of classes only where there are some.
     pub(super) fn offered(method: MethodKind, classes: bool) -> impl Iterator<Item = Self> {
-        use InitKind::{Adapter, Classes, Common, Frequent, Prefill, Random, Scaled, Uniform, Vocabulary, Words, Zero};
-        let all = [Scaled, Random, Uniform, Zero, Vocabulary, Common, Frequent, Classes, Words, Prefill, Adapter];
+        use InitKind::{
+            Adapter, Classes, Common, Demonstrations, Frequent, Prefill, Random, Scaled, Uniform, Vocabulary, Words,
+            Zero,
+        };
+        let plain = [Scaled, Random, Uniform, Zero, Vocabulary, Common, Frequent, Classes];
+        let read = [Words, Prefill, Demonstrations, Adapter];
         let has = move |kind: &Self| match method {
             MethodKind::Lora => matches!(kind, Random | Adapter),
-            MethodKind::Prompt | MethodKind::PTuning => *kind != Prefill,
+            MethodKind::Prompt | MethodKind::PTuning => !matches!(kind, Prefill | Demonstrations),
             _ => true,
         };
-        all.into_iter().filter(move |kind| has(kind) && (classes || *kind != Classes))
+        plain.into_iter().chain(read).filter(move |kind| has(kind) && (classes || *kind != Classes))
     }
 
     /// The kind, and its text or folder.
@@ -35,6 +39,7 @@ impl InitKind {
             PrefixInit::Random => Self::Random,
             PrefixInit::Zero => Self::Zero,
             PrefixInit::Uniform { bound } => return (Self::Uniform, bound.to_string()),
+            PrefixInit::Demonstrations { shots } => return (Self::Demonstrations, shots.to_string()),
             PrefixInit::Common { first } => return (Self::Common, first.to_string()),
             PrefixInit::Vocabulary => Self::Vocabulary,
             PrefixInit::Frequent => Self::Frequent,
@@ -60,6 +65,7 @@ impl InitKind {
             Self::Zero => PrefixInit::Zero,
             // As Lester et al. where it is no number.
             Self::Uniform => PrefixInit::Uniform { bound: text.trim().parse().unwrap_or(0.5) },
+            Self::Demonstrations => PrefixInit::Demonstrations { shots: text.trim().parse().unwrap_or(16) },
             Self::Common => PrefixInit::Common { first: text.trim().parse().unwrap_or(5000) },
             Self::Vocabulary => PrefixInit::Vocabulary,
             Self::Frequent => PrefixInit::Frequent,
@@ -77,7 +83,7 @@ impl InitKind {
 
     /// Whether it is made with a number, which stands where the text of others does.
     pub(super) fn needs_number(self) -> bool {
-        matches!(self, Self::Uniform | Self::Common)
+        matches!(self, Self::Uniform | Self::Common | Self::Demonstrations)
     }
 
     /// Sentence shown when that is not named.
@@ -98,6 +104,7 @@ impl InitKind {
             Self::Classes => t!("method.init_classes"),
             Self::Words => t!("method.init_words"),
             Self::Prefill => t!("method.init_prefill"),
+            Self::Demonstrations => t!("method.init_demonstrations"),
             Self::Adapter => t!("method.init_adapter"),
         }
     }
@@ -114,6 +121,7 @@ impl InitKind {
             Self::Classes => t!("method.classes_note"),
             Self::Words => t!("method.words_note"),
             Self::Prefill => t!("method.prefill_note"),
+            Self::Demonstrations => t!("method.demonstrations_note"),
             Self::Adapter => t!("method.adapter_note"),
         }
     }
@@ -138,9 +146,13 @@ pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
     if form.tuning.prefix.init.needs_number() {
         let (name, hint) = match form.tuning.prefix.init {
             InitKind::Uniform => (t!("method.bound"), "0.5"),
+            InitKind::Demonstrations => (t!("method.demonstrations"), "16"),
             _ => (t!("method.first_tokens"), "5000"),
         };
         field::field_ui(ui, name, "", None, |ui| field::text_ui(ui, &mut form.tuning.prefix.words, hint));
+    }
+    if form.tuning.prefix.init == InitKind::Demonstrations {
+        hidden_slots_ui(ui, form);
     }
     if form.tuning.prefix.init.needs_text() {
         let (name, hint) = match form.tuning.prefix.init {
@@ -150,6 +162,18 @@ pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
         let error = error_of(issues, Field::Words);
         field::field_ui(ui, name, "", error, |ui| field::text_ui(ui, &mut form.tuning.prefix.words, hint));
     }
+}
+
+/// What is hidden from rows while they are learned.
+fn hidden_slots_ui(ui: &mut Ui, form: &mut RunForm) {
+    let (lists, prefix) = (&mut form.vary.lists, &mut form.tuning.prefix.config);
+    ui.columns(2, |sides| {
+        field::field_ui(&mut sides[0], t!("method.slot_dropout"), &help_of("method.slot_dropout"), None, |ui| {
+            listed::number_ui(ui, (lists, "method.slot_dropout"), &mut prefix.slot_dropout, 0.0..=0.95, 0.005)
+        });
+        let (name, help) = (t!("method.leave_one_out"), help_of("method.leave_one_out"));
+        field::check_ui(&mut sides[1], &mut prefix.leave_one_out, name, &help);
+    });
 }
 
 #[cfg(test)]
@@ -164,7 +188,10 @@ mod tests {
             assert_eq!(InitKind::of(&kind.with(said)), (kind, text.to_owned()));
         }
         assert!(InitKind::offered(MethodKind::Prefix, false).all(|kind| kind != InitKind::Classes));
-        assert!(InitKind::offered(MethodKind::Prompt, true).all(|kind| kind != InitKind::Prefill));
+        assert!(
+            InitKind::offered(MethodKind::Prompt, true)
+                .all(|kind| !matches!(kind, InitKind::Prefill | InitKind::Demonstrations))
+        );
         assert_eq!(
             InitKind::offered(MethodKind::Lora, true).collect::<Vec<_>>(),
             [InitKind::Random, InitKind::Adapter]

@@ -90,6 +90,8 @@ impl From<&PrefixConfig> for PrefixForm {
                 n_virtual: config.n_virtual,
                 n_frozen: config.n_frozen,
                 dropout: config.dropout,
+                slot_dropout: config.slot_dropout,
+                leave_one_out: config.leave_one_out,
                 infix: config.infix,
                 ..PrefixConfig::default()
             },
@@ -110,14 +112,16 @@ impl PrefixForm {
             sites: (!is_everywhere).then(|| self.sites.clone()),
             layers: layer_list::from_text(&self.layers).ok().flatten(),
             infix: self.config.infix && encoder_layers == 0,
+            leave_one_out: self.config.leave_one_out && self.init == InitKind::Demonstrations,
             ..self.config.clone()
         }
     }
 
     /// Fills in a prefix; it keeps its places.
     fn take(&mut self, prefix: &PrefixConfig) {
-        let PrefixConfig { n_virtual, n_frozen, dropout, .. } = *prefix;
-        self.config = PrefixConfig { n_virtual, n_frozen, dropout, ..self.config.clone() };
+        let PrefixConfig { n_virtual, n_frozen, dropout, slot_dropout, leave_one_out, .. } = *prefix;
+        let kept = self.config.clone();
+        self.config = PrefixConfig { n_virtual, n_frozen, dropout, slot_dropout, leave_one_out, ..kept };
         let (init, words) = InitKind::of(&prefix.init);
         self.init = init;
         if init.needs_text() || init.needs_number() {

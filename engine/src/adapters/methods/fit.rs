@@ -40,7 +40,7 @@ pub(crate) fn least_change(hidden: &[f32], residual: &[f32], n: usize, width: us
 }
 
 /// In place, the lower triangle of a positive definite matrix becomes its Cholesky factor.
-fn cholesky(matrix: &mut [f64], n: usize) {
+pub(crate) fn cholesky(matrix: &mut [f64], n: usize) {
     for j in 0..n {
         for i in j..n {
             let known: f64 = (0..j).map(|k| matrix[i * n + k] * matrix[j * n + k]).sum();
@@ -51,7 +51,7 @@ fn cholesky(matrix: &mut [f64], n: usize) {
 }
 
 /// Solves with a Cholesky factor, in place.
-fn solve(factor: &[f64], values: &mut [f64], n: usize) {
+pub(crate) fn solve(factor: &[f64], values: &mut [f64], n: usize) {
     for i in 0..n {
         let known: f64 = (0..i).map(|k| factor[i * n + k] * values[k]).sum();
         values[i] = (values[i] - known) / factor[i * n + i];

@@ -20,6 +20,8 @@ pub struct InitContext<'a> {
     pub device: &'a Device,
     /// Makes token ids of a text.
     pub encode: &'a dyn Fn(&str) -> Result<Vec<u32>>,
+    /// The tokens that begin every text.
+    pub begin: &'a [u32],
     /// The training rows.
     pub rows: &'a Examples,
     /// The task that is learned.

@@ -9,7 +9,7 @@ pub mod lora;
 pub mod prefix;
 pub mod prompt;
 
-mod fit;
+pub(crate) mod fit;
 mod parts;
 
 use std::borrow::Cow;

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{Kind, Setting, at, put};
 use crate::config::{
-    DataConfig, FewShotConfig, FullConfig, MethodConfig, OptimizerConfig, PrefixConfig, PromptConfig, PromptEncoder,
-    PromptTasks, Reparameterization, RunConfig, Schedule, WeightsConfig,
+    DataConfig, DistillationConfig, FewShotConfig, FullConfig, MethodConfig, OptimizerConfig, PrefixConfig,
+    PromptConfig, PromptEncoder, PromptTasks, Reparameterization, RunConfig, Schedule, WeightsConfig,
 };
 
 /// The value of a setting in a new run that does not say it, or in one that has the table around it; `None` where a value
@@ -36,7 +36,8 @@ fn left_out(setting: &Setting, runs: &[Value]) -> Option<Value> {
         Kind::Flag => vec![false.into(), true.into()],
         Kind::Count(least, _) => vec![least.into()],
         Kind::Entries(_) => vec![Value::Array(Vec::new()), Value::Object(serde_json::Map::new())],
-        Kind::Text | Kind::Words | Kind::Path | Kind::Number(..) | Kind::Table => Vec::new(),
+        Kind::Number(..) => vec![0.0.into()],
+        Kind::Text | Kind::Words | Kind::Path | Kind::Table => Vec::new(),
     };
     let is_left_out = |value: &Value| {
         runs.iter().any(|run| {
@@ -67,6 +68,9 @@ fn new_runs() -> Vec<Value> {
         RunConfig { method, lora: beside.then(Default::default), ..plain.clone() }
     }));
     runs.push(RunConfig { weights: Some(WeightsConfig::default()), ..plain.clone() });
+    let mut taught = plain.clone();
+    taught.training.distillation = Some(DistillationConfig::default());
+    runs.push(taught);
     for (optimizer, schedule) in OptimizerConfig::all().into_iter().cycle().zip(Schedule::all()) {
         let mut run = plain.clone();
         (run.training.optimizer, run.training.schedule) = (optimizer, schedule);
@@ -147,6 +151,10 @@ pub(super) fn examples() -> Vec<Value> {
         with(&[prompt, ("method.encoder", json!({ "width": 8 }))]),
         with(&[("method.type", json!("prefix")), ("method.init", json!({ "type": "uniform" }))]),
         with(&[("method.type", json!("prefix")), ("method.init", json!({ "type": "common" }))]),
+        with(&[
+            ("method", json!({ "type": "prefix", "init": { "type": "demonstrations" }, "leave_one_out": true })),
+            ("method.slot_dropout", json!(0.05)),
+        ]),
         with(&[("method.type", json!("prompt")), ("method.init", json!({ "type": "uniform" }))]),
         with(&[("method.type", json!("prompt")), ("method.init", json!({ "type": "common" }))]),
         with(&[("method", lora_method)]),

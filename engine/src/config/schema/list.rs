@@ -329,6 +329,18 @@ const TRAINING: &[Setting] = &[
         "What is learned where there are candidates: right (the tokens of the right one) or among (the right one among \
          the candidates, as PET and P-tuning v2)",
     ),
+    table(
+        "training.distillation",
+        "Learn what the base model says that has read a document, in place of the rows' targets: Cartridges",
+    )
+    .or_none(),
+    path("training.distillation.document", "The text file that the teacher reads before each row"),
+    count(
+        "training.distillation.top_k",
+        1,
+        1000,
+        "Most probable tokens of the teacher that are learned at each place; 20 as in PEFT's example",
+    ),
     count("training.eval_every", 0, ANY, "Evaluate every so many steps; 0 means ten times in a run")
         .also(&[read("eval_steps", Reading::Steps)]),
     count("training.sample_rows", 0, 10_000, "Validation rows that are continued at each evaluation"),

@@ -54,6 +54,17 @@ pub(super) const METHOD: &[Setting] = &[
     )
     .also(&[of_method("lora_dropout", Reading::Same, LORA)])
     .of(&["prefix", "lora"]),
+    number(
+        "method.slot_dropout",
+        SHARE,
+        "Share of the slots that a row does not see in a step of training, drawn row by row (CT-KV's token dropout: 0.05)",
+    )
+    .of(PREFIX),
+    flag(
+        "method.leave_one_out",
+        "While a row that is one of the demonstrations is learned, it does not see the slots read from it (CT-KV)",
+    )
+    .of(PREFIX),
     entries(
         "method.layers",
         "list of numbers",
@@ -173,10 +184,11 @@ pub(super) const METHOD: &[Setting] = &[
             "words",
             "adapter",
             "prefill",
+            "demonstrations",
             "fresh",
         ],
         "Where training begins, to which a network is fitted: random, scaled_random, zero, uniform, vocabulary, common, \
-         frequent, classes, words, prefill, adapter; of LoRA fresh or adapter",
+         frequent, classes, words, prefill, demonstrations, adapter; of LoRA fresh or adapter",
     )
     .also(&[
         of_method("prompt_tuning_init", Reading::Words(PROMPT_INITS), PROMPT),
@@ -200,6 +212,8 @@ pub(super) const METHOD: &[Setting] = &[
         "For common: tokens are drawn from the first so many of the vocabulary; 5000 where nobody says (Lester)",
     )
     .of(SOFT),
+    count("method.init.shots", 1, ANY, "For demonstrations: so many first training rows are read; 16 where nobody says")
+        .of(PREFIX),
     path("method.init.path", "For adapter: the adapter, or the folder of its run, that is gone on with").of(TRAINED),
     words("method.instruction", "Of few_shot: words before every prompt, exactly as they stand and without training")
         .of(FEW_SHOT),

@@ -38,6 +38,7 @@ pub fn write_out(tree: &mut Value) {
             () if says("path") => "adapter",
             () if says("bound") => "uniform",
             () if says("first") => "common",
+            () if says("shots") => "demonstrations",
             () => "words",
         };
         put(tree, "method.init.type", kind.into());

@@ -8,7 +8,7 @@ use super::layer_range::LayerRange;
 use super::pass::ForwardPass;
 use crate::nn::{
     Alibi, AttentionShape, Dropout, LayerKv, SlidingWindow, attention, attention_pattern, keys_and_values, mixed_by,
-    past_length, with_keys_and_values,
+    past_length, queries, with_keys_and_values, with_queries,
 };
 
 impl ForwardPass<'_> {
@@ -152,8 +152,13 @@ impl ForwardPass<'_> {
         self.stream(HookName::ResidPost, layer, resid)
     }
 
-    /// A projection with its keys and values as the hooks leave them.
-    fn hooked_qkv(&mut self, layer: usize, qkv: Tensor<3>, shape: &AttentionShape) -> Tensor<3> {
+    /// A projection with its queries, keys and values as the hooks leave them.
+    fn hooked_qkv(&mut self, layer: usize, mut qkv: Tensor<3>, shape: &AttentionShape) -> Tensor<3> {
+        if let Some((at, hooks)) = self.hook(HookName::Q, layer)
+            && let Some(others) = hooks.by_head(at, &queries(&qkv, shape))
+        {
+            qkv = with_queries(&qkv, others, shape);
+        }
         if self.hook(HookName::K, layer).is_none() && self.hook(HookName::V, layer).is_none() {
             return qkv;
         }

@@ -13,6 +13,9 @@ use burn::tensor::Tensor;
 pub enum HookName {
     /// The residual stream that enters the block, `[batch, seq, d_model]`.
     ResidPre,
+    /// Queries as attention compares them, rotated where the architecture does and times the factor on the scores (`hook_rot_q`
+    /// there is without the factor), `[batch, n_heads, seq, d_head]`.
+    Q,
     /// Keys of the text as attention compares them, rotated where the architecture does (`hook_rot_k` there),
     /// `[batch, n_kv_heads, seq, d_head]`.
     K,
@@ -38,8 +41,9 @@ pub enum HookName {
 
 impl HookName {
     /// Every activation, in the order in which a block makes them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ResidPre,
+        Self::Q,
         Self::K,
         Self::V,
         Self::Pattern,
@@ -55,6 +59,7 @@ impl HookName {
     fn within_block(self) -> &'static str {
         match self {
             Self::ResidPre => "hook_resid_pre",
+            Self::Q => "attn.hook_q",
             Self::K => "attn.hook_k",
             Self::V => "attn.hook_v",
             Self::Pattern => "attn.hook_pattern",

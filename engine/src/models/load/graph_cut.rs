@@ -65,6 +65,7 @@ impl GraphCut {
             head,
             positions: whole.positions,
             layers: whole.layers.clone(),
+            slots_of_rows: whole.slots_of_rows.clone(),
             dropout: whole.dropout,
         }
     }

@@ -6,6 +6,7 @@ mod contest;
 mod masked;
 mod numbers;
 mod spans;
+mod taught;
 
 pub(crate) use self::contest::{label_nll, row_scores, vocabulary_logits};
 use burn::tensor::activation::log_softmax;
@@ -55,6 +56,9 @@ pub(crate) fn nll_of_hidden(
     hidden: Tensor<3>,
     device: &Device,
 ) -> Result<(Tensor<1>, usize)> {
+    if let Some(taught) = &batch.taught {
+        return taught::summed(model, (batch, taught), hidden, device);
+    }
     if let Some(contest) = &batch.contest {
         let nll = contest::summed_nll(model, conditioning, (batch, contest), hidden, device)?;
         return Ok((nll, contest.len()));
@@ -203,7 +207,7 @@ fn on_device(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
 }
 
 /// The hidden states at some flat positions, `[n, d_model]`.
-fn rows_at(hidden: Tensor<3>, places: impl Iterator<Item = usize>, device: &Device) -> Tensor<2> {
+pub(crate) fn rows_at(hidden: Tensor<3>, places: impl Iterator<Item = usize>, device: &Device) -> Tensor<2> {
     let [batch, seq, d_model] = hidden.dims();
     let places = places.map(|place| place as i32).collect();
     hidden.reshape([batch * seq, d_model]).select(0, on_device(places, device))

@@ -1,6 +1,6 @@
 //! What `analyze` prints of importance and of something left out. Layers, heads and slots are counted from 1.
 
-use engine::analysis::{AblationReport, ImportanceReport, LayerImportance};
+use engine::analysis::{AblationReport, ImportanceReport, LayerImportance, ShorterReport};
 
 use crate::cli::support::out;
 use crate::format;
@@ -43,6 +43,27 @@ pub(super) fn importance(report: &ImportanceReport) {
         ));
     }
     out::note(format_args!("loss {:.4}; {} rows, {} labels", report.loss, report.rows, format::count(report.labels)));
+}
+
+/// What fewer slots cost, a number of slots a line.
+pub(super) fn shorter(report: &ShorterReport) {
+    for size in &report.sizes {
+        out::result(format_args!(
+            "{:>4} slots  fitted {:.4}  {:+.4}  best {:.4}  {:+.4}  error {:.3} of {:.3}",
+            size.slots,
+            size.matched,
+            size.matched - report.loss,
+            size.pruned,
+            size.pruned - report.loss,
+            size.error,
+            size.error_unfitted
+        ));
+    }
+    out::note(
+        "error: how far what heads read of the slots is from before, as a share: fitted, and of the same keys as they were",
+    );
+    let (rows, labels) = (report.rows, format::count(report.labels));
+    out::note(format_args!("loss {:.4} with {} slots; {rows} rows, {labels} labels", report.loss, report.n_slots));
 }
 
 /// A layer a line: its slots and heads together, and the most important of each.

@@ -14,7 +14,7 @@ use engine::protocol::{AnalysisRequest, Ask, Report};
 
 use self::forgetting::ForgettingArgs;
 use self::geometry::GeometryArgs;
-use self::importance::{ablation, importance};
+use self::importance::{ablation, importance, shorter};
 use self::words::WordsArgs;
 use super::evaluate::{RowsArgs, asked_rows};
 use crate::cli::Global;
@@ -48,7 +48,7 @@ pub(in crate::cli) struct AnalyzeArgs {
     /// With importance: slots to leave out one at a time, to hold against what the gates tell
     #[arg(long, value_name = "N", default_value_t = 64)]
     leave_one_out: usize,
-    /// With importance: numbers of the best slots whose loss is told, as in 8,4; without it a few from all to none
+    /// With importance and shorter: numbers of the best slots whose loss is told, as in 8,4; without it a few from all to none
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     keep: Vec<usize>,
     #[command(flatten)]
@@ -71,6 +71,8 @@ enum What {
     Ablation,
     /// How much each slot and each head matters, and what fewer slots cost
     Importance,
+    /// What fewer slots cost: the most important ones alone, and as many that are fitted to do what all did
+    Shorter,
     /// What it costs on text that has nothing to do with its task, by strength
     Forgetting,
     /// What it says in words, and how much of it a text prompt can do
@@ -97,6 +99,7 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
         }
         What::Ablation => Question::Ablation { left_out: args.leave_out },
         What::Importance => Question::Importance { leave_one_out: args.leave_one_out, sizes: args.keep },
+        What::Shorter => Question::Shorter { sizes: args.keep },
         What::Forgetting => args.forgetting.question(),
         What::Words => args.words.question(),
         What::Similarity => args.geometry.similarity(),
@@ -139,6 +142,7 @@ pub(in crate::cli) fn run(args: AnalyzeArgs, global: &Global) -> Result<(), CliE
             Analysis::Lens(report) => lens(&report),
             Analysis::Ablation(report) => ablation(&report),
             Analysis::Importance(report) => importance(&report),
+            Analysis::Shorter(report) => shorter(&report),
             Analysis::Forgetting(report) => forgetting::print(&report),
             Analysis::Words(report) => words::print(&report),
             Analysis::Similarity(report) => geometry::similarity(&report),

@@ -2,5 +2,6 @@
 
 pub(super) mod ablation;
 pub(super) mod importance;
+pub(super) mod shorter;
 pub(super) mod slots;
 mod weighed;

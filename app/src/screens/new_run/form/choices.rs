@@ -17,6 +17,8 @@ pub enum InitKind {
     Words,
     /// From the beginning of a long text.
     Prefill,
+    /// From the first training rows.
+    Demonstrations,
     /// Uniform between two bounds.
     Uniform,
     /// From tokens drawn from the beginning of the vocabulary.

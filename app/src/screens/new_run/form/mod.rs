@@ -227,6 +227,7 @@ impl RunForm {
             self.memory.warm_up == WarmUp::Steps && mine.warmup_steps != usual.warmup_steps,
             self.memory.warm_up == WarmUp::Share && mine.warmup_ratio > 0.0,
             mine.loss != LossReduction::TokenMean,
+            mine.distillation.is_some(),
             mine.optimizer != usual.optimizer,
             mine.eval_every != usual.eval_every,
             mine.sample_rows != usual.sample_rows,

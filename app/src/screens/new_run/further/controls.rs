@@ -46,6 +46,9 @@ pub const CONTROLS: &[&str] = &[
     "training.max_grad_norm",
     "training.loss",
     "training.candidate_loss",
+    "training.distillation",
+    "training.distillation.document",
+    "training.distillation.top_k",
     "training.eval_every",
     "training.sample_rows",
     "training.sample_tokens",
@@ -92,6 +95,9 @@ pub const CONTROLS: &[&str] = &[
     "method.init.text",
     "method.init.bound",
     "method.init.first",
+    "method.init.shots",
+    "method.leave_one_out",
+    "method.slot_dropout",
     "method.init.path",
     "method.instruction",
     "method.shots",
@@ -112,7 +118,10 @@ pub const CONTROLS: &[&str] = &[
 pub fn has_control(key: &str, tree: &Value) -> bool {
     // The initial values of a prefix and of a soft prompt have controls, those of matrices alone have none.
     let is_of_matrices = key.starts_with("method.init.") && at(tree, "method.type").is_some_and(|kind| kind == "lora");
-    CONTROLS.contains(&key) && !is_of_matrices
+    // What is hidden from rows stands where slots are read from them.
+    let is_hiding = matches!(key, "method.leave_one_out" | "method.slot_dropout");
+    let is_read = at(tree, "method.init.type").is_some_and(|kind| kind == "demonstrations");
+    CONTROLS.contains(&key) && !is_of_matrices && (!is_hiding || is_read)
 }
 
 /// The settings without a control that a run of this tree can have.

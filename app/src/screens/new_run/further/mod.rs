@@ -167,7 +167,11 @@ impl RunForm {
                 self.tuning.lora.config = LoraConfig { learning_rate: rate, ..lora.clone() };
             }
             MethodConfig::Full(full) => self.tuning.modules.clone_from(&full.modules),
-            MethodConfig::Prefix(_) | MethodConfig::FewShot(_) => {}
+            MethodConfig::Prefix(prefix) => {
+                let own = &mut self.tuning.prefix.config;
+                (own.slot_dropout, own.leave_one_out) = (prefix.slot_dropout, prefix.leave_one_out);
+            }
+            MethodConfig::FewShot(_) => {}
         }
         if let Some(lora) = &config.lora {
             self.tuning.lora.config = lora.clone();

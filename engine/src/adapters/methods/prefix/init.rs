@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::methods::fit::least_change;
 use crate::adapters::methods::init::{InitContext, without_soft};
-use crate::adapters::methods::prefix::{Prefix, PrefixShape, PrefixSpec, PrefixState};
+use crate::adapters::methods::prefix::{Demonstrations, Prefix, PrefixShape, PrefixSpec, PrefixState};
 use crate::adapters::methods::prompt::frequent;
 use crate::adapters::methods::{NamedShape, Spec};
 use crate::adapters::parameters::{GradParams, Parameter};
@@ -22,7 +22,7 @@ use crate::{Sentence, sentence};
 /// Sources of a prefix's initial values, beside the seed.
 #[derive(Clone, Debug, Default)]
 pub struct PrefixSource {
-    /// Tokens of the text that is read: the one given, the most frequent tokens or the names of the classes.
+    /// Tokens of the text that is read: the one given, the most frequent tokens, the names of the classes, or rows.
     pub words: Vec<u32>,
     /// Rows of the training data whose keys and values give [`PrefixInit::ScaledRandom`] its scale.
     pub rows: Vec<TargetRow>,
@@ -60,6 +60,9 @@ impl PrefixSource {
         let mut target = Self::default();
         match &spec.config.init {
             PrefixInit::Words { text } | PrefixInit::Prefill { text } => target.words = (from.encode)(text)?,
+            PrefixInit::Demonstrations { shots } => {
+                target.words = Demonstrations::read(from.rows, *shots, from.begin)?.tokens;
+            }
             PrefixInit::Frequent => {
                 target.words = frequent(from.rows)?;
             }
@@ -184,6 +187,7 @@ fn target_values(
         }
         init @ (PrefixInit::Words { .. }
         | PrefixInit::Prefill { .. }
+        | PrefixInit::Demonstrations { .. }
         | PrefixInit::Vocabulary
         | PrefixInit::Common { .. }
         | PrefixInit::Frequent
@@ -232,13 +236,23 @@ fn text_for(
             );
             missing("method.init.text", reason)
         }
+        PrefixInit::Demonstrations { .. } if words.len() < n_virtual => {
+            let reason = sentence!(
+                "the demonstrations have {n_words} tokens, and the prefix {n_virtual}: read more rows, or take fewer slots",
+                n_words = words.len(),
+                n_virtual
+            );
+            missing("method.init.shots", reason)
+        }
         PrefixInit::Frequent if words.is_empty() => {
             missing("method.init", sentence!("there are no rows to count tokens in"))
         }
         PrefixInit::Classes if words.is_empty() => {
             missing("method.init", sentence!("the task has no classes whose names could be taken"))
         }
-        PrefixInit::Prefill { .. } => Ok(words[..words.len().min(model.shape().n_positions)].to_vec()),
+        PrefixInit::Prefill { .. } | PrefixInit::Demonstrations { .. } => {
+            Ok(words[..words.len().min(model.shape().n_positions)].to_vec())
+        }
         PrefixInit::Vocabulary | PrefixInit::Common { .. } | PrefixInit::Classes => {
             Ok(words.iter().copied().chain(drawn).take(n_virtual).collect())
         }
