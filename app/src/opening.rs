@@ -239,7 +239,14 @@ fn open_one(path: &Path, workspace: &Workspace, assets: &Assets) -> Opened {
         },
         PathKind::Run => {
             let ours = path.parent().is_some_and(|parent| parent == workspace.runs());
-            if ours { Opened::Run(RunId(last_name(&path))) } else { Opened::Adapter(path) }
+            if ours {
+                return Opened::Run(RunId(last_name(&path)));
+            }
+            // What keeps no name and no state of a run has its adapter alone.
+            if !path.join("run.json").is_file() {
+                return Opened::Adapter(path);
+            }
+            workspace.adopt(&path).map_or_else(|error| Opened::Failed(Failure::from(&error)), Opened::Run)
         }
         PathKind::Adapter => Opened::Adapter(path),
         PathKind::Experiment => match OpenedExperiment::read(&path, assets) {
@@ -256,7 +263,7 @@ fn open_one(path: &Path, workspace: &Workspace, assets: &Assets) -> Opened {
 fn refused(error: CliError, path: &Path) -> Opened {
     Opened::Failed(match error {
         CliError::Usage(failure) | CliError::Failed(failure) => failure,
-        CliError::Negative | CliError::Line(_) => nothing(path),
+        CliError::Negative | CliError::GoOn | CliError::Line(_) => nothing(path),
     })
 }
 
@@ -403,6 +410,17 @@ mod tests {
         let adapters = adapters.what.to_string();
         assert!(adapters.contains("two.prefix, one.prefix"), "{adapters}");
         assert!(other.what.to_string().contains("notes.docx"), "{other:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_run_that_is_elsewhere_comes_into_the_list() {
+        let place = folder(&[("job/config.json", "{}"), ("job/metrics.jsonl", ""), ("job/run.json", "{}")]);
+        let workspace = Workspace::open(&place.path().join("w")).unwrap();
+        let assets = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"));
+        let opened = open(&[place.path().join("job")], &workspace, &assets);
+        let Opened::Run(run) = &opened else { panic!("{opened:?}") };
+        assert!(workspace.run_folder(run).join("run.json").is_file());
     }
 
     #[test]

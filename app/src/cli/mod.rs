@@ -1,6 +1,7 @@
 //! The command line: the same engine, the same commands and the same store as the window.
 //!
-//! Results go to standard output, everything else to standard error. Exit codes: 0, 1 (failed), 2 (bad usage).
+//! Results go to standard output, everything else to standard error. Exit codes: 0, 1 (failed), 2 (bad usage), 75 (a job was
+//! asked to end and goes on from its checkpoint).
 
 mod commands;
 mod help;

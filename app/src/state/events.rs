@@ -230,7 +230,11 @@ impl State {
             Opened::Rows(train, validation) => self.fill(Fill::Dataset(train, validation)),
             Opened::Model(folder) => self.fill(Fill::Model(folder)),
             Opened::RunFile(config) => self.fill(Fill::Run(config)),
-            Opened::Run(run) => self.open(run, Screen::Training),
+            Opened::Run(run) => {
+                // One that was elsewhere until now is not in the list yet.
+                self.outbox.store(Request::Rescan);
+                self.open(run, Screen::Training);
+            }
             Opened::Adapter(path) => self.open_adapter(path),
             Opened::Experiment(opened) => self.incoming.experiment = Some(opened),
             Opened::Several(opened) => opened.into_iter().for_each(|opened| self.on_opened(opened)),

@@ -16,6 +16,7 @@ use rusqlite::OptionalExtension;
 use super::Answer;
 use super::edit::forget_grave;
 use super::folder::{self, Line, RunFile};
+use super::heartbeat::is_computed;
 use super::index::Right;
 use super::rows::{LogLine, RunState};
 use super::tables::{self, Key};
@@ -90,11 +91,11 @@ impl StoreThread {
     pub(super) fn adopt_if_changed(&mut self, run: &RunId) -> Result<Option<RunState>, StoreFailure> {
         let folder = self.workspace.run_folder(run);
         let known = self.known(run)?;
-        let locked = folder::is_locked(&folder);
+        let computed = is_computed(&folder);
         let print = folder::fingerprint(&folder);
         if let Some(known) = &known
             && known.synced.as_deref() == Some(print.as_str())
-            && known.state.is_live() == locked
+            && known.state.is_live() == computed
         {
             return Ok(None);
         }
@@ -107,7 +108,7 @@ impl StoreThread {
         files::refuse_links(&folder)?;
         let config = files::read_json::<RunConfig>(&path, Kind::RunRecord, sentence!("config.json"));
         let Some(config) = if_there(config)? else { return Ok(None) };
-        let file = state_of(&folder, &config, locked);
+        let file = state_of(&folder, &config, computed);
         if file.state == RunState::Interrupted && matches!(self.index.right, Right::Ours { .. }) {
             folder::sweep(&folder)?;
         }
@@ -117,7 +118,7 @@ impl StoreThread {
         tables::put_synced(&self.index.db, key, Some(&print))?;
         self.try_to_commit()?;
         self.changed.insert(run.clone());
-        if !locked {
+        if !computed {
             self.followed.remove(run);
         }
         Ok(Some(file.state))
@@ -164,7 +165,7 @@ impl StoreThread {
         let unkept = tables::unkept_marks(&self.index.db).unwrap_or_default();
         for (run, key) in unkept {
             let folder = self.workspace.run_folder(&run);
-            if self.live.contains_key(&run) || !folder.is_dir() || folder::is_locked(&folder) {
+            if self.live.contains_key(&run) || !folder.is_dir() || is_computed(&folder) {
                 continue;
             }
             let kept = self.keep_in_folder(&run, key).and_then(|()| {
@@ -262,8 +263,8 @@ fn is_missing(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// `run.json`, but nobody computes a run that is not locked; without it, what the other files tell.
-fn state_of(folder: &Path, config: &RunConfig, locked: bool) -> RunFile {
+/// `run.json`, but for whether somebody computes the run; without it, what the other files tell.
+fn state_of(folder: &Path, config: &RunConfig, computed: bool) -> RunFile {
     let mut file = RunFile::read(folder).unwrap_or_else(|| RunFile {
         name: if config.name.trim().is_empty() { default_name(config) } else { config.name.clone() },
         state: if folder.join("adapter").is_dir() { RunState::Finished } else { RunState::Interrupted },
@@ -274,7 +275,7 @@ fn state_of(folder: &Path, config: &RunConfig, locked: bool) -> RunFile {
         failure: None,
         marks: None,
     });
-    file.state = match (file.state.is_live(), locked) {
+    file.state = match (file.state.is_live(), computed) {
         (true, false) => RunState::Interrupted,
         (false, true) => RunState::Preparing,
         _ => file.state,

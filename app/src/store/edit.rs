@@ -13,6 +13,7 @@ use rusqlite::params;
 
 use super::Answer;
 use super::folder::{self, Marks, RunFile};
+use super::heartbeat;
 use super::index::Right;
 use super::record::unknown;
 use super::tables::{self, Key};
@@ -23,7 +24,7 @@ use crate::workspace::{RunId, now};
 impl StoreThread {
     fn writable(&self) -> Result<(), StoreFailure> {
         match &self.index.right {
-            Right::Ours { .. } => Ok(()),
+            Right::Ours { .. } | Right::Alone => Ok(()),
             Right::Elsewhere => Err(StoreFailure::No(
                 sentence!("another Prefix Workbench has this workspace open, so nothing can be changed here"),
                 sentence!("Make the change there, or close it first"),
@@ -138,7 +139,7 @@ impl StoreThread {
     pub(super) fn delete(&mut self, run: &RunId) -> Result<(), StoreFailure> {
         let key = self.key(run)?;
         let folder = self.workspace.run_folder(run);
-        if self.live.contains_key(run) || folder::is_locked(&folder) {
+        if self.live.contains_key(run) || heartbeat::is_computed(&folder) {
             return Err(StoreFailure::No(
                 sentence!("the run is being computed"),
                 sentence!("Stop it first, then delete it"),

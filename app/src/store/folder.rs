@@ -57,6 +57,11 @@ impl RunFile {
     }
 }
 
+/// The state that a run's folder keeps, whether or not somebody computes it; `None` where it keeps none.
+pub fn kept_state(run: &Path) -> Option<RunState> {
+    RunFile::read(run).map(|file| file.state)
+}
+
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -29,6 +29,8 @@ pub(super) enum Right {
     Ours { _lock: WriterLock },
     /// Another instance holds it.
     Elsewhere,
+    /// There is none: what is told of one run is written into its folder.
+    Alone,
     /// Nobody can hold it; why, in words.
     Unwritable(Sentence),
 }
@@ -51,7 +53,7 @@ impl Index {
     /// As the screens are told.
     pub(super) fn access(&self) -> Access {
         match &self.right {
-            Right::Ours { .. } => Access::ReadWrite,
+            Right::Ours { .. } | Right::Alone => Access::ReadWrite,
             Right::Elsewhere => Access::ReadOnly(
                 sentence!(
                     "Another Prefix Workbench has this workspace open; its runs can be looked at here, not changed"
@@ -71,6 +73,10 @@ impl Index {
 /// # Errors
 /// The database is of a newer version, or there is not even memory for another.
 pub(super) fn find(workspace: &Workspace) -> Result<Index, StoreError> {
+    if workspace.is_of_one_run() {
+        // No row is ever put into it.
+        return Ok(Index { in_memory: false, old: None, ..in_memory(workspace, Right::Alone, None)? });
+    }
     let right = match writer_lock(workspace) {
         Ok(Some(lock)) => Right::Ours { _lock: lock },
         Ok(None) => Right::Elsewhere,
@@ -83,7 +89,7 @@ pub(super) fn find(workspace: &Workspace) -> Result<Index, StoreError> {
             Some(db) => Ok(on_disk(db, right, false)),
             None => in_memory(workspace, right, None),
         },
-        Right::Unwritable(_) => in_memory(workspace, right, None),
+        Right::Unwritable(_) | Right::Alone => in_memory(workspace, right, None),
         Right::Ours { .. } => match schema::open(&path) {
             Ok(schema::Opened::Ready { connection, fresh }) => Ok(on_disk(connection, right, fresh)),
             Ok(schema::Opened::Broken) => match made_again(workspace) {

@@ -8,6 +8,7 @@ mod curves;
 mod edit;
 mod figures;
 mod folder;
+mod heartbeat;
 mod index;
 mod query;
 mod record;
@@ -30,7 +31,7 @@ use engine::models::ModelSummary;
 use engine::protocol::{Event, JobId};
 use engine::{Sentence, sentence};
 
-pub use self::folder::{adapter_folder, checkpoint_folders, initial_folder};
+pub use self::folder::{adapter_folder, checkpoint_folders, initial_folder, kept_state};
 use self::index::WriterLock;
 pub use self::rows::{
     CheckpointRow, Cursor, Curve, CurvePoint, DatasetRow, KeptEvaluation, LogLevel, LogLine, ModelRow, RunDetail,
@@ -286,7 +287,8 @@ impl Store {
     /// that thread after each answer.
     ///
     /// A broken database is set aside; where none can be used, as on a full disk, the runs are read from their folders into
-    /// memory, so that they can be looked at and deleted.
+    /// memory, so that they can be looked at and deleted. Where the workspace is [one run's folder](Workspace::around) there is
+    /// no database: what is told of the run is written into its folder, with a heartbeat as long as it is computed.
     ///
     /// # Errors
     /// [`StoreError`] when the database is of a newer version, or the thread cannot be started.

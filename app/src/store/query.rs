@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::Answer;
 use super::figures::{self, Figures};
+use super::heartbeat::Heartbeat;
 use super::record::unknown;
 use super::rows::{
     CheckpointRow, Cursor, DatasetRow, KeptEvaluation, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
@@ -81,10 +82,13 @@ impl StoreThread {
         let what: Option<String> = row.get("failure_what")?;
         let sparkline: String = row.get("sparkline")?;
         let (settings, figures) = self.settings_and_figures(&id, row)?;
+        let state = RunState::from_name(row.get_ref("state")?.as_str()?);
+        let is_elsewhere = state.is_live() && !self.live.contains_key(&id);
         Ok(RunRow {
             phase: self.live.get(&id).and_then(|live| live.phase),
             name: row.get("name")?,
-            state: RunState::from_name(row.get_ref("state")?.as_str()?),
+            state,
+            host: is_elsewhere.then(|| Heartbeat::read(&folder)).flatten().map(|beat| beat.host),
             starred: row.get("starred")?,
             tags: tags.map(|tags| tags.split('\u{1f}').map(str::to_owned).collect()).unwrap_or_default(),
             experiment: row.get("experiment_name")?,

@@ -11,6 +11,7 @@ use engine::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use engine::{Sentence, sentence};
 
 use super::folder::{self, Lock, RunFile};
+use super::heartbeat::{self, Heartbeat};
 use super::rows::{LogLevel, LogLine, RunState};
 use super::tables::{self, Key, Summary};
 use super::thread::{StoreFailure, StoreThread};
@@ -90,6 +91,7 @@ impl StoreThread {
         }
         self.changed.insert(run.clone());
         self.live.insert(run, live);
+        self.beat();
         Ok(())
     }
 
@@ -106,6 +108,14 @@ impl StoreThread {
                 sentence!("Wait until it has ended, or stop it there"),
             ));
         };
+        let (ours, other) = (Heartbeat::ours(now()), Heartbeat::read(&folder));
+        if let Some(beat) = other.filter(|beat| beat.is_elsewhere(&ours)) {
+            let (host, secs) = (&beat.host, beat.age(&ours));
+            return Err(StoreFailure::No(
+                sentence!("the run {name} is being computed on {host}", name = file.name, host),
+                sentence!("It said so {secs} s ago; if it has ended there, try again in two minutes", secs),
+            ));
+        }
         let key = if self.keeps_rows() { tables::key_of(&self.index.db, run)? } else { None };
         let summary = key.map_or(Ok(Summary::default()), |key| tables::summarize(&self.index.db, key))?;
         Ok(Live { phase: None, folder, key, file, summary, metric: None, dirty: false, before: None, _lock: lock })
@@ -123,6 +133,7 @@ impl StoreThread {
         (file.ended, file.failure) = (None, None);
         let live = Live { before, ..self.take(&run, file)? };
         self.live.insert(run.clone(), live);
+        self.beat();
         self.jobs.insert(job, run.clone());
         self.put_state(&run)
     }
@@ -335,6 +346,7 @@ impl StoreThread {
         change(&mut live.file);
         let written = self.put_state(run);
         let Some(live) = self.live.remove(run) else { return Ok(()) };
+        heartbeat::end(&live.folder);
         if let Some(key) = live.key {
             tables::put_summary(&self.index.db, key, &live.summary)?;
             tables::put_synced(&self.index.db, key, Some(&folder::fingerprint(&live.folder)))?;

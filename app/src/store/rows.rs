@@ -84,6 +84,9 @@ pub struct RunRow {
     pub name: String,
     /// Where it stands.
     pub state: RunState,
+    /// The host that computes it, where another program does so without this list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Phase of its computation, while this program computes it.
     pub phase: Option<Phase>,
     /// Marked by the user.
@@ -187,6 +190,7 @@ impl RunRow {
             id: RunId("a".into()),
             name: "Paper setting".into(),
             state: RunState::Finished,
+            host: None,
             phase: None,
             starred: false,
             tags: vec!["paper".into()],

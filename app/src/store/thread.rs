@@ -13,7 +13,7 @@ use engine::{Sentence, sentence};
 use super::index::{Index, Right, damage_notice, made_again, memory_notice};
 use super::record::Live;
 use super::shared::Shared;
-use super::{Answer, Request, StoreError, adopt, salvage, schema, trash};
+use super::{Answer, Request, StoreError, adopt, heartbeat, salvage, schema, trash};
 use crate::workspace::{RunId, Workspace};
 
 /// Between two looks at the run folders, for runs that another program computes.
@@ -113,6 +113,7 @@ impl StoreThread {
     pub(super) fn run(mut self, inbox: &Receiver<Request>) {
         let mut looked = Instant::now();
         let mut told = Instant::now();
+        let mut beaten = Instant::now();
         loop {
             let wait = if self.changed.is_empty() { LOOK_AROUND } else { CHANGES };
             let closing = match inbox.recv_timeout(wait) {
@@ -128,6 +129,10 @@ impl StoreThread {
             if looked.elapsed() >= LOOK_AROUND {
                 self.look_around();
                 looked = Instant::now();
+            }
+            if beaten.elapsed() >= heartbeat::BEAT {
+                self.beat();
+                beaten = Instant::now();
             }
             if !self.changed.is_empty() && told.elapsed() >= CHANGES {
                 self.try_to_tell_changes();
@@ -279,7 +284,7 @@ impl StoreThread {
             Right::Ours { .. } if self.index.in_memory => {
                 self.return_to_disk();
             }
-            Right::Ours { .. } => {}
+            Right::Ours { .. } | Right::Alone => {}
             Right::Elsewhere | Right::Unwritable(_) => self.try_to_write(),
         }
         if self.keeps_rows()

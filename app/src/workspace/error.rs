@@ -21,6 +21,8 @@ pub enum WorkspaceError {
         /// The system's error.
         source: io::Error,
     },
+    /// There is no run's folder where one is to be taken into the list.
+    NoRun(PathBuf),
     /// The starter model is not where it should be.
     ModelMissing(PathBuf),
     /// A dataset of the starter set is not where it should be.
@@ -36,6 +38,7 @@ impl WorkspaceError {
                 let reason = engine::error::io_reason(source);
                 sentence!("the workspace folder cannot be written ({reason}): {path}", reason, path)
             }
+            Self::NoRun(path) => sentence!("there is no run in this folder: {path}", path),
             Self::ModelMissing(path) => sentence!(
                 "the starter model is missing; set {variable} to the folder that has it: {path}",
                 variable = ASSETS_VARIABLE,
@@ -55,6 +58,7 @@ impl WorkspaceError {
             Self::NoDataFolder | Self::Unwritable { .. } => {
                 sentence!("Choose a folder that you may write with --workspace DIR")
             }
+            Self::NoRun(_) => sentence!("Name the folder of a run, or one with such folders in it"),
             Self::ModelMissing(_) | Self::DatasetMissing(_) => {
                 sentence!("Keep the assets folder beside the program, or choose a model and a dataset")
             }

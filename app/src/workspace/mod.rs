@@ -3,6 +3,7 @@
 //! In order: what `--workspace` says, what the environment says, the checkout when the program is started in one, the
 //! platform's data folder.
 
+mod adopted;
 mod assets;
 mod clock;
 mod error;
@@ -17,6 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::device::Trials;
 
+pub use self::adopted::run_folders;
 pub use self::assets::{ASSETS_VARIABLE, Assets};
 use self::clock::stamp;
 pub use self::clock::{date_and_time, now, start_of_day};
@@ -33,6 +35,8 @@ pub const WORKSPACE_VARIABLE: &str = "PREFIX_WORKBENCH_WORKSPACE";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workspace {
     root: PathBuf,
+    /// The folder that one run's folder is in, where nothing but that run is written and there is no index.
+    around: Option<PathBuf>,
 }
 
 impl Workspace {
@@ -53,9 +57,35 @@ impl Workspace {
         let root = std::path::absolute(root).map_err(unwritable)?;
         let made = [root.join("runs"), root.join("cache")].iter().try_for_each(fs::create_dir_all);
         match made {
-            Err(_) if root.join("runs").is_dir() => Ok(Self { root }),
-            made => made.map(|()| Self { root }).map_err(unwritable),
+            Err(_) if root.join("runs").is_dir() => Ok(Self { root, around: None }),
+            made => made.map(|()| Self { root, around: None }).map_err(unwritable),
         }
+    }
+
+    /// One run's folder, wherever it is: nothing but that run is written, and no database, so that any number of programs may
+    /// do so on a disk that they share. What can be computed again is kept in the cache of the workspace that
+    /// [`locate`](Self::locate) would choose, as far as it can be.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Unwritable`] when the folder cannot be made, or its name is none.
+    pub fn around(folder: &Path, asked: Option<&Path>) -> Result<(Self, RunId), WorkspaceError> {
+        let unwritable = |source| WorkspaceError::Unwritable { path: folder.to_owned(), source };
+        let path = std::path::absolute(folder).map_err(unwritable)?;
+        let name = path.file_name().and_then(|name| name.to_str()).map(|name| RunId(name.to_owned()));
+        let (Some(parent), Some(run)) = (path.parent(), name.filter(RunId::is_a_name)) else {
+            return Err(unwritable(io::ErrorKind::InvalidFilename.into()));
+        };
+        fs::create_dir_all(parent).map_err(unwritable)?;
+        let root = choose_root(asked).unwrap_or_else(|_| std::env::temp_dir().join("prefix-workbench"));
+        if let Err(error) = fs::create_dir_all(root.join("cache")) {
+            tracing::debug!("no cache: {error}");
+        }
+        Ok((Self { root, around: Some(parent.to_owned()) }, run))
+    }
+
+    /// Whether there is one run in it, and no index.
+    pub fn is_of_one_run(&self) -> bool {
+        self.around.is_some()
     }
 
     /// The folder itself.
@@ -80,7 +110,7 @@ impl Workspace {
 
     /// The folder with a folder for each run.
     pub fn runs(&self) -> PathBuf {
-        self.root.join("runs")
+        self.around.clone().unwrap_or_else(|| self.root.join("runs"))
     }
 
     /// The folder of one run.
@@ -223,6 +253,16 @@ mod tests {
         let ids: std::collections::BTreeSet<RunId> = (0..50).map(|_| workspace.new_run().unwrap()).collect();
         assert_eq!(ids.len(), 50);
         assert!(ids.iter().all(|id| id.0.len() == 20 && workspace.run_folder(id).is_dir()));
+    }
+
+    #[test]
+    fn around_a_run_there_is_its_folder_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, home) = (folder.path().join("shared/lengths-1"), folder.path().join("home"));
+        let (workspace, run) = Workspace::around(&place, Some(&home)).unwrap();
+        assert!(workspace.is_of_one_run() && workspace.run_folder(&run) == place && run.0 == "lengths-1");
+        assert!(workspace.cache().is_dir() && !home.join("runs").exists() && !place.exists());
+        assert!(Workspace::around(Path::new("/"), Some(&home)).is_err());
     }
 
     #[test]

@@ -194,6 +194,11 @@ pub fn machine_memory_bytes() -> u64 {
     })
 }
 
+/// Name of this machine among others; "localhost" where the system does not say.
+pub fn host_name() -> String {
+    sysinfo::System::host_name().ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+}
+
 fn describe_cpu() -> DeviceInfo {
     DeviceInfo {
         choice: DeviceChoice::Cpu,

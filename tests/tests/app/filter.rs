@@ -16,6 +16,7 @@ fn row(id: &str) -> RunRow {
         id: RunId(id.to_owned()),
         name: format!("café {id}"),
         state: RunState::Finished,
+        host: None,
         phase: None,
         starred: false,
         tags: vec!["paper".to_owned(), "我的".to_owned()],

@@ -6,6 +6,7 @@ mod batch_size;
 mod cli;
 mod experiment;
 mod filter;
+mod into;
 mod old_runs;
 mod report;
 mod self_study;

@@ -160,6 +160,7 @@ pub(crate) fn row(id: &str, name: &str, state: RunState) -> RunRow {
         id: RunId(id.into()),
         name: name.into(),
         state,
+        host: None,
         phase: None,
         starred: false,
         tags: Vec::new(),

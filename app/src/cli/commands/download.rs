@@ -16,7 +16,7 @@ use crate::cli::support::json::named;
 use crate::cli::support::out;
 use crate::cli::support::paths::path;
 use crate::cli::support::progress::duration;
-use crate::cli::support::session::{JOB, listen_for_interrupts};
+use crate::cli::support::session::{Again, JOB, listen_for_interrupts};
 use crate::format::bytes;
 use crate::settings::Settings;
 use crate::workspace::kept_token;
@@ -74,7 +74,7 @@ pub(in crate::cli) fn run(args: &DownloadArgs, global: &Global) -> Result<(), Cl
     };
     let (tell, inbox) = channel();
     let interrupts = tell.clone();
-    listen_for_interrupts(move || interrupts.send(Wake::Interrupt).is_ok());
+    listen_for_interrupts(Again::End, move || interrupts.send(Wake::Interrupt).is_ok());
     let hub = Hub::spawn(config, Timeouts::default(), move |event| {
         // Nobody listens any more: the program is ending.
         tell.send(Wake::Hub(event)).ok();

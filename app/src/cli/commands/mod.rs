@@ -16,6 +16,7 @@ pub(super) mod experiment;
 mod export_runs;
 pub(super) mod generate;
 pub(super) mod gui;
+mod into;
 pub(super) mod lr_find;
 pub(super) mod neighbors;
 pub(super) mod presets;

@@ -1,6 +1,6 @@
 //! `train`: trains a run and shows it; Ctrl-C writes a checkpoint and says how to go on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
 use clap::Args;
@@ -10,10 +10,11 @@ use engine::training::EvaluationReport;
 use serde_json::json;
 
 use crate::cli::Global;
-use crate::cli::commands::batch_size;
+use crate::cli::commands::{batch_size, into};
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::named;
 use crate::cli::support::out;
+use crate::cli::support::paths::path;
 use crate::cli::support::progress::Progress;
 use crate::cli::support::run_args::RunArgs;
 use crate::cli::support::run_file;
@@ -39,8 +40,14 @@ pub(in crate::cli) struct TrainArgs {
     #[arg(long)]
     print_config: bool,
     /// Say how many rows of a batch memory has room for, and end: steps of the longest rows are tried
-    #[arg(long, conflicts_with = "print_config")]
+    #[arg(long, conflicts_with_all = ["print_config", "into"])]
     probe_batch_size: bool,
+    /// Train in this folder alone, without the workspace's list: for jobs that share a disk. Asked to end, it ends with 75
+    #[arg(long, value_name = "FOLDER", value_parser = path())]
+    into: Option<PathBuf>,
+    /// With --into: go on with the run that is in the folder; begin where there is none
+    #[arg(long, requires = "into")]
+    resume: bool,
 }
 
 impl TrainArgs {
@@ -60,12 +67,15 @@ pub(in crate::cli) fn run(args: TrainArgs, global: &Global) -> Result<(), CliErr
     if args.probe_batch_size {
         return batch_size::probe(config, global);
     }
+    let progress = Progress::new(global.json).with_every_sample(args.samples);
+    if let Some(folder) = &args.into {
+        return into::train(folder, config, args.experiment, (args.resume, progress), global);
+    }
     let workspace = global.workspace()?;
     let store = open_store(&workspace)?;
     let run = workspace.new_run()?;
     store.0.send(Request::Register { run: run.clone(), config: Box::new(config.clone()), experiment: args.experiment });
-    let progress = Progress::new(global.json).with_every_sample(args.samples);
-    watch(&workspace, store, &run, config, (Start::Anew, progress), global)
+    watch(&workspace, store, &run, config, (Start::Anew, progress), global).map(drop)
 }
 
 /// A path that leads nowhere is a slip of the hand, and not a run that failed.
@@ -111,7 +121,7 @@ impl Start {
     }
 }
 
-/// Starts the engine on a registered run, and stays until the run ends.
+/// Starts the engine on a registered run, and stays until the run ends; answers how it did.
 pub(in crate::cli) fn watch(
     workspace: &Workspace,
     (store, answers): (Store, Receiver<Answer>),
@@ -119,7 +129,7 @@ pub(in crate::cli) fn watch(
     config: RunConfig,
     (start, mut progress): (Start, Progress),
     global: &Global,
-) -> Result<(), CliError> {
+) -> Result<Outcome, CliError> {
     let session = match Session::start(workspace, Some(&store)) {
         Ok(session) => session,
         Err(error) => {
@@ -150,8 +160,9 @@ pub(in crate::cli) fn watch(
         out::note(format_args!("Note: {error}"));
     }
     ended?;
-    report(run, &folder, &end, global);
-    Ok(())
+    let name = if workspace.is_of_one_run() { Named::Folder(&folder) } else { Named::Id(run) };
+    report(name, &folder, &end, global);
+    Ok(end.outcome)
 }
 
 /// Passes on what the store has to say; a refusal is an error.
@@ -226,7 +237,27 @@ fn train(session: &Session, ask: Ask, progress: &mut Progress, end: &mut End) ->
     }
 }
 
-fn report(run: &RunId, folder: &Path, end: &End, global: &Global) {
+/// The words for a run in a command.
+#[derive(Clone, Copy)]
+enum Named<'a> {
+    Id(&'a RunId),
+    /// Of one that no list has.
+    Folder(&'a Path),
+}
+
+impl Named<'_> {
+    fn words(self, command: &str) -> String {
+        let folder = |folder: &Path| run_file::shell_word(&folder.to_string_lossy());
+        match (self, command) {
+            (Self::Id(run), "resume") => format!("resume {run}"),
+            (Self::Folder(path), "resume") => format!("resume --into {}", folder(path)),
+            (Self::Id(run), command) => format!("{command} --run {run}"),
+            (Self::Folder(path), command) => format!("{command} --adapter {}", folder(path)),
+        }
+    }
+}
+
+fn report(run: Named<'_>, folder: &Path, end: &End, global: &Global) {
     let best = match end.best {
         Some((0, value)) if end.step > 0 => {
             format!("; no step was better than the untouched start ({} {value:.4}), which is what is kept", end.figure)
@@ -236,13 +267,13 @@ fn report(run: &RunId, folder: &Path, end: &End, global: &Global) {
     };
     // What only reads has nothing to generate.
     let use_it = match end.task {
-        task if task.writes() => format!("generate --run {run} --source TEXT"),
-        _ => format!("evaluate --run {run} --data FILE"),
+        task if task.writes() => format!("{} --source TEXT", run.words("generate")),
+        _ => format!("{} --data FILE", run.words("evaluate")),
     };
     let (said, next) = match end.outcome {
         Outcome::Completed => ("Finished", use_it),
         Outcome::StoppedEarly => ("Finished early", use_it),
-        Outcome::Stopped => ("Stopped", format!("resume {run}")),
+        Outcome::Stopped => ("Stopped", run.words("resume")),
     };
     let next = global.next_command(&next);
     out::note(format_args!("{said} after step {}{best}. Go on with: {next}", end.step));

@@ -12,6 +12,9 @@ use crate::cli::support::out;
 use crate::store::StoreError;
 use crate::workspace::WorkspaceError;
 
+/// `EX_TEMPFAIL` of `sysexits.h`: nothing is wrong, and the same command goes on where it stopped.
+pub(in crate::cli) const GO_ON: u8 = 75;
+
 /// An error with advice; its text is both sentences.
 #[derive(Debug)]
 pub enum CliError {
@@ -21,6 +24,8 @@ pub enum CliError {
     Failed(Failure),
     /// The answer is no, and it was printed: exit code 1 without a word more.
     Negative,
+    /// A run of a job was asked to end and wrote a checkpoint, which was printed: exit code 75, the system's for "try again".
+    GoOn,
     /// The line cannot be read, or asks for help: clap has the words and the code.
     Line(clap::Error),
 }
@@ -68,7 +73,7 @@ impl CliError {
     pub(crate) fn into_failure(self) -> Failure {
         match self {
             Self::Usage(failure) | Self::Failed(failure) => failure,
-            Self::Negative | Self::Line(_) => {
+            Self::Negative | Self::GoOn | Self::Line(_) => {
                 Failure { what: Sentence::verbatim(self.to_string()), advice: Sentence::verbatim(String::new()) }
             }
         }
@@ -84,11 +89,12 @@ impl CliError {
         }
     }
 
-    /// 1 or 2.
+    /// 1, 2 or 75.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failed(_) | Self::Negative => ExitCode::from(1),
+            Self::GoOn => ExitCode::from(GO_ON),
             Self::Line(error) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
         }
     }
@@ -96,7 +102,7 @@ impl CliError {
     /// Says it, where people look for it.
     pub(in crate::cli) fn print(&self) {
         match self {
-            Self::Negative => {}
+            Self::Negative | Self::GoOn => {}
             // Help goes to standard output; where that is closed nobody reads it.
             Self::Line(error) => error.print().unwrap_or_default(),
             Self::Usage(_) | Self::Failed(_) => out::note(format_args!("Error: {self}")),
@@ -110,7 +116,7 @@ impl fmt::Display for CliError {
             Self::Usage(failure) | Self::Failed(failure) => {
                 write!(f, "{}. {}", failure.what.to_string().trim_end_matches('.'), failure.advice)
             }
-            Self::Negative => Ok(()),
+            Self::Negative | Self::GoOn => Ok(()),
             Self::Line(error) => error.fmt(f),
         }
     }

@@ -7,7 +7,7 @@ use engine::protocol::{Command, Event};
 
 use crate::cli::support::engine_link;
 use crate::cli::support::error::CliError;
-use crate::cli::support::session::listen_for_interrupts;
+use crate::cli::support::session::{Again, listen_for_interrupts};
 use crate::seats;
 use crate::store::{Request, Store};
 use crate::workspace::Workspace;
@@ -37,7 +37,7 @@ impl Pool {
     ) -> Result<Self, CliError> {
         let (outbox, inbox) = channel();
         let interrupts = outbox.clone();
-        listen_for_interrupts(move || interrupts.send(News::Interrupt).is_ok());
+        listen_for_interrupts(Again::End, move || interrupts.send(News::Interrupt).is_ok());
         let seats: Vec<DeviceChoice> = devices.iter().map(|device| device.unwrap_or_default()).collect();
         let engine = |threads| {
             let (outbox, store) = (outbox.clone(), store.clone());

@@ -39,7 +39,9 @@ impl Session {
     pub(in crate::cli) fn start(workspace: &Workspace, store: Option<&Store>) -> Result<Self, CliError> {
         let (outbox, inbox) = channel();
         let interrupts = outbox.clone();
-        listen_for_interrupts(move || interrupts.send(Wake::Interrupt).is_ok());
+        // A scheduler sends several on the way to the end; who wants it at once has a signal that cannot be heard.
+        let again = if workspace.is_of_one_run() { Again::Nothing } else { Again::End };
+        listen_for_interrupts(again, move || interrupts.send(Wake::Interrupt).is_ok());
         let store = store.cloned();
         let send = engine_link::spawn(workspace, move |event| {
             if let Some(store) = &store {
@@ -92,13 +94,22 @@ fn gone() -> CliError {
     CliError::failed("the computation ended unexpectedly", "Start again with RUST_LOG=debug for details")
 }
 
-/// The first Ctrl-C is a wish, the second ends the program at once, and so does the first if nobody hears it.
-pub(in crate::cli) fn listen_for_interrupts(tell: impl Fn() -> bool + Send + 'static) {
+/// Meaning of a second Ctrl-C.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Again {
+    /// The program ends at once.
+    End,
+    /// The wish is known.
+    Nothing,
+}
+
+/// The first Ctrl-C is a wish; the program ends at once if nobody hears it, and mostly at the second.
+pub(in crate::cli) fn listen_for_interrupts(again: Again, tell: impl Fn() -> bool + Send + 'static) {
     let asked = AtomicBool::new(false);
-    let listening = ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::SeqCst) || !tell() {
-            std::process::exit(1);
-        }
+    let listening = ctrlc::set_handler(move || match asked.swap(true, Ordering::SeqCst) {
+        true if again == Again::Nothing => {}
+        false if tell() => {}
+        _ => std::process::exit(1),
     });
     if let Err(error) = listening {
         tracing::warn!("Ctrl-C will end the program at once: {error}");
@@ -182,6 +193,7 @@ pub(in crate::cli) mod tests {
             id: RunId(id.to_owned()),
             name: name.to_owned(),
             state: RunState::Finished,
+            host: None,
             phase: None,
             starred: false,
             tags: Vec::new(),

@@ -9,7 +9,7 @@ use super::baseline::{Delta, delta};
 use super::columns::{Column, best_of};
 use super::deeds::is_writable;
 use super::filter_line::{find_term, tag_term};
-use super::table::{Asked, Table, state_words};
+use super::table::{Asked, Table, state_of};
 use crate::action::Action;
 use crate::format;
 use crate::i18n::tell;
@@ -29,7 +29,7 @@ impl Table<'_> {
         match column {
             Column::Star => self.star_ui(ui, row),
             Column::State => {
-                let (word, level) = state_words(row.state);
+                let (word, level) = state_of(row);
                 let (ink, _) = level.map_or((t.muted, t.raised), |level| level.colors(ui));
                 let (dot, _) = ui.allocate_exact_size(vec2(10.0, 20.0), Sense::empty());
                 ui.painter().circle_filled(dot.center(), 4.0, ink);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::action::RunAction;
 use super::columns::best_of;
 use super::deeds::is_writable;
-use super::table::state_words;
+use super::table::state_of;
 use super::ui::Runs;
 use super::views;
 use crate::action::{Action, Screen};
@@ -148,10 +148,10 @@ fn one_ui(ui: &mut Ui, row: &RunRow, notes: &mut Notes, state: &State, out: &mut
     let t = tokens(ui);
     ui.add(egui::Label::new(RichText::new(&row.name).text_style(theme::title())).wrap());
     chips_ui(ui, |ui| {
-        let (word, level) = state_words(row.state);
+        let (word, level) = state_of(row);
         match level {
-            Some(level) => chip_ui(ui, level, word),
-            None => plain_chip_ui(ui, word),
+            Some(level) => chip_ui(ui, level, &word),
+            None => plain_chip_ui(ui, &word),
         };
         for tag in &row.tags {
             plain_chip_ui(ui, tag);

@@ -48,6 +48,13 @@ pub fn state_words(state: RunState) -> (&'static str, Option<Level>) {
     }
 }
 
+/// The same of a run, with the host where another program computes it there.
+pub fn state_of(row: &RunRow) -> (String, Option<Level>) {
+    let (word, level) = state_words(row.state);
+    let words = |host: &String| t!("state.elsewhere", state = word, host = host);
+    (row.host.as_ref().map_or_else(|| word.to_owned(), words), level)
+}
+
 /// Something that was asked for on the table.
 #[derive(Debug)]
 pub(super) enum Asked {

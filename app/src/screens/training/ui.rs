@@ -18,7 +18,7 @@ use crate::format;
 use crate::i18n::tell;
 use crate::screens::runs::action::RunAction;
 use crate::screens::runs::can_resume;
-use crate::screens::runs::table::state_words;
+use crate::screens::runs::table::state_of;
 use crate::state::State;
 use crate::state::live::Live;
 use crate::state::notices::Level;
@@ -151,14 +151,14 @@ fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out:
     card_ui(ui, "", |ui| {
         ui.horizontal(|ui| {
             let (word, level) = match live {
-                Some(live) if live.stopping => (t!("training.stopping"), Some(Level::Warn)),
-                Some(live) if live.paused => (t!("state.paused"), Some(Level::Warn)),
-                Some(live) => (live.phase.map_or(t!("state.preparing"), phase_word), Some(Level::Info)),
-                None => state_words(row.state),
+                Some(live) if live.stopping => (t!("training.stopping").to_owned(), Some(Level::Warn)),
+                Some(live) if live.paused => (t!("state.paused").to_owned(), Some(Level::Warn)),
+                Some(live) => (live.phase.map_or(t!("state.preparing"), phase_word).to_owned(), Some(Level::Info)),
+                None => state_of(row),
             };
             let chip = match level {
-                Some(level) => chip_ui(ui, level, word),
-                None => plain_chip_ui(ui, word),
+                Some(level) => chip_ui(ui, level, &word),
+                None => plain_chip_ui(ui, &word),
             };
             let first = live.filter(|live| live.phase == Some(Phase::FirstStep));
             if let Some(gpu) = first.and_then(Live::gpu) {

@@ -138,10 +138,17 @@ fn table(runs: &[&RunRow], asked: &[String]) -> String {
     rows.iter().map(line).collect()
 }
 
+/// Where a run stands, and on which host where that is not here.
+pub(super) fn state(run: &RunRow) -> String {
+    let host = run.host.as_ref().map(|host| format!(" on {}", out::one_line(host)));
+    format!("{}{}", run.state.name(), host.unwrap_or_default())
+}
+
 /// A cell for people: few digits, times as dates.
 fn shown(key: &Key, run: &RunRow) -> String {
     match (key.full(), key.cell(run)) {
         (_, None) => "–".to_owned(),
+        ("state", Some(_)) => state(run),
         ("step", Some(_)) => format!("{}/{}", run.step, run.total_steps),
         ("duration", Some(Cell::Number(secs))) => duration(secs),
         (_, Some(Cell::Number(secs))) if key.is_time() => date_and_time(secs as i64),

@@ -5,6 +5,7 @@ mod detail;
 mod list;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 
 use clap::{Args, Subcommand};
@@ -15,8 +16,10 @@ use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::named;
 use crate::cli::support::out;
-use crate::cli::support::session::{find_run, open_store};
+use crate::cli::support::paths::path;
+use crate::cli::support::session::{find_run, list_runs, open_store};
 use crate::store::{Answer, Request, RunRow, Store};
+use crate::workspace::{Workspace, run_folders};
 
 /// List, show, rename, tag or delete runs.
 #[derive(Debug, Args)]
@@ -36,6 +39,12 @@ enum Action {
     },
     /// Write figures, settings and curves for other programs: CSV, JSON, TensorBoard, SVG, PNG
     Export(ExportRunsArgs),
+    /// Take runs into the list that are elsewhere, such as those of train --into; they stay where they are
+    Adopt {
+        /// The folder of a run, or one with such folders in it
+        #[arg(required = true, value_name = "DIR", value_parser = path())]
+        folders: Vec<PathBuf>,
+    },
     /// Give a run another name
     Rename {
         /// The run's id, the beginning or end of it, or its name
@@ -100,10 +109,43 @@ enum Action {
 
 pub(in crate::cli) fn run(args: RunsArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
-    let store = open_store(&global.workspace()?)?;
-    let result = act(&store, args.action.unwrap_or(Action::List(ListArgs::default())), global);
+    let workspace = global.workspace()?;
+    let store = open_store(&workspace)?;
+    let result = match args.action.unwrap_or(Action::List(ListArgs::default())) {
+        Action::Adopt { folders } => adopt(&store, &workspace, &folders, global),
+        action => act(&store, action, global),
+    };
     store.0.close();
     result
+}
+
+fn adopt(
+    store: &(Store, Receiver<Answer>),
+    workspace: &Workspace,
+    folders: &[PathBuf],
+    global: &Global,
+) -> Result<(), CliError> {
+    let mut adopted = Vec::new();
+    for folder in folders {
+        for run in run_folders(folder)? {
+            adopted.push(workspace.adopt(&run)?);
+        }
+    }
+    store.0.send(Request::Rescan);
+    let rows = list_runs(store)?;
+    for run in adopted {
+        // Another program may write the list, and has it in a moment.
+        let Some(row) = rows.iter().find(|row| row.id == run) else {
+            out::note(format_args!("{run} comes into the list of the program that has this workspace open"));
+            continue;
+        };
+        if global.json {
+            out::result(named("run", row));
+        } else {
+            out::note(format_args!("{} ({run}) is in the list: {}", row.name, list::state(row)));
+        }
+    }
+    Ok(())
 }
 
 fn act(store: &(Store, Receiver<Answer>), action: Action, global: &Global) -> Result<(), CliError> {
@@ -120,6 +162,8 @@ fn act(store: &(Store, Receiver<Answer>), action: Action, global: &Global) -> Re
     };
     let called = |row: &RunRow| format!("{} ({})", row.name, row.id);
     match action {
+        // [`run`] has taken it.
+        Action::Adopt { .. } => Ok(()),
         Action::List(args) => list::list(store, &args, global),
         Action::Show { run } => detail::show(store, &run, global.json),
         Action::Export(args) => export_runs::run(store, &args, global),
