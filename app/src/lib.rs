@@ -10,6 +10,7 @@ pub mod format;
 pub mod home;
 pub mod i18n;
 mod layer_list;
+pub mod machines;
 pub mod opening;
 pub mod report;
 pub mod screens;

@@ -44,7 +44,17 @@ impl Plan {
         experiment: Experiment,
         configs: Vec<(Member, RunConfig)>,
     ) -> Result<Self, WorkspaceError> {
-        let id = workspace.new_experiment()?;
+        let mut plan = Self::named(&workspace.new_experiment()?.0, experiment, configs);
+        plan.name_first(workspace);
+        let record = Record { experiment: plan.experiment.clone(), runs: plan.runs.clone() };
+        let folder = workspace.experiment_folder(&plan.id);
+        files::write_json(&folder.join(RECORD), &record).map_err(|error| unwritable(&folder, error))?;
+        Ok(plan)
+    }
+
+    /// The experiment as it would be under an id; nothing is written.
+    pub fn named(id: &str, experiment: Experiment, configs: Vec<(Member, RunConfig)>) -> Self {
+        let id = ExperimentId(id.to_owned());
         let digits = configs.len().to_string().len();
         let planned = |(index, (member, mut config)): (usize, (Member, RunConfig))| {
             if config.name.trim().is_empty() {
@@ -58,12 +68,7 @@ impl Plan {
             }
         };
         let runs = configs.into_iter().enumerate().map(planned).collect();
-        let mut plan = Self { id, experiment, runs };
-        plan.name_first(workspace);
-        let record = Record { experiment: plan.experiment.clone(), runs: plan.runs.clone() };
-        let folder = workspace.experiment_folder(&plan.id);
-        files::write_json(&folder.join(RECORD), &record).map_err(|error| unwritable(&folder, error))?;
-        Ok(plan)
+        Self { id, experiment, runs }
     }
 
     /// Keeps the file that the experiment was read from.

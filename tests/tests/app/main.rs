@@ -7,9 +7,13 @@ mod cli;
 mod experiment;
 mod filter;
 mod into;
+#[cfg(unix)]
+mod machines;
 mod old_runs;
 mod report;
 mod self_study;
 mod sentences;
+#[cfg(unix)]
+mod slurm;
 mod store;
 mod tidy;

@@ -244,7 +244,7 @@ pub fn command(config: &RunConfig, assets: &Assets) -> String {
 }
 
 /// In single quotes where a shell would read more into it.
-pub(in crate::cli) fn shell_word(word: &str) -> String {
+pub(crate) fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "=._-/:+,".contains(c);
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }

@@ -7,7 +7,7 @@ use engine::device::DeviceChoice;
 use engine::experiment::Experiment;
 
 use super::asked::Asked;
-use super::{ExperimentArgs, overview, table};
+use super::{ExperimentArgs, hand_over, overview, table};
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::out;
@@ -16,6 +16,7 @@ use crate::cli::support::scheduler::{Pace, Sitting, train};
 use crate::cli::support::scheduler_progress::Progress;
 use crate::cli::support::session::{list_runs, open_store};
 use crate::experiments::Plan;
+use crate::machines::Via;
 use crate::store::{RunRow, RunState};
 use crate::workspace::Workspace;
 
@@ -25,23 +26,30 @@ const ASKED_ABOUT: usize = 20;
 /// Runs at a time, and which of them.
 #[derive(Debug, Args)]
 pub(super) struct PaceArgs {
-    /// Train so many runs at a time on the CPU, whose threads they share, or on the --device that is named
+    /// Train so many runs at a time on the CPU, whose threads they share, or on the --device that is named;
+    /// with --via slurm at most so many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), conflicts_with = "devices")]
-    at_once: Option<u16>,
+    pub(super) at_once: Option<u16>,
     /// Train a run on each of these devices at a time, as in wgpu:0,wgpu:1
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    devices: Vec<DeviceChoice>,
+    pub(super) devices: Vec<DeviceChoice>,
     /// Try runs once more that failed, from their last checkpoint
     #[arg(long)]
-    again: bool,
+    pub(super) again: bool,
     /// Go no further when so many runs have ended; experiment resume goes on
     #[arg(long, value_name = "RUNS")]
-    stop_after: Option<usize>,
+    pub(super) stop_after: Option<usize>,
+    /// Hand the runs to local (workers here that outlive this command), slurm, hq, or ssh:host1,host2
+    #[arg(long)]
+    via: Option<Via>,
+    /// Further flags of sbatch or hq submit, as in "--partition=gpu --gres=gpu:1 --time=2:00:00"
+    #[arg(long, value_name = "FLAGS", requires = "via", allow_hyphen_values = true)]
+    pub(super) submit_with: Option<String>,
 }
 
 impl PaceArgs {
     /// A device for each engine; `None` is that of the run.
-    fn pace(&self, device: Option<DeviceChoice>) -> Pace {
+    pub(super) fn pace(&self, device: Option<DeviceChoice>) -> Pace {
         let devices = match (self.at_once, self.devices.as_slice()) {
             (Some(n), _) => vec![Some(device.unwrap_or(DeviceChoice::Cpu)); usize::from(n)],
             (None, []) => vec![device],
@@ -54,13 +62,20 @@ impl PaceArgs {
 pub(super) fn begin(args: ExperimentArgs, global: &Global) -> Result<(), CliError> {
     let asked = args.asked.read(args.name.as_deref(), global)?;
     if args.dry_run {
-        return overview::dry_run(&asked, global);
+        overview::dry_run(&asked, global)?;
+        let Some(via) = &args.pace.via else { return Ok(()) };
+        let Asked { experiment, members, .. } = asked;
+        let plan = Plan::named("NEW", experiment, members);
+        return hand_over::show(&plan, &global.workspace()?, (via, &args.pace), global);
     }
     let workspace = global.workspace()?;
     if args.resume
         && let Some(plan) = begun(&workspace, &asked)?
     {
         return go_on(&plan, &workspace, &args.pace, global);
+    }
+    if let Some(via) = &args.pace.via {
+        hand_over::how(via, &args.pace, global)?.check(&asked.experiment.strategy)?;
     }
     if asked.members.len() > ASKED_ABOUT && !args.yes && !confirmed(asked.members.len())? {
         out::note("Nothing was begun");
@@ -106,8 +121,11 @@ fn confirmed(runs: usize) -> Result<bool, CliError> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Trains what is due of an experiment, and prints its table.
+/// Trains what is due of an experiment and prints its table, or hands it over.
 pub(super) fn go_on(plan: &Plan, workspace: &Workspace, pace: &PaceArgs, global: &Global) -> Result<(), CliError> {
+    if let Some(via) = &pace.via {
+        return hand_over::hand_over(plan, workspace, (via, pace), global);
+    }
     let (sitting, rows) = sit(plan, workspace, pace.pace(global.device), Progress::new(global.json))?;
     table::print(plan, &rows, global)?;
     end(plan, &sitting, global)
@@ -175,6 +193,8 @@ mod tests {
             devices: devices.to_vec(),
             again: false,
             stop_after: None,
+            via: None,
+            submit_with: None,
         };
         let (cpu, gpu) = (DeviceChoice::Cpu, DeviceChoice::Wgpu(Some(1)));
         assert_eq!(args(None, &[]).pace(None).devices, [None]);

@@ -2,6 +2,7 @@
 
 mod asked;
 mod begin;
+mod hand_over;
 mod overview;
 mod table;
 
@@ -58,6 +59,11 @@ enum Action {
         /// Its id, the beginning or end of it, or its name; without it the newest
         experiment: Option<String>,
     },
+    /// End what was handed over with --via; what runs writes a checkpoint first
+    Cancel {
+        /// Its id, the beginning or end of it, or its name; without it the newest
+        experiment: Option<String>,
+    },
     /// The runs of an experiment with what differs and their figures
     Table(TableArgs),
     /// Go on with an experiment where it was stopped, or where the program ended
@@ -75,6 +81,10 @@ pub(in crate::cli) fn run(args: ExperimentArgs, global: &Global) -> Result<(), C
         None => begin::begin(args, global),
         Some(Action::List) => overview::list(global),
         Some(Action::Status { experiment }) => overview::status(experiment.as_deref(), global),
+        Some(Action::Cancel { experiment }) => {
+            let workspace = global.workspace()?;
+            hand_over::cancel(&find(&workspace, experiment.as_deref())?, &workspace, global)
+        }
         Some(Action::Table(table)) => table::run(&table, global),
         Some(Action::Resume { experiment, pace }) => {
             global.refuse_set()?;

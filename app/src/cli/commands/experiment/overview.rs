@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::asked::Asked;
+use super::hand_over::Elsewhere;
 use super::{find, rows};
 use crate::cli::Global;
 use crate::cli::support::columns::aligned;
@@ -79,18 +80,27 @@ pub(super) fn status(asked: Option<&str>, global: &Global) -> Result<(), CliErro
         let name = out::one_line(&plan.experiment.name);
         out::result(format_args!("{name} ({}): {}", out::one_line(&plan.id), in_words(standing)));
     }
-    let mut table = vec![["RUN", "STATE", "STEP", "NAME"].map(str::to_owned).to_vec()];
+    let elsewhere = Elsewhere::ask(&plan, &workspace, &rows);
+    let mut table = vec![["RUN", "STATE", "STEP", "NAME", "THERE"].map(str::to_owned).to_vec()];
     for (planned, stand) in plan.runs.iter().zip(&stands) {
         let state = stand.map(|stand| stand.state);
         let step = stand.map_or(0, |stand| stand.step);
         if global.json {
             let (run, name) = (&planned.run, &planned.name);
-            out::result(named("run", &json!({ "run": run, "name": name, "state": state, "step": step })));
+            let mut line = json!({ "run": run, "name": name, "state": state, "step": step });
+            if !elsewhere.of(run).is_empty() {
+                line["there"] = elsewhere.of(run).into();
+            }
+            out::result(named("run", &line));
         }
         let state = state.map_or("to come", RunState::name).to_owned();
-        table.push(vec![out::one_line(&planned.run), state, step.to_string(), out::one_line(&planned.name)]);
+        let there = out::one_line(elsewhere.of(&planned.run));
+        table.push(vec![out::one_line(&planned.run), state, step.to_string(), out::one_line(&planned.name), there]);
     }
     if !global.json {
+        if elsewhere.is_empty() {
+            table.iter_mut().for_each(|line| line.truncate(4));
+        }
         out::piece(aligned(&table));
         for planned in &plan.runs {
             let row = rows.iter().find(|row| row.id == planned.run);
