@@ -6,6 +6,7 @@ use engine::device::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
 use crate::i18n::Language;
+use crate::machines::Via;
 use crate::theme::ThemeChoice;
 
 /// Choices that belong to the person and not to a run.
@@ -22,12 +23,42 @@ pub struct Settings {
     pub device: DeviceChoice,
     /// A run is computed on each of these at the same time; none where one follows the other.
     pub run_devices: Vec<DeviceChoice>,
+    /// The runs of experiments are computed by these.
+    pub machines: MachinesChoice,
+    /// Hosts of [`MachinesChoice::Ssh`], with commas between them.
+    pub hosts: String,
+    /// Further flags of `sbatch` or `hq submit`.
+    pub submit_with: String,
     /// Weight of the moving average in the loss plot.
     pub smoothing: f64,
     /// Address of the hub or of a mirror; empty follows the environment.
     pub hub_endpoint: String,
     /// The bar at the top says how long frames take.
     pub frame_times: bool,
+}
+
+/// Who computes the runs of experiments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MachinesChoice {
+    /// This window, one after the other or on several devices.
+    #[default]
+    Window,
+    /// Workers on this machine, which go on when the window is closed.
+    Local,
+    /// `sbatch`.
+    Slurm,
+    /// `hq`.
+    HyperQueue,
+    /// Hosts by ssh.
+    Ssh,
+}
+
+impl MachinesChoice {
+    /// Whether what takes the runs knows flags of its own.
+    pub fn takes_flags(self) -> bool {
+        matches!(self, Self::Slurm | Self::HyperQueue)
+    }
 }
 
 /// The sizes that *Settings* offers.
@@ -44,6 +75,9 @@ impl Default for Settings {
             zoom: 1.0,
             device: DeviceChoice::default(),
             run_devices: Vec::new(),
+            machines: MachinesChoice::default(),
+            hosts: String::new(),
+            submit_with: String::new(),
             smoothing: 0.6,
             hub_endpoint: String::new(),
             frame_times: false,
@@ -60,6 +94,23 @@ impl Settings {
         settings.smoothing = if settings.smoothing.is_finite() { settings.smoothing.clamp(0.0, 0.999) } else { 0.6 };
         settings.run_devices.truncate(MOST_RUNS);
         settings
+    }
+
+    /// To whom experiments are handed; `None` is this window.
+    ///
+    /// # Errors
+    /// The hosts are none.
+    pub fn via(&self) -> Result<Option<Via>, String> {
+        match self.machines {
+            MachinesChoice::Window => Ok(None),
+            MachinesChoice::Local => Ok(Some(Via::Local)),
+            MachinesChoice::Slurm => Ok(Some(Via::Slurm)),
+            MachinesChoice::HyperQueue => Ok(Some(Via::HyperQueue)),
+            MachinesChoice::Ssh => {
+                let hosts: Vec<&str> = self.hosts.split([',', ' ']).filter(|host| !host.is_empty()).collect();
+                format!("ssh:{}", hosts.join(",")).parse().map(Some)
+            }
+        }
     }
 
     /// The file's text.
@@ -80,6 +131,10 @@ mod tests {
         let settings = Settings { zoom: 1.25, language: Language::Chinese, run_devices, ..Settings::default() };
         std::fs::write(&path, settings.to_toml()).unwrap();
         assert_eq!(Settings::load(&path), settings);
+        let ssh = Settings { machines: MachinesChoice::Ssh, hosts: "a, user@b".into(), ..Settings::default() };
+        std::fs::write(&path, ssh.to_toml()).unwrap();
+        assert_eq!(Settings::load(&path).via(), Ok(Some(Via::Ssh(vec!["a".into(), "user@b".into()]))));
+        assert!(Settings { hosts: String::new(), ..ssh }.via().is_err() && Settings::default().via() == Ok(None));
         std::fs::write(&path, "zoom = [").unwrap();
         assert_eq!(Settings::load(&path), Settings::default());
         std::fs::write(&path, "zoom = nan").unwrap();

@@ -33,6 +33,7 @@ pub struct Screens {
     explorer: explorer::Explorer,
     library: library::Library,
     hub_settings: settings::HubSettings,
+    machines_settings: settings::MachinesSettings,
     incoming: incoming::Incoming,
     palette: frame::Palette,
 }
@@ -48,7 +49,9 @@ impl Screens {
             Screen::Evaluate => self.evaluate.ui(ui, state, out),
             Screen::Explorer => self.explorer.ui(ui, state, out),
             Screen::Library => self.library.ui(ui, state, out),
-            Screen::Settings => settings::settings_ui(ui, &mut self.hub_settings, state, out),
+            Screen::Settings => {
+                settings::settings_ui(ui, (&mut self.hub_settings, &mut self.machines_settings), state, out);
+            }
         }
         self.incoming.ui(ui, state, out);
     }

@@ -9,6 +9,8 @@ use engine::protocol::{Ask, Command, JobId};
 
 use crate::action::Pick;
 use crate::charts::Picture;
+use crate::experiments::{Due, Plan};
+use crate::machines::How;
 use crate::screens::experiment::action::NewExperiment;
 use crate::store::Request as StoreRequest;
 use crate::workspace::RunId;
@@ -37,6 +39,15 @@ pub enum Effect {
     ListExperiments,
     /// A folder for an experiment: [`State::on_experiment_made`](super::State::on_experiment_made) takes it.
     NewExperiment(Box<NewExperiment>),
+    /// Runs of an experiment for other machines: [`State::on_handed_over`](super::State::on_handed_over) takes what came of it.
+    HandOver {
+        /// The experiment.
+        plan: Box<Plan>,
+        /// Those of its runs.
+        due: Vec<Due>,
+        /// To whom.
+        how: Box<How>,
+    },
     /// A dialog for a path.
     Browse(Pick),
     /// A look at what lies at these paths, whatever it is.

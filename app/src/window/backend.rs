@@ -10,7 +10,8 @@ use engine::protocol::{Command, Event};
 
 use crate::action::Pick;
 use crate::charts::Picture;
-use crate::experiments::Plan;
+use crate::experiments::{Due, Plan};
+use crate::machines::{How, Submission};
 use crate::opening::{Opened, PathKind};
 use crate::screens::experiment::action::NewExperiment;
 use crate::settings::Settings;
@@ -42,6 +43,8 @@ pub enum BackendEvent {
     Experiments(Vec<Plan>, Vec<PathBuf>),
     /// An experiment has its folder, or it cannot be made.
     ExperimentMade(Result<Box<Plan>, Failure>),
+    /// Runs of the experiment of this name were handed over, or not.
+    HandedOver(String, Result<Option<Submission>, Failure>),
     /// A file was written.
     Written(PathBuf),
     /// A file could not be written.
@@ -75,6 +78,8 @@ pub trait Backend {
     fn list_experiments(&mut self);
     /// Makes the folder of an experiment; the answer comes as an event.
     fn new_experiment(&mut self, new: NewExperiment);
+    /// Hands runs of an experiment to other machines; the answer comes as an event.
+    fn hand_over(&mut self, plan: Plan, due: Vec<Due>, how: How);
     /// Opens a dialog; the answer comes as an event.
     fn browse(&mut self, pick: Pick);
     /// Opens what lies at these paths, whatever it is; the answer comes as an event.

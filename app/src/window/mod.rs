@@ -202,6 +202,7 @@ impl Workbench {
                 }
                 BackendEvent::Experiments(plans, unread) => self.state.on_experiments(plans, &unread),
                 BackendEvent::ExperimentMade(made) => self.state.on_experiment_made(made),
+                BackendEvent::HandedOver(name, done) => self.state.on_handed_over(&name, done),
                 BackendEvent::Written(path) => {
                     let sentence = t!("notice.written", path = path.display());
                     self.state.notices.add(Level::Good, sentence, "", self.state.env.now);
@@ -246,6 +247,7 @@ impl Workbench {
             }
             Effect::ListExperiments => self.backend.list_experiments(),
             Effect::NewExperiment(new) => self.backend.new_experiment(*new),
+            Effect::HandOver { plan, due, how } => self.backend.hand_over(*plan, due, *how),
             Effect::Browse(pick) => self.backend.browse(pick),
             Effect::Picture { path, picture } => self.backend.draw(path, picture),
             Effect::Open(paths) => self.backend.open_paths(paths),

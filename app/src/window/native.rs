@@ -22,8 +22,9 @@ use crate::action::Pick;
 use crate::charts::{self, Picture};
 use crate::cli::WindowOptions;
 use crate::desk::Desk;
-use crate::experiments::{Plan, ready_made};
+use crate::experiments::{Due, Plan, ready_made};
 use crate::i18n;
+use crate::machines::{How, submit};
 use crate::opening;
 use crate::report;
 use crate::screens::experiment::action::NewExperiment;
@@ -233,6 +234,14 @@ impl Backend for NativeBackend {
                 kept.map(|()| plan)
             });
             Some(BackendEvent::ExperimentMade(made.map(Box::new).map_err(|error| Failure::from(&error))))
+        });
+    }
+
+    fn hand_over(&mut self, plan: Plan, due: Vec<Due>, how: How) {
+        let workspace = self.workspace.clone();
+        self.aside("machines", move || {
+            let done = submit(&plan, &due, &workspace, &how);
+            Some(BackendEvent::HandedOver(plan.experiment.name, done))
         });
     }
 

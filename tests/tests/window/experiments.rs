@@ -3,8 +3,9 @@
 use app::action::{Action, Screen};
 use app::experiments::Plan;
 use app::i18n::Language;
+use app::machines::Via;
 use app::screens::new_run::action::NewRunAction;
-use app::settings::Settings;
+use app::settings::{MachinesChoice, Settings};
 use app::store::{Answer, Request, RunRow, RunState};
 use app::window::Workbench;
 use app::window::backend::BackendEvent;
@@ -278,4 +279,27 @@ fn each_of_several_devices_that_are_chosen_computes_a_run() {
     bench = perform(bench, Action::Show(Screen::Settings));
     click(&mut bench, "One after the other");
     assert!(window(&bench).state.settings.run_devices.is_empty());
+}
+
+#[test]
+fn an_experiment_goes_to_the_machines_that_settings_name() {
+    for language in [Language::English, Language::Chinese] {
+        let settings = Settings { language, ..settings() };
+        let start = Start { size: [1280.0, 2600.0], settings, ..Start::default() };
+        let mut bench = perform(Bench::with_runs(start, Vec::new()), Action::Show(Screen::Settings));
+        click(&mut bench, "Slurm");
+        let flags = if language == Language::English { "Further flags" } else { "更多参数" };
+        type_into(&mut bench, flags, "--partition=gpu --comment 'a b'");
+        bench.harness.check_accessibility();
+        // What is typed counts when the field is left.
+        click(&mut bench, "Slurm");
+        assert_eq!(window(&bench).state.settings.machines, MachinesChoice::Slurm);
+        let plan = begun().world.borrow().plans[0].clone();
+        bench.hear(BackendEvent::ExperimentMade(Ok(Box::new(plan.clone()))));
+        let world = bench.world.borrow();
+        let (handed, due, how) = &world.handed[0];
+        assert_eq!((handed.id.clone(), due.len(), how.via.clone()), (plan.id, 3, Via::Slurm));
+        assert_eq!(how.flags, ["--partition=gpu", "--comment", "a b"]);
+        assert!(!world.commands.iter().any(|command| matches!(command.ask, Ask::Train { .. })));
+    }
 }

@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use app::action::Pick;
 use app::charts::Picture;
-use app::experiments::{ExperimentId, Plan, PlannedRun};
+use app::experiments::{Due, ExperimentId, Plan, PlannedRun};
+use app::machines::How;
 use app::opening::{Opened, PathKind};
 use app::screens::experiment::action::NewExperiment;
 use app::settings::Settings;
@@ -51,6 +52,8 @@ pub(crate) struct World {
     pub(crate) desks: Vec<String>,
     /// Experiments of the workspace, newest first.
     pub(crate) plans: Vec<Plan>,
+    /// What was handed to other machines.
+    pub(crate) handed: Vec<(Plan, Vec<Due>, How)>,
 }
 
 #[derive(Clone, Default)]
@@ -100,6 +103,9 @@ impl Backend for FakeBackend {
         let plan = Plan { id: id.clone(), experiment: new.experiment, runs: runs.collect() };
         world.plans.insert(0, plan.clone());
         world.news.push_back(BackendEvent::ExperimentMade(Ok(Box::new(plan))));
+    }
+    fn hand_over(&mut self, plan: Plan, due: Vec<Due>, how: How) {
+        self.0.borrow_mut().handed.push((plan, due, how));
     }
     fn browse(&mut self, pick: Pick) {
         self.0.borrow_mut().browsed.push(pick);

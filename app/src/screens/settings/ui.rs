@@ -1,10 +1,11 @@
-//! The screen *Settings*: language, theme, size, devices, the hub, where things are kept.
+//! The screen *Settings*: language, theme, size, devices, the hub, machines, where things are kept.
 
 use egui::{RichText, ScrollArea, Ui};
 use engine::device::{DeviceChoice, DeviceInfo};
 
 use super::action::SettingsAction;
 use super::hub::HubSettings;
+use super::machines::MachinesSettings;
 use crate::action::Action;
 use crate::format;
 use crate::i18n;
@@ -21,7 +22,12 @@ use crate::widgets::containers::{card_frame, card_ui, chip_ui, chips_ui, empty_u
 use crate::widgets::field;
 
 /// Draws the screen.
-pub fn settings_ui(ui: &mut Ui, hub: &mut HubSettings, state: &State, out: &mut Vec<Action>) {
+pub fn settings_ui(
+    ui: &mut Ui,
+    (hub, machines): (&mut HubSettings, &mut MachinesSettings),
+    state: &State,
+    out: &mut Vec<Action>,
+) {
     let mut settings = state.settings.clone();
     heading_ui(ui, t!("screen.settings"), "", |_| {});
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -30,6 +36,8 @@ pub fn settings_ui(ui: &mut Ui, hub: &mut HubSettings, state: &State, out: &mut 
         card_ui(ui, t!("settings.devices"), |ui| devices_ui(ui, state, &mut settings, out));
         ui.add_space(theme::SMALL_GAP);
         card_ui(ui, t!("hub.settings_title"), |ui| hub.ui(ui, state, &mut settings, out));
+        ui.add_space(theme::SMALL_GAP);
+        card_ui(ui, t!("machines.title"), |ui| machines.ui(ui, &mut settings));
         ui.add_space(theme::SMALL_GAP);
         card_ui(ui, t!("settings.workspace"), |ui| workspace_ui(ui, state));
         ui.add_space(theme::SMALL_GAP);

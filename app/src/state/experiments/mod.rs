@@ -3,6 +3,8 @@
 //! One run of an experiment waits in the queue at a time and stands there for all that follow. Which one that is says
 //! [`Plan::due`], by how the runs stand in the store.
 
+mod handed_over;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -182,6 +184,9 @@ impl State {
     }
 
     pub(crate) fn go_on_with_experiment(&mut self, id: &ExperimentId, again: bool) {
+        if self.hand_over(id, again) {
+            return;
+        }
         let Some(plan) = self.experiments.plan(id) else { return };
         let is_failed = |row: &&&RunRow| row.state == RunState::Failed;
         let failed: Vec<RunId> = self.rows_of(plan).iter().filter(is_failed).map(|row| row.id.clone()).collect();

@@ -10,8 +10,9 @@ use serde_json::json;
 use super::*;
 use crate::action::Action;
 use crate::experiments::PlannedRun;
+use crate::machines::Via;
 use crate::screens::experiment::action::ExperimentAction;
-use crate::settings::Settings;
+use crate::settings::{MachinesChoice, Settings};
 use crate::state::outbox::NewRun;
 use crate::store::{Answer, Request};
 
@@ -139,6 +140,35 @@ fn runs_of_an_experiment_follow_each_other_and_are_registered_as_they_begin() {
     assert_eq!(bench.sent(), [("e-2".to_owned(), true, None)], "from its last checkpoint");
     bench.ends(RunState::Failed, 6, 1.0);
     assert!(bench.sent().is_empty() && bench.state.is_idle(), "once is enough");
+}
+
+#[test]
+fn where_settings_name_machines_what_is_due_is_handed_to_them() {
+    let row = RunRow { id: RunId("e-1".into()), state: RunState::Finished, ..RunRow::example() };
+    let mut bench = Bench::opened(Vec::new(), vec![row]);
+    bench.state.settings.machines = MachinesChoice::Slurm;
+    bench.state.settings.submit_with = "--partition=gpu --comment 'a b'".into();
+    bench.state.on_experiment_made(Ok(Box::new(plan(3, Strategy::Grid))));
+    let handed = |bench: &mut Bench| {
+        let effects = std::mem::take(&mut bench.state.outbox.effects);
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Engine(_) | Effect::Seat { .. })), "{effects:?}");
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::HandOver { due, how, .. } => Some((due.iter().map(|due| due.index).collect::<Vec<_>>(), how)),
+            _ => None,
+        })
+    };
+    let (due, how) = handed(&mut bench).unwrap();
+    assert_eq!((due, how.via), (vec![1, 2], Via::Slurm));
+    assert_eq!(how.flags, ["--partition=gpu", "--comment", "a b"]);
+    assert!(bench.state.experiments.under_way.is_empty() && bench.state.is_idle());
+    // Hosts that are none are said, and nothing is begun.
+    bench.state.settings.machines = MachinesChoice::Ssh;
+    bench.act(ExperimentAction::GoOn(id()));
+    assert!(handed(&mut bench).is_none());
+    bench.state.settings.hosts = "one, two".into();
+    bench.act(ExperimentAction::GoOn(id()));
+    let (_, how) = handed(&mut bench).unwrap();
+    assert_eq!((how.via.to_string().as_str(), how.flags.len()), ("ssh:one,two", 0), "flags are those of Slurm");
 }
 
 #[test]
