@@ -1,5 +1,6 @@
 //! Where tensors live. The only file that names a backend.
 
+mod given;
 mod memory;
 mod precision;
 mod trial;
@@ -28,7 +29,8 @@ use crate::{Sentence, sentence};
 /// they crashed or computed wrong numbers where the same kernels in WGSL compute right ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeviceChoice {
-    /// The best real GPU, else the CPU. Never a software rasteriser.
+    /// The best real GPU, of those that a scheduler gave where `CUDA_VISIBLE_DEVICES` or `ROCR_VISIBLE_DEVICES` say so; else the
+    /// CPU. Never a software rasteriser.
     #[default]
     Auto,
     /// The processor.
@@ -130,8 +132,9 @@ pub fn open(choice: DeviceChoice, largest_tensor_bytes: u64, trials: Option<&Tri
         DeviceChoice::Cpu => None,
         DeviceChoice::Auto => {
             let fits = |info: &DeviceInfo| info.largest_binding_bytes.is_none_or(|most| most >= largest_tensor_bytes);
-            let mut real = adapters.into_iter().filter(|adapter| !adapter.info.software && fits(&adapter.info));
-            real.find(|adapter| tried(&adapter.info).inspect_err(|error| tracing::warn!(%error, "not used")).is_ok())
+            let real = of_given(adapters.into_iter().filter(|adapter| !adapter.info.software).collect());
+            let mut fitting = real.into_iter().filter(|adapter| fits(&adapter.info));
+            fitting.find(|adapter| tried(&adapter.info).inspect_err(|error| tracing::warn!(%error, "not used")).is_ok())
         }
         DeviceChoice::Wgpu(index) => {
             let found = adapters.iter().map(|a| format!("{} ({})", a.info.choice, a.info.name));
@@ -157,6 +160,31 @@ pub fn open(choice: DeviceChoice, largest_tensor_bytes: u64, trials: Option<&Tri
     }
     let device = started(&adapter)?;
     Ok((adapter.info, device))
+}
+
+/// Why the GPU that a scheduler gave could only be counted.
+static COUNTED: OnceLock<Sentence> = OnceLock::new();
+
+/// What there is to say of the choice that `auto` has made in this process.
+pub fn notice_on_auto() -> Option<Sentence> {
+    COUNTED.get().cloned()
+}
+
+/// The adapters that a scheduler gave this process, in the order in which it names them; all where it says nothing.
+fn of_given(adapters: Vec<Adapter>) -> Vec<Adapter> {
+    let Some(given) = given::given() else { return adapters };
+    let places: Vec<given::Place> = adapters.iter().map(|adapter| adapter.place.clone()).collect();
+    let (chosen, counted) = given.among(&places, given::bus_of);
+    if counted && !chosen.is_empty() {
+        COUNTED.get_or_init(|| {
+            sentence!(
+                "{said}: the driver tells no places on the bus, so GPUs were counted in its order",
+                said = given.said
+            )
+        });
+    }
+    let mut adapters: Vec<Option<Adapter>> = adapters.into_iter().map(Some).collect();
+    chosen.into_iter().filter_map(|index| adapters.get_mut(index)?.take()).collect()
 }
 
 /// Devices by their number: what burn keeps of one lasts as long as the process, so it is started once.
@@ -227,6 +255,7 @@ struct Adapter {
     info: DeviceInfo,
     kind: DeviceKind,
     api: WgpuBackend,
+    place: given::Place,
 }
 
 /// The adapters of every graphics API this platform has, best first. A GPU that two APIs offer is listed twice.
@@ -255,6 +284,8 @@ fn adapters() -> Vec<Adapter> {
                 wgpu::DeviceType::Other => continue,
             };
             of_kind[order] += 1;
+            let (vendor, pci) = (info.vendor, info.device_pci_bus_id);
+            let place = given::Place { vendor, pci, api: name.to_owned() };
             let info = DeviceInfo {
                 choice: DeviceChoice::Wgpu(None),
                 name: info.name,
@@ -266,7 +297,7 @@ fn adapters() -> Vec<Adapter> {
                 trouble: None,
                 refuses: precision::refused_by(&adapter),
             };
-            found.push(((order, rank), Adapter { info, kind, api }));
+            found.push(((order, rank), Adapter { info, kind, api, place }));
         }
     }
     found.sort_by_key(|(order, _)| *order);

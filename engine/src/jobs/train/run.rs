@@ -9,7 +9,7 @@ use crate::adapters::formats;
 use crate::bundle;
 use crate::config::{RunConfig, Task, TaskRecord};
 use crate::data::{CandidateReading, Example, Examples, TokenBatch, evaluation_batches, rows_of_epoch, settled};
-use crate::device::DeviceInfo;
+use crate::device::{DeviceChoice, DeviceInfo, notice_on_auto};
 use crate::error::{EngineError, Result};
 use crate::evaluation::PredictedRow;
 use crate::generation::{Decoder, DecoderModel};
@@ -161,7 +161,9 @@ impl Run {
         out.send(Report::RunStarted(Box::new(facts)));
         let of_rows = notices(&data.report, model.model.window());
         let dropout = dropout_notice(&config, &model);
-        for text in changes.into_iter().chain(dropout).chain(of_rows).chain(head_notices(&config, &model, &data.task)) {
+        let of_device = (config.device == DeviceChoice::Auto).then(notice_on_auto).flatten();
+        let changes = changes.into_iter().chain(of_device);
+        for text in changes.chain(dropout).chain(of_rows).chain(head_notices(&config, &model, &data.task)) {
             out.send(Report::Notice { text });
         }
         let lengths: Vec<usize> = data.validation.iter().map(Example::length).collect();
