@@ -6,7 +6,8 @@
 model/ is a BERT for question answering, adapter/ a prefix of PEFT (QUESTION_ANS) with a head, rows.jsonl has questions in
 SQuAD's form, some of them without an answer. expected.json has the windows of each row (token ids, first and last token of
 the answer), the mean loss over them (each window alone, so that nothing is padded), and the text that is taken for the
-answer, with exact match and F1. Windows as in transformers' run_qa.py, answers as in its utils_qa.py, figures as in SQuAD's
+answer, with exact match and F1, and the best of both over all thresholds of no answer's score less that of the best answer, with
+those thresholds (evaluate-v2.0.py, `find_best_thresh`). Windows as in transformers' run_qa.py, answers as in its utils_qa.py, figures as in SQuAD's
 script; both are written down here in their order of steps. Needs torch, transformers, peft.
 """
 import collections
@@ -58,7 +59,7 @@ def windows(tok, question, context, answers):
 
 
 def answer(context, features):
-    """The text of the best place; "" where no answer scores more. `features`: (start logits, end logits, offsets)."""
+    """The text of the best place, and how much more no answer scores. `features`: (start logits, end logits, offsets)."""
     null, found = None, []
     for start, end, offsets in features:
         score = start[0] + end[0]
@@ -69,7 +70,7 @@ def answer(context, features):
                     continue
                 found.append((start[s] + end[e], offsets[s][0], offsets[e][1]))
     score, begin, end = max(found, key=lambda f: f[0])
-    return "" if null - score > 0 else context[begin:end]
+    return context[begin:end], float(null - score)
 
 
 def normalized(text):
@@ -83,6 +84,18 @@ def f1(given, wanted):
     if not given or not wanted:
         return float(given == wanted)
     return 0.0 if same == 0 else 2 * same / (len(given) + len(wanted))
+
+
+def best_threshold(answers, scores):
+    """`answers`: (best text, no answer's score over it, right ones), `scores` of the texts; SQuAD 2.0's `find_best_thresh`."""
+    current = best = sum(not right for _, _, right in answers)
+    threshold = 0.0
+    for i in sorted(range(len(answers)), key=lambda i: answers[i][1]):
+        text, over, right = answers[i]
+        current += scores[i] if right else (-1 if text else 0)
+        if current > best:
+            best, threshold = current, over
+    return best / len(answers), threshold
 
 
 def main():
@@ -107,6 +120,7 @@ def main():
     wrapped.save_pretrained(os.path.join(HERE, "adapter"), save_embedding_layers=False)
     os.remove(os.path.join(HERE, "adapter", "README.md"))
     rows, losses, exact, shared = [], [], 0.0, 0.0
+    found, scores = [], {"exact": [], "f1": []}
     with open(os.path.join(HERE, "rows.jsonl"), "w") as file:
         for question, context, answers in ROWS:
             starts = [context.index(a) for a in answers]
@@ -124,13 +138,20 @@ def main():
                 losses.append(out.loss.item())
                 features.append((out.start_logits[0].numpy(), out.end_logits[0].numpy(), offsets))
                 shown.append({"ids": ids, "types": types, "start": start, "end": end})
-            text = answer(context, features)
+            best, over = answer(context, features)
+            found.append((best, over, answers))
+            scores["exact"].append(max(float(normalized(best) == normalized(a)) for a in answers or [""]))
+            scores["f1"].append(max(f1(best, a) for a in answers or [""]))
+            text = "" if over > 0 else best
             exact += max(float(normalized(text) == normalized(a)) for a in answers or [""])
             shared += max(f1(text, a) for a in answers or [""])
             rows.append({"windows": shown, "answer": text})
     with open(os.path.join(HERE, "expected.json"), "w") as file:
+        thresholds = {}
+        for name in scores:
+            thresholds["best_" + name], thresholds[f"best_{name}_thresh"] = best_threshold(found, scores[name])
         json.dump({"max_tokens": MAX, "stride": STRIDE, "rows": rows, "loss": sum(losses) / len(losses),
-                   "exact_match": exact / len(ROWS), "f1": shared / len(ROWS)}, file, ensure_ascii=False)
+                   "exact_match": exact / len(ROWS), "f1": shared / len(ROWS)} | thresholds, file, ensure_ascii=False)
         file.write("\n")
 
 

@@ -148,7 +148,7 @@ mod tests {
         let predicted = ClassificationMetrics {
             accuracy: Some(0.5),
             macro_f1: Some(0.4),
-            answers: Some(Box::new(AnswerMetrics { exact_match: 0.1, f1: 0.2 })),
+            answers: Some(Box::new(AnswerMetrics { exact_match: 0.1, f1: 0.2, best: None })),
             ranking: Some(RankingMetrics { p_at_1: 0.3, candidates: 7, ..RankingMetrics::default() }),
             datasets: vec![named],
             ..ClassificationMetrics::default()

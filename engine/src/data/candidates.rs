@@ -25,6 +25,8 @@ pub struct Answer {
     pub tokens: Vec<u32>,
     /// Bytes of the text.
     pub n_bytes: usize,
+    /// The text as the row has it, where the answers of a row are its own.
+    pub text: String,
 }
 
 /// Reading of rows with candidates: the task, tokens of the model, and how candidates are compared.
@@ -55,6 +57,16 @@ impl Candidates {
             Self::Answers(answers) => answers,
             Self::Rows(_) | Self::Vocabulary => &[],
         }
+    }
+
+    /// A candidate in words; nothing where all rows have the same ones.
+    pub fn text(&self, index: usize) -> Option<&str> {
+        let text = match self {
+            Self::Answers(answers) => &answers.get(index)?.text,
+            Self::Rows(rows) => &rows.get(index)?.reference,
+            Self::Vocabulary => return None,
+        };
+        Some(text.as_str()).filter(|text| !text.is_empty())
     }
 
     /// How many there are; of a vocabulary nobody knows here.

@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn answers(tokens: &[&[u32]]) -> Arc<Candidates> {
-        let answer = |tokens: &&[u32]| Answer { tokens: tokens.to_vec(), n_bytes: 1 };
+        let answer = |tokens: &&[u32]| Answer { tokens: tokens.to_vec(), n_bytes: 1, ..Answer::default() };
         Arc::new(Candidates::Answers(tokens.iter().map(answer).collect()))
     }
 

@@ -54,6 +54,8 @@ pub struct Example {
     /// Where an answer is a place in the text: the bytes of `prompt` that each token stands for; `(0, 0)` for those that no
     /// answer has.
     pub spans: Vec<(u32, u32)>,
+    /// The question that it answers with other rows, as MultiRC has them; else empty.
+    pub question: String,
     /// Index of the row's task among those that share a prompt.
     pub task: usize,
     /// Index of the row's dataset among those of the run.
@@ -240,9 +242,12 @@ impl Encoder<'_> {
         for (row, outcome) in self.table.rows.iter().zip(outcomes) {
             match outcome {
                 Ok(rows) => {
-                    for row in rows {
-                        encoded.examples.push(row.example);
-                        encoded.lengths.push(row.length);
+                    for EncodedRow { mut example, length, .. } in rows {
+                        if let Some(column) = self.table.question {
+                            example.question = row.text(column).into_owned();
+                        }
+                        encoded.examples.push(example);
+                        encoded.lengths.push(length);
                     }
                 }
                 Err(skip) => {

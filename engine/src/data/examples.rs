@@ -240,20 +240,6 @@ impl Examples {
         (0..self.len()).map(|row| self.get(row))
     }
 
-    /// All rows in memory.
-    ///
-    /// # Errors
-    /// As [`Examples::get`].
-    pub fn into_vec(mut self) -> Result<Vec<Example>> {
-        match (self.parts.pop(), self.parts.is_empty()) {
-            (Some(Part::Held(rows)), true) => Ok(rows),
-            (last, _) => {
-                self.parts.extend(last);
-                self.read(0..self.len())
-            }
-        }
-    }
-
     fn part(&self, row: usize) -> (&Part, usize) {
         let mut row = row;
         for part in &self.parts {

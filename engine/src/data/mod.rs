@@ -8,6 +8,7 @@ mod candidates;
 mod caught;
 mod choices;
 mod classification;
+mod column_values;
 mod columns;
 mod conll;
 mod contest;
@@ -62,6 +63,7 @@ mod written;
 
 pub use batch::{Batches, IGNORE_INDEX, SourceBatch, TokenBatch, evaluation_batches};
 pub use candidates::{Answer, CandidateReading, Candidates};
+pub use column_values::ColumnValues;
 pub use columns::Roles;
 pub use contest::Contest;
 pub use dataset::Dataset;
@@ -71,7 +73,9 @@ pub use examples::Examples;
 pub use files::is_pattern;
 pub use forms::recognized;
 pub use large::Holding;
-pub use predictions::{Predictions, read_predictions, read_references, read_text_rows};
+pub use predictions::{
+    Predictions, each_part_of_predictions, no_answer_of, question_of, read_predictions, read_references, read_text_rows,
+};
 pub use preview::{DataPreview, LostTokens, TokenRow, preview};
 pub use prompts::{Prompts, chat_prompt, plain_prompt};
 pub use reader::{check_file, read_table};

@@ -1,12 +1,13 @@
 //! Files of predictions and of references, as any program writes them: a JSON object a line, one JSON array, or a text a
 //! line; references also as those of the E2E challenge, several lines for each text and an empty line between them.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::text_encoding::as_utf8;
-use crate::error::{EngineError, Result, json_reason};
+use crate::error::{EngineError, IoAction, Result, json_reason};
 use crate::files::{self, Kind};
 use crate::metrics::TextRow;
 use crate::{Sentence, sentence};
@@ -17,7 +18,18 @@ const PREDICTION_KEYS: [&str; 7] =
 /// Keys of what would be right.
 const REFERENCE_KEYS: [&str; 6] = ["references", "reference", "answers", "targets", "target", "labels"];
 
-/// A file of predictions.
+/// Keys of the question that several rows answer: MultiRC's `idx` has its paragraph and its question.
+const QUESTION_KEYS: [&str; 3] = ["question_id", "idx", "question"];
+/// Keys of the probability that there is no answer: those of the evaluate library, of SQuAD's script and of transformers.
+const NO_ANSWER_KEYS: [&str; 4] = ["no_answer_probability", "na_prob", "null_odds", "no_answer"];
+/// Bytes of a file of JSON lines above which a part of it is read at a time.
+const LARGE: u64 = 16 << 20;
+/// Rows of a part.
+const PART: usize = 4096;
+/// Bytes of the longest line.
+const LONGEST_LINE: u64 = 256 << 20;
+
+/// A file of predictions, or a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Predictions {
     /// The texts, row by row.
@@ -33,18 +45,57 @@ pub struct Predictions {
 /// # Errors
 /// The file cannot be read, has no rows, or a row has no prediction.
 pub fn read_predictions(path: &Path) -> Result<Predictions> {
-    let rows = match read(path)? {
-        Content::Lines(texts) => return Ok(Predictions { texts, ..Predictions::default() }),
-        Content::Rows(rows) => rows,
-    };
-    let text = |(row, value): (usize, &Value)| prediction_of(value).map_err(|reason| bad_row(path, row, reason));
+    match read(path)? {
+        Content::Lines(texts) => Ok(Predictions { texts, ..Predictions::default() }),
+        Content::Rows(rows) => of_rows(rows, path, 0),
+    }
+}
+
+/// Goes over the predictions of a file in parts, so that one of any size takes no more memory than some thousand rows.
+///
+/// # Errors
+/// As [`read_predictions`], and those of `each`.
+pub fn each_part_of_predictions(path: &Path, each: &mut dyn FnMut(Predictions) -> Result<()>) -> Result<()> {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let file = files::open(path, Kind::Rows)?;
+    let failed = |error| EngineError::io(IoAction::Read, path)(error);
+    let mut reader = BufReader::new(&file);
+    let is_lines =
+        ["jsonl", "ndjson"].contains(&ending.as_str()) && reader.fill_buf().map_err(failed)?.starts_with(b"{");
+    if !is_lines || file.metadata().map_err(failed)?.len() <= LARGE {
+        return each(read_predictions(path)?);
+    }
+    let (mut line, mut rows, mut before) = (Vec::new(), Vec::new(), 0);
+    loop {
+        line.clear();
+        let n = std::io::Read::take(&mut reader, LONGEST_LINE).read_until(b'\n', &mut line).map_err(failed)?;
+        if n > 0 && !line.trim_ascii().is_empty() {
+            let row = serde_json::from_slice(line.trim_ascii());
+            rows.push(row.map_err(|error| bad_row(path, before + rows.len(), json_reason(&error)))?);
+        }
+        if rows.len() >= PART || (n == 0 && !rows.is_empty()) {
+            let part = std::mem::take(&mut rows);
+            let first = before;
+            before += part.len();
+            each(of_rows(part, path, first)?)?;
+        }
+        if n == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Predictions of some rows behind `before` others.
+fn of_rows(rows: Vec<Value>, path: &Path, before: usize) -> Result<Predictions> {
+    let bad_row = |row: usize, reason| bad_row(path, before + row, reason);
+    let text = |(row, value): (usize, &Value)| prediction_of(value).map_err(|reason| bad_row(row, reason));
     let texts = rows.iter().enumerate().map(text).collect::<Result<Vec<_>>>()?;
     let mut references = Vec::with_capacity(rows.len());
     for (row, value) in rows.iter().enumerate() {
         match value.as_object().and_then(|fields| found(fields, &REFERENCE_KEYS)) {
-            Some(value) => references.push(references_of(value).map_err(|reason| bad_row(path, row, reason))?),
+            Some(value) => references.push(references_of(value).map_err(|reason| bad_row(row, reason))?),
             None if references.is_empty() => {}
-            None => return Err(bad_row(path, row, sentence!("it has no references, and rows before it have"))),
+            None => return Err(bad_row(row, sentence!("it has no references, and rows before it have"))),
         }
     }
     let others = rows.into_iter().map(others).collect();
@@ -52,8 +103,23 @@ pub fn read_predictions(path: &Path) -> Result<Predictions> {
     match references.len() {
         0 => Ok(Predictions { texts, references: None, others }),
         n if n == texts.len() => Ok(Predictions { texts, references: Some(references), others }),
-        _ => Err(bad_row(path, 0, sentence!("it has no references, and rows behind it have"))),
+        _ => Err(bad_row(0, sentence!("it has no references, and rows behind it have"))),
     }
+}
+
+/// The question that a row answers with others, from what stands beside its prediction.
+pub fn question_of(others: &Map<String, Value>) -> Option<String> {
+    let value = found(others, &QUESTION_KEYS)?;
+    let number = |name: &str| value.get(name).filter(|value| !value.is_object() && !value.is_array());
+    match value {
+        Value::Object(_) => Some(format!("{}-{}", number("paragraph")?, number("question")?)),
+        value => text_of(value).ok(),
+    }
+}
+
+/// The probability that its question has no answer, from what stands beside a prediction.
+pub fn no_answer_of(others: &Map<String, Value>) -> Option<f64> {
+    found(others, &NO_ANSWER_KEYS)?.as_f64()
 }
 
 /// Reads the references of `n_rows` predictions.
@@ -86,14 +152,20 @@ pub fn read_references(path: &Path, n_rows: usize) -> Result<Vec<Vec<String>>> {
 /// # Errors
 /// As [`read_predictions`] and [`read_references`]; [`EngineError::NoReferences`] where neither file has any.
 pub fn read_text_rows(predictions: &Path, references: Option<&Path>) -> Result<Vec<TextRow>> {
-    let Predictions { texts, references: beside, .. } = read_predictions(predictions)?;
+    let Predictions { texts, references: beside, mut others } = read_predictions(predictions)?;
     let references = match (references, beside) {
         (Some(path), _) => read_references(path, texts.len())?,
         (None, Some(beside)) => beside,
         (None, None) => return Err(EngineError::NoReferences { path: predictions.to_owned() }),
     };
-    let row = |(prediction, references)| TextRow { prediction, references };
-    Ok(texts.into_iter().zip(references).map(row).collect())
+    others.resize(texts.len(), Map::new());
+    let row = |((prediction, references), others)| TextRow {
+        prediction,
+        references,
+        question: question_of(&others),
+        no_answer: no_answer_of(&others),
+    };
+    Ok(texts.into_iter().zip(references).zip(others).map(row).collect())
 }
 
 enum Content {
@@ -248,6 +320,40 @@ mod tests {
         assert_eq!(empty.texts, ["a", "", "b"], "an empty line is an empty text");
         let beside = read_predictions(&folder.path().join("b.jsonl")).unwrap();
         assert_eq!(beside.references, Some(vec![vec!["x".to_owned()], vec!["y".to_owned()]]));
+    }
+
+    #[test]
+    fn questions_and_probabilities_beside_predictions_are_read_as_others_write_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = [
+            r#"{"prediction": 1, "references": ["1"], "idx": {"paragraph": 3, "question": 5, "answer": 2}}"#,
+            r#"{"prediction": "", "references": [], "question_id": "a", "no_answer_probability": 0.75}"#,
+            r#"{"prediction": "x", "references": ["x"], "idx": 7, "na_prob": -2}"#,
+        ];
+        let rows = read_text_rows(&file(folder.path(), "a.jsonl", &text.join("\n")), None).unwrap();
+        let questions: Vec<_> = rows.iter().map(|row| row.question.as_deref()).collect();
+        assert_eq!(questions, [Some("3-5"), Some("a"), Some("7")]);
+        assert_eq!(rows.iter().map(|row| row.no_answer).collect::<Vec<_>>(), [None, Some(0.75), Some(-2.0)]);
+    }
+
+    #[test]
+    fn a_large_file_is_read_in_parts_that_count_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let row = |at: usize| format!("{{\"prediction\": \"{at}\", \"references\": [\"{}\"]}}\n", "x".repeat(2000));
+        let n = LARGE as usize / 2000 + 10;
+        let path = file(folder.path(), "a.jsonl", &(0..n).map(row).collect::<String>());
+        let (mut texts, mut parts) = (Vec::new(), 0);
+        each_part_of_predictions(&path, &mut |part| {
+            parts += 1;
+            texts.extend(part.texts);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!((parts, texts), (n.div_ceil(PART), (0..n).map(|at| at.to_string()).collect()));
+        let broken = (0..n).map(row).chain(["{\"prediction\": []}\n".to_owned()]).collect::<String>();
+        let path = file(folder.path(), "b.jsonl", &broken);
+        let error = each_part_of_predictions(&path, &mut |_| Ok(())).unwrap_err().to_string();
+        assert!(error.contains(&format!("row {}", n + 1)), "{error}");
     }
 
     #[test]

@@ -193,6 +193,7 @@ impl Prepared {
                 || (has_templates && prompts.templates.reads(name))
                 || ((chat || turns) && table.earlier.columns().any(|read| read == column))
                 || table.references == Some(column)
+                || table.question == Some(column)
                 || ((task.task.has_classes() || task.task.is_of_texts()) && table.second == Some(column))
                 || self.ranking.as_ref().is_some_and(|ranking| ranking.reads(column))
                 || (chat && table.earlier.columns().any(|read| read == column))

@@ -81,17 +81,28 @@ struct Fitted {
     lost: Vec<(usize, u32)>,
 }
 
+impl Ranked<'_> {
+    /// A choice of the row alone, as it is written in it.
+    fn own_text(&self, option: &str) -> String {
+        if self.ranking.source == CandidateSource::Choices { option.to_owned() } else { String::new() }
+    }
+}
+
 impl Encoder<'_> {
     /// A row with its candidates. The outer error ends the encoding of the table.
     pub(super) fn ranked_row(&self, row: &Row, ranking: &Ranking) -> Result<Outcome> {
         let fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
         let made = ranking.of_row(row, &self.roles).map_err(Stop::from).and_then(|(options, right)| {
             let ranked = Ranked { row, fields: &fields, ranking, options: &options, right };
-            match self.task {
+            let made = match self.task {
                 Task::MultipleChoice => self.choice_row(ranked),
                 Task::MaskedFill => self.ranked_mask(ranked),
                 _ => self.ranked_text(ranked),
-            }
+            };
+            // Answers that are a list in words, as ReCoRD's, are what the choice is held against.
+            let texts = row.cell(self.roles.target).as_array();
+            let texts = || texts.into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect();
+            made.map(|row| EncodedRow { example: Example { references: texts(), ..row.example }, ..row })
         });
         match made {
             Ok(made) => Ok(Ok(made)),
@@ -111,7 +122,8 @@ impl Encoder<'_> {
         let is_begun = before.is_begun;
         let candidates = self.candidates(&ranked, usize::from(is_begun), |option| {
             let texts = self.texts_of(&ranked, option)?;
-            Ok(Answer { tokens: self.answer_of(&texts, is_begun)?, n_bytes: texts.reference.trim().len() })
+            let (n_bytes, text) = (texts.reference.trim().len(), ranked.own_text(option));
+            Ok(Answer { tokens: self.answer_of(&texts, is_begun)?, n_bytes, text })
         })?;
         let longest = candidates.answers().iter().map(|answer| answer.tokens.len()).max().unwrap_or(1);
         if longest >= self.max_tokens {
@@ -221,7 +233,9 @@ impl Encoder<'_> {
                 sentence!("its text has {n_masks} masks, not one: write {{ mask }}", n_masks = masks.len()).into()
             );
         };
-        let answer = |option: &str| Ok(Answer { tokens: self.masked_tokens(option)?, n_bytes: option.len() });
+        let answer = |option: &str| {
+            Ok(Answer { tokens: self.masked_tokens(option)?, n_bytes: option.len(), text: ranked.own_text(option) })
+        };
         let candidates = self.candidates(&ranked, 0, answer)?;
         let (mut tokens, mut right) = (self.masked_tokens(learned)?, ranked.right);
         if *candidates == Candidates::Vocabulary {

@@ -3,7 +3,7 @@
 use super::encode::Example;
 
 /// The form of the bytes; another one is another cache.
-pub(super) const FORM: u32 = 2;
+pub(super) const FORM: u32 = 3;
 
 /// Whether a row can be written so. Candidates are shared among rows and stay in memory.
 pub(super) fn can_be_written(row: &Example) -> bool {
@@ -34,7 +34,7 @@ pub(super) fn write(row: &Example, bytes: &mut Vec<u8>) {
         number(to.into(), bytes);
     }
     number(row.references.len() as u64, bytes);
-    row.references.iter().chain([&row.prompt, &row.reference]).for_each(|said| text(said, bytes));
+    row.references.iter().chain([&row.prompt, &row.reference, &row.question]).for_each(|said| text(said, bytes));
     let sum = checksum(&bytes[begin + 4..]);
     bytes[begin..begin + 4].copy_from_slice(&sum.to_le_bytes());
 }
@@ -54,7 +54,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Example> {
     let target = f32::from_bits(u32::try_from(from.number()?).ok()?);
     let spans = from.list(|from| Some((u32::try_from(from.number()?).ok()?, u32::try_from(from.number()?).ok()?)))?;
     let references = from.list(Reader::text)?;
-    let (prompt, reference) = (from.text()?, from.text()?);
+    let (prompt, reference, question) = (from.text()?, from.text()?, from.text()?);
     let (truncated, bare_prompt) = (flags & 1 != 0, flags & 2 != 0);
     from.0.is_empty().then_some(Example {
         row,
@@ -71,6 +71,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Example> {
         labels,
         target,
         spans,
+        question,
         task,
         ..Example::default()
     })
@@ -159,6 +160,7 @@ mod tests {
             labels: vec![(0, -100), (5, i32::MAX)],
             target: -2.75,
             spans: vec![(0, 9)],
+            question: "3-1".to_owned(),
             task: 2,
             ..Example::default()
         }

@@ -39,6 +39,8 @@ pub struct Table {
     pub(super) second: Option<usize>,
     /// The column of all texts of a source, in the first of its rows, where there are several.
     pub(super) references: Option<usize>,
+    /// The column of the question that several rows answer, where the form of the rows has one.
+    pub(super) question: Option<usize>,
     /// The way in which the file holds its rows.
     pub(super) layout: Layout,
     /// Rows of the file that are not here, but count before those that are added.
@@ -88,6 +90,7 @@ impl Table {
             earlier: Earlier::default(),
             second: None,
             references: None,
+            question: None,
             layout: Layout::Rows,
             n_elsewhere: 0,
         }

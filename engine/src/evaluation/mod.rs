@@ -8,9 +8,12 @@
 mod predictions;
 mod record;
 mod scoring;
+mod wordnet;
 
 pub use self::predictions::{PredictedRow, PredictionFile, file_name, read_predictions};
 pub use self::record::{EvaluationRecord, EvaluationSettings, FOLDER, kept_evaluations, record_of};
 pub use self::scoring::{
-    GroupFigures, MetricFigure, ScoredPredictions, ScoredRow, Scoring, check_metrics, score_texts, usual_metrics,
+    GroupFigures, MetricFigure, Predicted, ScoredPredictions, ScoredRow, Scoring, check_metrics, score_texts,
+    usual_metrics,
 };
+pub use self::wordnet::{no_synonyms, resources};

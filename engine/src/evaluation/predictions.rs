@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,11 +12,11 @@ use serde_json::Value;
 use super::record::record_of;
 use crate::data::{self, Predictions};
 use crate::error::{EngineError, IoAction, Result};
-use crate::files::{self, Kind, if_there};
+use crate::files::{self, Kind, Lines, if_there};
 use crate::{Sentence, sentence};
 
 /// What was written for one source, beside what would be right.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PredictedRow {
     /// The first row of its file that has the source, from 1.
     #[serde(default)]
@@ -30,6 +31,12 @@ pub struct PredictedRow {
     /// Its value in the column that the figures are given by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// The question that it answers with other rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// Probability that its question has no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "no_answer_probability")]
+    pub no_answer: Option<f64>,
 }
 
 /// Reads a file of predictions with their references, also one that another program wrote: see [`crate::data::read_predictions`].
@@ -37,25 +44,42 @@ pub struct PredictedRow {
 /// # Errors
 /// It cannot be read, has no rows, or a row is something else or has no reference.
 pub fn read_predictions(path: &Path) -> Result<Vec<PredictedRow>> {
-    let Predictions { texts, references, others } = data::read_predictions(path)?;
-    let references = references.ok_or_else(|| EngineError::NoReferences { path: path.to_owned() })?;
-    if let Some(row) = references.iter().position(Vec::is_empty) {
-        let reason = sentence!("it has no references to hold the prediction against");
-        return Err(EngineError::BadRow { row: row + 1, path: path.to_owned(), reason });
-    }
-    let mut rows = Vec::with_capacity(texts.len());
-    for ((prediction, references), others) in texts.into_iter().zip(references).zip(others) {
-        let text = |key: &str| others.get(key).and_then(Value::as_str).map(str::to_owned);
-        let row = others.get("row").and_then(Value::as_u64).and_then(|row| usize::try_from(row).ok());
-        rows.push(PredictedRow {
-            row: row.filter(|&row| row > 0).unwrap_or(rows.len() + 1),
-            source: text("source").unwrap_or_default(),
-            prediction,
-            references,
-            group: text("group"),
-        });
-    }
+    let mut rows = Vec::new();
+    each_part(path, &mut |part| {
+        rows.extend(part);
+        Ok(())
+    })?;
     Ok(rows)
+}
+
+/// Goes over the same rows, some thousand at a time.
+pub(super) fn each_part(path: &Path, each: &mut dyn FnMut(Vec<PredictedRow>) -> Result<()>) -> Result<()> {
+    let mut n_before = 0;
+    data::each_part_of_predictions(path, &mut |Predictions { texts, references, others }| {
+        let references = references.ok_or_else(|| EngineError::NoReferences { path: path.to_owned() })?;
+        let mut rows = Vec::with_capacity(texts.len());
+        for ((prediction, references), others) in texts.into_iter().zip(references).zip(others) {
+            let number = n_before + rows.len() + 1;
+            let no_answer = data::no_answer_of(&others);
+            if references.is_empty() && no_answer.is_none() {
+                let reason = sentence!("it has no references to hold the prediction against");
+                return Err(EngineError::BadRow { row: number, path: path.to_owned(), reason });
+            }
+            let text = |key: &str| others.get(key).and_then(Value::as_str).map(str::to_owned);
+            let row = others.get("row").and_then(Value::as_u64).and_then(|row| usize::try_from(row).ok());
+            rows.push(PredictedRow {
+                row: row.filter(|&row| row > 0).unwrap_or(number),
+                source: text("source").unwrap_or_default(),
+                prediction,
+                references,
+                group: text("group"),
+                question: data::question_of(&others),
+                no_answer,
+            });
+        }
+        n_before += rows.len();
+        each(rows)
+    })
 }
 
 /// Name of a file of predictions made with certain settings on certain rows: letters, digits and what joins them.
@@ -67,40 +91,48 @@ pub fn file_name(rows: &str, digest: &str) -> String {
     format!("{stem}-{}.jsonl", digest.get(..8).unwrap_or(digest))
 }
 
-/// A file of predictions that grows.
+/// A file of predictions that grows. What is in memory of a row is where its line stands.
 #[derive(Debug)]
 pub struct PredictionFile {
     path: PathBuf,
     file: File,
+    /// Number of each row, and where its line begins and ends.
+    lines: Vec<(usize, Range<u64>)>,
 }
 
 impl PredictionFile {
-    /// Opens a file, and gives the rows that are there already, where they were made with the settings of this digest. What a
-    /// killed program left half written is made anew.
+    /// Opens a file, and gives the numbers of the rows that are there already, where they were made with the settings of this
+    /// digest. What a killed program left half written is made anew.
     ///
     /// # Errors
     /// The file has no ending that is known, cannot be written, or holds predictions of other settings.
-    pub fn open(path: &Path, digest: &str) -> Result<(Self, Vec<PredictedRow>)> {
+    pub fn open(path: &Path, digest: &str) -> Result<(Self, BTreeSet<usize>)> {
         if path.extension().is_none_or(|ending| ending != "jsonl") {
             let reason = sentence!("the name of a file of predictions ends in .jsonl");
             return Err(EngineError::Setting { field: "predictions", reason });
         }
-        let text = if_there(files::read(path, Kind::RunLines))?.unwrap_or_default();
         let is_ours = record_of(path)?.is_some_and(|record| record.digest == digest);
-        if !text.is_empty() && !is_ours {
+        let there = if_there(Lines::open(path, Kind::RunLines, 0))?;
+        let size = std::fs::metadata(path).map_or(0, |found| found.len());
+        if size > 0 && there.is_some() && !is_ours {
             let reason = sentence!(
                 "there are predictions of other settings or another program; choose another name or take them away"
             );
             return Err(EngineError::Setting { field: "predictions", reason });
         }
-        let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
         let mut seen = BTreeSet::new();
-        let rows: Vec<PredictedRow> = lines
-            .filter_map(|line| serde_json::from_slice(line).ok())
-            .filter(|row: &PredictedRow| seen.insert(row.row))
-            .collect();
-        let this = Self { path: path.to_owned(), file: write_rows(path, &rows)? };
-        Ok((this, rows))
+        let mut lines = Vec::new();
+        if let Some(mut there) = there {
+            while let Some(line) = there.next_line()? {
+                let row = serde_json::from_slice::<PredictedRow>(line).ok().map(|row| row.row);
+                let n = line.len() as u64;
+                let place = there.end() - n..there.end();
+                lines.extend(row.filter(|row| seen.insert(*row)).map(|row| (row, place)));
+            }
+        }
+        write_lines(path, &mut lines, size)?;
+        let this = Self { path: path.to_owned(), file: files::append(path)?, lines };
+        Ok((this, seen))
     }
 
     /// Adds a row.
@@ -108,22 +140,55 @@ impl PredictionFile {
     /// # Errors
     /// The file cannot be written.
     pub fn push(&mut self, row: &PredictedRow) -> Result<()> {
-        self.file.write_all(&line(row)?).map_err(EngineError::io(IoAction::Write, &self.path))
+        let line = line(row)?;
+        self.file.write_all(&line).map_err(EngineError::io(IoAction::Write, &self.path))?;
+        let begin = self.lines.iter().next_back().map_or(0, |(_, place)| place.end);
+        self.lines.push((row.row, begin..begin + line.len() as u64));
+        Ok(())
     }
 
     /// Writes the rows again, in their order.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn close(self, rows: &[PredictedRow]) -> Result<()> {
-        write_rows(&self.path, rows).map(|_| ())
+    pub fn close(self) -> Result<()> {
+        let Self { path, file, mut lines } = self;
+        drop(file);
+        let size = lines.iter().next_back().map_or(0, |(_, place)| place.end);
+        lines.sort_by_key(|(row, _)| *row);
+        write_lines(&path, &mut lines, size)
     }
 }
 
-fn write_rows(path: &Path, rows: &[PredictedRow]) -> Result<File> {
-    let lines = rows.iter().map(line).collect::<Result<Vec<_>>>()?;
-    files::write_whole(path, &lines.concat())?;
-    files::append(path)
+/// Writes these lines of a file of some size, one behind another, in its place; where they stand then is noted.
+fn write_lines(path: &Path, lines: &mut [(usize, Range<u64>)], size: u64) -> Result<()> {
+    let mut end = 0;
+    let is_so = lines.iter().all(|(_, place)| {
+        let follows = place.start == end;
+        end = place.end;
+        follows
+    });
+    if is_so && end == size && path.exists() {
+        return Ok(());
+    }
+    let mut from = if_there(files::open(path, Kind::RunLines))?;
+    let mut bytes = Vec::new();
+    let mut copy = |to: &mut dyn Write| {
+        let mut end = 0;
+        for (_, place) in &mut *lines {
+            let Some(from) = &mut from else { break };
+            bytes.resize(usize::try_from(place.end - place.start).map_err(io::Error::other)?, 0);
+            from.seek(SeekFrom::Start(place.start))?;
+            from.read_exact(&mut bytes)?;
+            to.write_all(&bytes)?;
+            *place = end..end + bytes.len() as u64;
+            end = place.end;
+        }
+        // A file that is open is not replaced everywhere.
+        from = None;
+        Ok(())
+    };
+    files::write_with(path, &mut copy)
 }
 
 fn line(row: &PredictedRow) -> Result<Vec<u8>> {
@@ -139,7 +204,7 @@ mod tests {
 
     fn row(number: usize) -> PredictedRow {
         let (source, prediction) = (format!("s{number}"), "你好\n".to_owned());
-        PredictedRow { row: number, source, prediction, references: vec!["a".to_owned()], group: None }
+        PredictedRow { row: number, source, prediction, references: vec!["a".to_owned()], ..PredictedRow::default() }
     }
 
     fn recorded(path: &Path, digest: &str) {
@@ -152,16 +217,22 @@ mod tests {
         let path = folder.path().join("p.jsonl");
         recorded(&path, "one");
         let (mut file, there) = PredictionFile::open(&path, "one").unwrap();
-        assert_eq!(there, []);
+        assert!(there.is_empty());
         file.push(&row(2)).unwrap();
         drop(file);
         std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"row\": 3, \"pred").unwrap();
         let (mut file, there) = PredictionFile::open(&path, "one").unwrap();
-        assert_eq!(there, [row(2)]);
+        assert_eq!(there, BTreeSet::from([2]));
         file.push(&row(1)).unwrap();
         assert_eq!(read_predictions(&path).unwrap(), [row(2), row(1)]);
-        file.close(&[row(1), row(2)]).unwrap();
+        file.close().unwrap();
         assert_eq!(read_predictions(&path).unwrap(), [row(1), row(2)]);
+        let (mut file, there) = PredictionFile::open(&path, "one").unwrap();
+        assert_eq!(there, BTreeSet::from([1, 2]));
+        file.push(&row(5)).unwrap();
+        file.push(&row(3)).unwrap();
+        file.close().unwrap();
+        assert_eq!(read_predictions(&path).unwrap(), [1, 2, 3, 5].map(row));
     }
 
     #[test]

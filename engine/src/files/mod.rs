@@ -12,7 +12,7 @@ mod write;
 
 pub use self::read::{Lines, if_there, open, read, read_json, read_to_string};
 pub use self::tree::refuse_links;
-pub use self::write::{append, lock_file, sweep, write_folder, write_json, write_whole};
+pub use self::write::{append, lock_file, sweep, write_folder, write_json, write_whole, write_with};
 
 use std::fs::OpenOptions;
 

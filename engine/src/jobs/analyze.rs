@@ -110,9 +110,7 @@ fn data_rows(
         None => crate::config::TaskRecord::of(model.task(None)?),
     };
     let dataset = scored_rows(adapter, data, &record, n_before, model)?;
-    let mut found = dataset.train.into_vec()?;
-    found.truncate(rows.max(1));
-    Ok(found)
+    dataset.train.read(0..rows.max(1).min(dataset.train.len()))
 }
 
 impl Job for Analyze {

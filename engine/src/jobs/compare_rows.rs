@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use super::column::{Column, Columns};
 use crate::config::{DataConfig, References, TaskRecord};
-use crate::data::{Dataset, Example};
+use crate::data::{Dataset, Example, Examples, Holding};
 use crate::ensemble::log_probability;
 use crate::error::{EngineError, Result};
-use crate::evaluation::{PredictedRow, ScoredPredictions, Scoring, check_metrics};
+use crate::evaluation::{Predicted, PredictedRow, ScoredPredictions, Scoring, check_metrics, resources};
 use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream, Sampling, before_stop, known_text};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
@@ -16,7 +16,7 @@ use crate::protocol::{ComparedColumn, ComparedRow, Outcome, Phase, Report, RowSe
 use crate::sentence;
 use crate::session::Session;
 use crate::training::room_for_text;
-use crate::training::sources::grouped;
+use crate::training::sources::{First, Sources};
 
 /// Rows of a cache: texts that are written at once, times their beams.
 const MOST_ROWS: usize = 64;
@@ -100,14 +100,15 @@ impl CompareRows {
             n_before = n_before.max(column.n_before(&model)?);
         }
         let rows = rows_of(data, &task, n_before, &model, out)?;
-        let (mut found, mut order) = grouped(&rows, None, model.tokenizer.eos_text());
-        order.truncate(limit.unwrap_or(usize::MAX));
+        let sources = Sources::of(rows.iter(), *limit)?;
         let longest = model.model.shape().n_positions.saturating_sub(n_before + 1);
-        let row = |index: usize| {
-            let target = rows[index].tokens[rows[index].n_prompt..].to_vec();
-            found.remove(&index).map(|row| Asked { row, prompt: prompt_of(&rows[index], longest), target })
+        let row = |first: &First| -> Result<Asked> {
+            let row = sources.asked(first.place, |place| rows.get(place), (None, model.tokenizer.eos_text()))?;
+            let example = rows.get(first.place)?;
+            let target = example.tokens[example.n_prompt..].to_vec();
+            Ok(Asked { row, prompt: prompt_of(&example, longest), target })
         };
-        let rows = order.into_iter().filter_map(row).collect();
+        let rows = sources.firsts().iter().map(row).collect::<Result<_>>()?;
         let options = |stream: &Stream| {
             let own = stream.sampling.clone().map(|own| model.decoding(alone(own)));
             Ok(own.transpose()?.map(Rc::new))
@@ -140,17 +141,18 @@ fn rows_of(
     n_before: usize,
     model: &LoadedModel,
     out: &Outbox,
-) -> Result<Vec<Example>> {
+) -> Result<Examples> {
     let room = room_for_text(n_before, data.max_tokens, model.model.shape())?;
     let (validation, validation_share, train_rows, more) = (None, 0.0, None, Vec::new());
     // A source is asked once, with all its references.
     let references = References::First;
     let data = DataConfig { validation, validation_share, train_rows, more, references, ..data.clone() };
-    let dataset = Dataset::load(&data, task, model.model.target_start(), &model.tokenizer, room, 0)?;
+    let (of, holding) = ((model.model.target_start(), room), Holding::cached(model.cache.as_deref()));
+    let dataset = Dataset::load_holding(&data, task, of, &model.tokenizer, 0, &holding)?;
     for text in dataset.report.notices() {
         out.send(Report::Notice { text });
     }
-    dataset.train.into_vec()
+    Ok(dataset.train)
 }
 
 /// Tokens that a text is written from. A row may fill the context with its target; its prompt alone always leaves room.
@@ -250,14 +252,14 @@ impl Running {
         let column = |(column, of): (usize, &Rc<Column>)| {
             let predicted = |row: &&ComparedRow| PredictedRow {
                 row: row.row,
-                source: String::new(),
                 prediction: row.texts[column].clone(),
                 references: row.references.clone(),
-                group: None,
+                ..PredictedRow::default()
             };
             // Of no rows there are no figures.
             let metrics = if done.is_empty() { &[] } else { metrics };
-            Ok((of.hash.clone(), Scoring::new(done.iter().map(predicted).collect(), metrics)?))
+            let rows = Predicted::Rows(done.iter().map(predicted).collect());
+            Ok((of.hash.clone(), Scoring::new(rows, metrics, resources(metrics, None)?)?))
         };
         let left = self.columns.iter().enumerate().map(column).collect::<Result<Vec<_>>>()?;
         let numbers = done.iter().map(|row| row.row).collect();

@@ -6,11 +6,12 @@ use std::rc::Rc;
 
 use crate::adapters::{AdapterState, HeadState};
 use crate::config::{CandidateLoss, DataConfig, References, Task, TaskRecord};
-use crate::data::{CandidateReading, Candidates, Dataset, Example, TokenBatch, evaluation_batches};
+use crate::data::{CandidateReading, Candidates, Dataset, Example, Examples, Holding, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
+use crate::metrics::Bootstrap;
 use crate::models::{Conditioning, Model};
 use crate::nn::MatrixNumbers;
 use crate::protocol::{Outcome, Phase, Report};
@@ -40,15 +41,13 @@ struct Running {
     conditioning: Conditioning,
     /// With the weights that the adapter changes.
     tuned: Option<Model>,
-    rows: Vec<Example>,
+    /// Those of a large file are read when their batch is scored.
+    rows: Examples,
     batches: Vec<Vec<usize>>,
     next: usize,
     reading: CandidateReading,
     nll: f64,
     tokens: usize,
-    record: TaskRecord,
-    /// Names of datasets or relations, and which of them a row is of.
-    parts: (Vec<String>, fn(&Example) -> usize),
     tally: MetricAccumulator,
 }
 
@@ -81,23 +80,22 @@ impl Evaluate {
         }
         let own = if adapter.is_none() { own_head(&model, &dataset.task)? } else { None };
         let reading = CandidateReading::of(&model.tokenizer, dataset.task.task, &self.data);
-        let (names, part_of) = dataset.parts();
-        let parts = (names.to_vec(), part_of);
         let record = own.as_ref().map_or_else(|| dataset.judged(), |own| own.task.clone());
-        let rows = dataset.train.into_vec()?;
-        let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
+        let (names, part_of) = dataset.parts();
+        let tally = MetricAccumulator::by_part(&record, names, part_of).with_outcomes();
+        let rows = dataset.train;
+        let lengths: Vec<usize> = (0..rows.len()).map(|row| rows.length(row)).collect();
         // A step stays short where a row has very many candidates.
         let count = |row: &Example| row.candidates.as_deref().map_or(0, Candidates::count);
-        let most = rows.iter().map(count).max().unwrap_or(0);
+        let most = rows.held().into_iter().flatten().map(count).max().unwrap_or(0);
         let batches = evaluation_batches(&lengths, if most > MANY { 1 } else { BATCH });
         let conditioning = match adapter.as_ref().or(own.as_ref()) {
             Some(adapter) => model.conditioning(adapter)?,
             None => Conditioning::default(),
         };
         let tuned = model.model.with_overrides(&conditioning.tuned)?;
-        let tally = MetricAccumulator::default();
         let (next, nll, tokens) = (0, 0.0, 0);
-        Ok(Running { model, conditioning, tuned, rows, batches, next, reading, nll, tokens, record, parts, tally })
+        Ok(Running { model, conditioning, tuned, rows, batches, next, reading, nll, tokens, tally })
     }
 }
 
@@ -123,7 +121,8 @@ pub(super) fn scored_rows(
     let references = References::First;
     let (validation, validation_share, train_rows, more) = (None, 0.0, None, Vec::new());
     let data = DataConfig { validation, validation_share, train_rows, more, references, ..data.clone() };
-    let mut dataset = Dataset::load(&data, record, model.model.target_start(), &model.tokenizer, room, 0)?;
+    let (of, holding) = ((model.model.target_start(), room), Holding::cached(model.cache.as_deref()));
+    let mut dataset = Dataset::load_holding(&data, record, of, &model.tokenizer, 0, &holding)?;
     match adapter {
         Some(adapter) => dataset.place(&adapter.before(&model.tokenizer)?, adapter.has_tasks(), &model.tokenizer)?,
         None => dataset.drop_soft(),
@@ -148,6 +147,31 @@ fn own_head(model: &LoadedModel, task: &TaskRecord) -> Result<Option<AdapterStat
     Ok(Some(AdapterState::new(TaskRecord { classes, ..task.clone() }, [HeadState(head)])))
 }
 
+impl Running {
+    /// Counts one batch.
+    fn score(&mut self, rows: &[Example]) -> Result<()> {
+        let LoadedModel { model, device, .. } = self.model.as_ref();
+        let model = self.tuned.as_ref().unwrap_or(model);
+        let every: Vec<usize> = (0..rows.len()).collect();
+        if rows.iter().any(|row| row.candidates.is_some()) {
+            let scorer = Scorer { model, conditioning: &self.conditioning, device };
+            let ranked = scorer.rank(rows, &every, (&self.reading, CandidateLoss::Right))?;
+            self.nll += ranked.nll;
+            self.tokens += ranked.labels;
+            self.tally.add_ranked(&ranked.rows, rows);
+            return Ok(());
+        }
+        let batch = TokenBatch::new(rows, &every, self.reading.pad, self.reading.task);
+        let scored = score(model, &self.conditioning, &batch, device)?;
+        self.nll += scored.nll;
+        self.tokens += scored.labels;
+        self.tally.add(&batch, &scored.predicted, rows);
+        self.tally.add_numbers(&batch, &scored.numbers, rows);
+        self.tally.add_spans(&batch, &scored.spans, rows);
+        Ok(())
+    }
+}
+
 impl Job for Evaluate {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let Some(running) = &mut self.running else {
@@ -157,31 +181,15 @@ impl Job for Evaluate {
         if let Some(batch) = running.batches.get(running.next) {
             let share = running.next as f32 / running.batches.len() as f32;
             out.send(Report::Phase(Phase::Evaluating { share }));
-            let LoadedModel { model, device, .. } = running.model.as_ref();
-            let model = running.tuned.as_ref().unwrap_or(model);
-            if running.rows[batch[0]].candidates.is_some() {
-                let scorer = Scorer { model, conditioning: &running.conditioning, device };
-                let ranked = scorer.rank(&running.rows, batch, (&running.reading, CandidateLoss::Right))?;
-                running.nll += ranked.nll;
-                running.tokens += ranked.labels;
-                running.tally.add_ranked(&ranked.rows);
-            } else {
-                let batch = TokenBatch::new(&running.rows, batch, running.reading.pad, running.reading.task);
-                let scored = score(model, &running.conditioning, &batch, device)?;
-                running.nll += scored.nll;
-                running.tokens += scored.labels;
-                running.tally.add(&batch, &scored.predicted);
-                running.tally.add_numbers(&batch, &scored.numbers);
-                running.tally.add_spans(&batch, &scored.spans, &running.rows);
-            }
+            let rows = running.rows.read(batch.iter().copied())?;
+            running.score(&rows)?;
             running.next += 1;
             return Ok(Progress::More);
         }
         let loss = running.nll / running.tokens.max(1) as f64;
         let (tokens, rows) = (running.tokens, running.rows.len());
-        let ((names, part_of), all) = (&running.parts, &running.rows);
-        let figures = running.tally.figures_by_dataset(&running.record, names, |row| part_of(&all[row]));
-        out.send(Report::Score { loss, perplexity: loss.exp(), tokens, rows, figures });
+        let (figures, intervals) = (running.tally.figures(), running.tally.intervals(Bootstrap::default()));
+        out.send(Report::Score { loss, perplexity: loss.exp(), tokens, rows, figures, intervals });
         Ok(Progress::Done(Outcome::Completed))
     }
 }

@@ -62,7 +62,9 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
             Box::new(evaluate::Evaluate::new((model, (device, numbers)), adapter, data, task))
         }
         Ask::GenerateRows(request) => Box::new(predict::Predict::new(*request)),
-        Ask::ScorePredictions { predictions, metrics } => Box::new(predict::ScoreAgain::new(predictions, metrics)),
+        Ask::ScorePredictions { predictions, metrics, wordnet } => {
+            Box::new(predict::ScoreAgain::new(predictions, metrics, wordnet))
+        }
         Ask::BertScore(request) => Box::new(bertscore::BertScoreJob::new(*request)),
         Ask::Ensemble(request) => Box::new(ensemble::Ensemble::new(*request)),
         Ask::Neighbors(request) => Box::new(neighbors::Neighbors::new(*request)),

@@ -1,22 +1,23 @@
 //! Texts for a whole file of rows, and figures of them: written to a file as they are made, so that what was interrupted goes
 //! on where it was.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use super::evaluate::{adapter_of, scored_rows};
 use crate::adapters::AdapterState;
 use crate::config::{DataConfig, TaskRecord};
-use crate::data::{Example, read_table};
+use crate::data::{ColumnValues, Examples};
 use crate::error::{EngineError, IoAction, Result};
 use crate::evaluation::{
-    EvaluationRecord, EvaluationSettings, PredictedRow, PredictionFile, ScoredPredictions, Scoring, check_metrics,
-    file_name, read_predictions, record_of,
+    EvaluationRecord, EvaluationSettings, Predicted, PredictionFile, ScoredPredictions, Scoring, check_metrics,
+    file_name, no_synonyms, record_of, resources,
 };
 use crate::files::{self, Kind};
 use crate::jobs::{Job, Outbox, Progress};
@@ -25,7 +26,7 @@ use crate::models::{Conditioning, Model};
 use crate::protocol::{Outcome, Phase, Report, RowsRequest};
 use crate::sentence;
 use crate::session::Session;
-use crate::training::sources::grouped;
+use crate::training::sources::{First, Sources};
 use crate::training::text_writer::{TextWriter, Writing};
 
 /// Writes texts for rows and scores them.
@@ -45,19 +46,23 @@ struct Running {
     conditioning: Conditioning,
     tuned: Option<Rc<Model>>,
     n_before: usize,
-    rows: Vec<Example>,
-    /// What is known of the text of a row before it is written.
-    asked: HashMap<usize, PredictedRow>,
-    done: Vec<PredictedRow>,
+    /// Those of a large file are read when their text is written.
+    rows: Examples,
+    sources: Sources,
+    /// Values of the column that figures are given by.
+    values: Option<ColumnValues>,
     writer: TextWriter,
+    done: usize,
     total: usize,
     kept: Kept,
-    file: Option<PredictionFile>,
+    file: PredictionFile,
 }
 
 /// Where predictions and figures are kept, and what is kept.
 struct Kept {
-    path: Option<PathBuf>,
+    path: PathBuf,
+    /// Holds the file where nobody keeps it.
+    passing: Option<TempDir>,
     /// The folder of a run's evaluations, where the file is elsewhere.
     copies: Option<PathBuf>,
     record: EvaluationRecord,
@@ -92,11 +97,9 @@ impl Predict {
         for text in dataset.report.notices() {
             out.send(Report::Notice { text });
         }
-        let rows = dataset.train.into_vec()?;
-        let values = by.as_ref().map(|column| values_of(&data.train, column)).transpose()?;
-        let end = model.tokenizer.eos_text().to_owned();
-        let (asked, mut order) = grouped(&rows, values.as_ref(), &end);
-        order.truncate(limit.unwrap_or(usize::MAX));
+        let rows = dataset.train;
+        let values = by.as_ref().map(|column| ColumnValues::read(&data.train, column)).transpose()?;
+        let sources = Sources::of(rows.iter(), *limit)?;
         let settings = EvaluationSettings {
             model_hash: model.hash.clone(),
             adapter_hash: adapter.as_ref().map(AdapterState::hash).unwrap_or_default(),
@@ -112,31 +115,35 @@ impl Predict {
             None => Conditioning::default(),
         };
         let tuned = model.model.with_overrides(&conditioning.tuned)?.map(Rc::new);
-        let (mut kept, file, mut done) = self.keep(settings)?;
-        let wanted: HashSet<usize> = order.iter().map(|&index| rows[index].row).collect();
-        done.retain(|row| wanted.contains(&row.row));
-        let there: HashSet<usize> = done.iter().map(|row| row.row).collect();
-        let left: Vec<usize> = order.iter().copied().filter(|&index| !there.contains(&rows[index].row)).collect();
-        kept.record.rows = order.len();
-        if !done.is_empty() {
-            let text =
-                sentence!("{n} of {total} rows are there already and are kept", n = done.len(), total = order.len());
+        let (mut kept, file, there) = self.keep(settings)?;
+        let total = sources.firsts().len();
+        let left: Vec<First> = sources.firsts().iter().copied().filter(|first| !there.contains(&first.row)).collect();
+        let done = total - left.len();
+        kept.record.rows = total;
+        if done > 0 {
+            let text = sentence!("{n} of {total} rows are there already and are kept", n = done, total);
             out.send(Report::Notice { text });
         }
-        let writer = TextWriter::new(&rows, &left, generation);
-        let total = order.len();
-        Ok(Running { model, conditioning, tuned, n_before, rows, asked, done, writer, total, kept, file })
+        let writer = TextWriter::new(&left, generation);
+        Ok(Running { model, conditioning, tuned, n_before, rows, sources, values, writer, done, total, kept, file })
     }
 
-    /// Opens the file of predictions, and gives what is there already.
-    fn keep(&self, settings: EvaluationSettings) -> Result<(Kept, Option<PredictionFile>, Vec<PredictedRow>)> {
+    /// Opens the file of predictions, and gives the numbers of the rows that are there already.
+    fn keep(&self, settings: EvaluationSettings) -> Result<(Kept, PredictionFile, BTreeSet<usize>)> {
         let digest = settings.digest();
         let name = file_name(&self.request.data.name_of_rows(), &digest);
         let mut copies = self.request.keep.clone();
+        let mut passing = None;
         let path = match (&self.request.predictions, &copies) {
-            (Some(path), _) => Some(path.clone()),
-            (None, Some(folder)) => Some(folder.join(&name)),
-            (None, None) => None,
+            (Some(path), _) => path.clone(),
+            (None, Some(folder)) => folder.join(&name),
+            (None, None) => {
+                let here = std::env::temp_dir();
+                passing
+                    .insert(tempfile::tempdir().map_err(EngineError::io(IoAction::Create, &here))?)
+                    .path()
+                    .join(&name)
+            }
         };
         let make = |folder: &PathBuf| {
             std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
@@ -149,30 +156,13 @@ impl Predict {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let adapter = self.request.adapter.clone();
         let fresh = EvaluationRecord { digest: digest.clone(), at, adapter, settings, ..EvaluationRecord::default() };
-        let Some(path) = path else {
-            return Ok((Kept { path: None, copies: None, record: fresh }, None, Vec::new()));
-        };
         let known = record_of(&path)?.filter(|record| record.digest == digest);
         let (file, done) = PredictionFile::open(&path, &digest)?;
         let record = known.unwrap_or(fresh);
         record.write(&path)?;
         let copies = copies.map(|folder| folder.join(name));
-        Ok((Kept { path: Some(path), copies, record }, Some(file), done))
+        Ok((Kept { path, passing, copies, record }, file, done))
     }
-}
-
-/// The values of a column, by the number of the row.
-fn values_of(path: &Path, column: &str) -> Result<BTreeMap<usize, String>> {
-    let table = read_table(path)?;
-    let Some(at) = table.column(column) else {
-        let reason = sentence!(
-            "there is no column {column}; the columns are: {columns}",
-            column,
-            columns = table.columns.join(", ")
-        );
-        return Err(EngineError::Setting { field: "by", reason });
-    };
-    Ok(table.rows.iter().map(|row| (row.number, row.text(at).into_owned())).collect())
 }
 
 fn file_digest(path: &Path) -> Result<String> {
@@ -197,39 +187,50 @@ impl Running {
             conditioning: &self.conditioning,
             n_before: self.n_before,
         };
-        for (index, prediction) in self.writer.step(&with, &self.rows)? {
-            let Some(mut row) = self.asked.remove(&index) else { continue };
+        let read = |place: usize| self.rows.get(place);
+        for (place, prediction) in self.writer.step(&with, read)? {
+            let with = (self.values.as_ref(), self.model.tokenizer.eos_text());
+            let mut row = self.sources.asked(place, read, with)?;
             row.prediction = prediction;
-            if let Some(file) = &mut self.file {
-                file.push(&row)?;
-            }
-            self.done.push(row.clone());
-            out.send(Report::Prediction { done: self.done.len(), total: self.total, row: Box::new(row) });
+            self.file.push(&row)?;
+            self.done += 1;
+            out.send(Report::Prediction { done: self.done, total: self.total, row: Box::new(row) });
         }
         out.send(Report::Phase(Phase::Predicting { share: self.writer.share() }));
         Ok(())
     }
 
     /// All texts are there: in the order of their rows, on the way to their figures.
-    fn scoring(mut self, metrics: &[String]) -> Result<(Scoring, Kept)> {
-        self.done.sort_by_key(|row| row.row);
-        if let Some(file) = self.file.take() {
-            file.close(&self.done)?;
-        }
+    fn scoring(mut self, request: &RowsRequest, out: &Outbox) -> Result<(Scoring, Kept)> {
+        self.file.close()?;
         self.kept.record.finished = true;
-        Ok((Scoring::new(self.done, metrics)?, self.kept))
+        let predicted = Predicted::File(self.kept.path.clone());
+        Ok((scoring_of(predicted, &request.metrics, request.wordnet.as_deref(), out)?, self.kept))
     }
+}
+
+/// Predictions on the way to their figures, with what the metrics read beside them.
+fn scoring_of(predicted: Predicted, metrics: &[String], wordnet: Option<&Path>, out: &Outbox) -> Result<Scoring> {
+    let resources = resources(metrics, wordnet)?;
+    if let Some(text) = no_synonyms(metrics, &resources) {
+        out.send(Report::Notice { text });
+    }
+    Scoring::new(predicted, metrics, resources)
 }
 
 impl Kept {
     fn finish(&mut self, scored: &ScoredPredictions) -> Result<()> {
         self.record.take(&scored.figures, &scored.by);
-        let Some(path) = &self.path else { return Ok(()) };
-        self.record.write(path)?;
+        self.record.write(&self.path)?;
         let Some(copy) = &self.copies else { return Ok(()) };
-        let text = files::read(path, Kind::RunLines)?;
-        files::write_whole(copy, &text)?;
+        let mut from = files::open(&self.path, Kind::RunLines)?;
+        files::write_with(copy, &mut |to| std::io::copy(&mut from, to).map(drop))?;
         self.record.write(copy)
+    }
+
+    /// The file, where it is kept.
+    fn predictions(&self) -> Option<PathBuf> {
+        self.passing.is_none().then(|| self.path.clone())
     }
 }
 
@@ -242,7 +243,7 @@ impl Job for Predict {
                 self.stage = Stage::Writing(running);
             }
             Stage::Writing(running) => {
-                let (scoring, kept) = running.scoring(&self.request.metrics)?;
+                let (scoring, kept) = running.scoring(&self.request, out)?;
                 self.stage = Stage::Scoring(Box::new((scoring, kept)));
             }
             Stage::Scoring(state) => {
@@ -252,7 +253,7 @@ impl Job for Predict {
                     None => self.stage = Stage::Scoring(Box::new((scoring, kept))),
                     Some(scored) => {
                         kept.finish(&scored)?;
-                        out.send(Report::Metrics { predictions: kept.path, scored: Box::new(scored) });
+                        out.send(Report::Metrics { predictions: kept.predictions(), scored: Box::new(scored) });
                         return Ok(Progress::Done(Outcome::Completed));
                     }
                 }
@@ -266,12 +267,13 @@ impl Job for Predict {
 pub(super) struct ScoreAgain {
     predictions: PathBuf,
     metrics: Vec<String>,
+    wordnet: Option<PathBuf>,
     scoring: Option<Scoring>,
 }
 
 impl ScoreAgain {
-    pub(super) fn new(predictions: PathBuf, metrics: Vec<String>) -> Self {
-        Self { predictions, metrics, scoring: None }
+    pub(super) fn new(predictions: PathBuf, metrics: Vec<String>, wordnet: Option<PathBuf>) -> Self {
+        Self { predictions, metrics, wordnet, scoring: None }
     }
 }
 
@@ -279,7 +281,8 @@ impl Job for ScoreAgain {
     fn step(&mut self, _session: &mut Session, out: &Outbox) -> Result<Progress> {
         let Some(scoring) = &mut self.scoring else {
             check_metrics(&self.metrics)?;
-            self.scoring = Some(Scoring::new(read_predictions(&self.predictions)?, &self.metrics)?);
+            let predicted = Predicted::File(self.predictions.clone());
+            self.scoring = Some(scoring_of(predicted, &self.metrics, self.wordnet.as_deref(), out)?);
             return Ok(Progress::More);
         };
         out.send(Report::Phase(Phase::Scoring { share: scoring.share() }));

@@ -70,7 +70,7 @@ impl AnswerForm {
     }
 
     /// The best of a score over the references of a row.
-    pub(super) fn best(self, row: &TextRow, score: impl Fn(Self, &str, &str) -> f64) -> f64 {
+    pub fn best(self, row: &TextRow, score: impl Fn(Self, &str, &str) -> f64) -> f64 {
         let counts = |reference: &&String| self != Self::Squad2 || !squad(reference).is_empty();
         let scores = row.references.iter().filter(counts).map(|reference| score(self, &row.prediction, reference));
         match scores.reduce(f64::max) {
@@ -174,7 +174,7 @@ mod tests {
 
     fn row(case: &serde_json::Value) -> TextRow {
         let references = serde_json::from_value(case["references"].clone()).unwrap();
-        TextRow { prediction: case["prediction"].as_str().unwrap().to_owned(), references }
+        TextRow::new(case["prediction"].as_str().unwrap().to_owned(), references)
     }
 
     #[test]

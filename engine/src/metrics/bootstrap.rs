@@ -63,9 +63,14 @@ impl Bootstrap {
         if n_rows < 2 {
             return None;
         }
+        interval(self.figures(n_rows, figure))
+    }
+
+    /// What the rows of each draw have.
+    pub fn figures<T>(self, n_rows: usize, figure: impl Fn(&[usize]) -> T) -> Vec<T> {
         let mut figures = Vec::with_capacity(self.draws);
         self.each(n_rows, |rows| figures.push(figure(rows)));
-        interval(figures)
+        figures
     }
 
     /// Comparison of a figure of two sets of predictions; `None` as [`interval`](Self::interval).
@@ -82,6 +87,13 @@ impl Bootstrap {
         self.each(n_rows, |rows| figures.push((first(rows), second(rows))));
         let all: Vec<usize> = (0..n_rows).collect();
         paired((first(&all), second(&all)), &figures)
+    }
+}
+
+impl Interval {
+    /// Of the figures of all draws; `None` without one, or where one is no number.
+    pub fn of(figures: Vec<f64>) -> Option<Self> {
+        interval(figures)
     }
 }
 
@@ -106,19 +118,18 @@ fn paired((first, second): (f64, f64), draws: &[(f64, f64)]) -> Option<Paired> {
     Some(Paired { difference: second - first, interval: interval(differences)?, p_value, higher })
 }
 
-/// Sum of the statistics of some rows.
-pub fn sum_of(statistics: &[Vec<f64>], rows: impl IntoIterator<Item = usize>) -> Vec<f64> {
-    let mut sum = vec![0.0; statistics.first().map_or(0, Vec::len)];
-    for row in rows {
-        sum.iter_mut().zip(&statistics[row]).for_each(|(sum, of)| *sum += of);
-    }
-    sum
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::metrics::golden::{close, other};
+
+    fn sum_of(statistics: &[Vec<f64>], rows: &[usize]) -> Vec<f64> {
+        let mut sum = vec![0.0; statistics[0].len()];
+        for &row in rows {
+            sum.iter_mut().zip(&statistics[row]).for_each(|(sum, of)| *sum += of);
+        }
+        sum
+    }
 
     /// BLEU of sacreBLEU's statistics: lengths, then matches and n-grams of each order, of which none is without a match.
     fn bleu(sum: &[f64]) -> f64 {
@@ -138,7 +149,7 @@ mod tests {
             let table = |key: &str| -> Vec<Vec<f64>> { serde_json::from_value(case[key].clone()).unwrap() };
             let draws: Vec<Vec<usize>> = serde_json::from_value(case["draws"].clone()).unwrap();
             let (baseline, system) = (table("baseline"), table("system"));
-            let of = |statistics: &[Vec<f64>], rows: &[usize]| figure(&sum_of(statistics, rows.iter().copied()));
+            let of = |statistics: &[Vec<f64>], rows: &[usize]| figure(&sum_of(statistics, rows));
             let all: Vec<usize> = (0..baseline.len()).collect();
             let figures: Vec<(f64, f64)> = draws.iter().map(|rows| (of(&baseline, rows), of(&system, rows))).collect();
             let found = paired((of(&baseline, &all), of(&system, &all)), &figures).unwrap();

@@ -59,18 +59,21 @@ impl Classification {
     /// Counts pairs of label and prediction; a class beyond `n_classes` counts as a row alone.
     pub fn of(pairs: impl IntoIterator<Item = (usize, usize)>, n_classes: usize) -> Self {
         let mut counted = Self { classes: vec![ClassCounts::default(); n_classes], rows: 0, right: 0 };
-        for (label, guess) in pairs {
-            counted.rows += 1;
-            counted.right += usize::from(label == guess);
-            if let Some(class) = counted.classes.get_mut(label) {
-                class.wanted += 1;
-                class.right += usize::from(label == guess);
-            }
-            if let Some(class) = counted.classes.get_mut(guess) {
-                class.given += 1;
-            }
-        }
+        pairs.into_iter().for_each(|(label, guess)| counted.add(label, guess));
         counted
+    }
+
+    /// Counts one more pair of label and prediction.
+    pub fn add(&mut self, label: usize, guess: usize) {
+        self.rows += 1;
+        self.right += usize::from(label == guess);
+        if let Some(class) = self.classes.get_mut(label) {
+            class.wanted += 1;
+            class.right += usize::from(label == guess);
+        }
+        if let Some(class) = self.classes.get_mut(guess) {
+            class.given += 1;
+        }
     }
 
     /// Share of the rows that are right.

@@ -22,6 +22,10 @@ pub enum Needs {
     Likelihood,
     /// Texts, references and an encoder.
     Encoder,
+    /// Answers that are judged to be right or not, with the question of each.
+    Questions,
+    /// Answers with the probability that there is none.
+    NoAnswer,
 }
 
 /// A metric as it is listed.
@@ -45,17 +49,22 @@ pub struct Metric {
 pub const DEFAULT_METRICS: [&str; 5] = ["bleu", "chrf", "rouge_l", "exact_match", "token_f1"];
 
 /// Other names of metrics, as other programs have them.
-const ALIASES: [(&str, &str); 13] = [
+const ALIASES: [(&str, &str); 18] = [
     ("acc", "accuracy"),
     ("bertscore_f1", "bertscore"),
+    ("best_exact", "squad2_best_exact"),
+    ("best_f1", "squad2_best_f1"),
     ("em", "exact_match"),
     ("f1", "token_f1"),
+    ("f1a", "multirc_f1a"),
     ("mcc", "matthews"),
     ("matthews_correlation", "matthews"),
     ("mean_reciprocal_rank", "mrr"),
     ("p@1", "precision_at_1"),
     ("p@10", "precision_at_10"),
     ("pearsonr", "pearson"),
+    ("record_em", "exact_match"),
+    ("record_f1", "token_f1"),
     ("seqeval", "entity_f1_conlleval"),
     ("spearmanr", "spearman"),
     ("squad", "token_f1"),
@@ -93,10 +102,12 @@ const TAGS: (Scale, Needs) = (Scale::One, Needs::Tags);
 const RANKS: (Scale, Needs) = (Scale::One, Needs::Ranks);
 const LIKELIHOOD: (Scale, Needs) = (Scale::Open, Needs::Likelihood);
 const ENCODER: (Scale, Needs) = (Scale::One, Needs::Encoder);
+const QUESTIONS: (Scale, Needs) = (Scale::One, Needs::Questions);
+const NO_ANSWER: (Scale, Needs) = (Scale::Hundred, Needs::NoAnswer);
 
 /// Metrics of answers, classes, numbers, entities, ranks and likelihoods.
 #[rustfmt::skip]
-const METRICS: [Metric; 32] = [
+const METRICS: [Metric; 38] = [
     metric(("exact_match", "exact match"), TEXTS, "Share of answers that are a reference, normalized as by SQuAD 1.1's script"),
     metric(("exact_match_plain", "exact match, plain"), TEXTS, "Share of answers that are a reference character by character"),
     metric(("exact_match_cmrc", "exact match, CMRC"), TEXTS, "Share of answers that are a reference without the punctuation that CMRC 2018's script leaves out"),
@@ -108,6 +119,12 @@ const METRICS: [Metric; 32] = [
     metric(("squad2_has_answer_f1", "SQuAD 2.0 HasAns F1"), TEXTS, "The same F1 over the questions with an answer"),
     metric(("squad2_no_answer_exact", "SQuAD 2.0 NoAns exact"), TEXTS, "The same exact match over the questions without an answer"),
     metric(("squad2_no_answer_f1", "SQuAD 2.0 NoAns F1"), TEXTS, "The same F1 over the questions without an answer"),
+    metric(("squad2_best_exact", "SQuAD 2.0 best exact"), NO_ANSWER, "Exact match of SQuAD 2.0's script at the threshold of the probability of no answer where it is best"),
+    metric(("squad2_best_exact_thresh", "threshold of best exact"), (Scale::Open, Needs::NoAnswer), "That threshold"),
+    metric(("squad2_best_f1", "SQuAD 2.0 best F1"), NO_ANSWER, "F1 of SQuAD 2.0's script at the threshold of the probability of no answer where it is best"),
+    metric(("squad2_best_f1_thresh", "threshold of best F1"), (Scale::Open, Needs::NoAnswer), "The threshold of the best F1"),
+    metric(("multirc_f1a", "MultiRC F1a"), QUESTIONS, "F1 of the right answers over all questions, as SuperGLUE has it for MultiRC"),
+    metric(("multirc_exact", "MultiRC exact"), QUESTIONS, "Share of the questions whose every answer is judged rightly"),
     metric(("accuracy", "accuracy"), CLASSES, "Share of the rows whose class is right"),
     metric(("macro_f1", "macro F1"), CLASSES, "Mean of the classes' F1, as scikit-learn's f1_score"),
     metric(("micro_f1", "micro F1"), CLASSES, "F1 over all classes together, which is the accuracy where every row has one class"),
@@ -183,6 +200,11 @@ impl Metric {
         if self.higher_is_better { figure > than } else { figure < than }
     }
 
+    /// Whether it is computed of a file of predictions: of texts and references, and what stands beside them.
+    pub fn is_of_predictions(&self) -> bool {
+        self.is_of_texts() || matches!(self.needs, Needs::Questions | Needs::NoAnswer)
+    }
+
     /// Whether it is computed of texts and references alone.
     pub fn is_of_texts(&self) -> bool {
         matches!(self.needs, Needs::Texts | Needs::Classes | Needs::Numbers | Needs::Tags)
@@ -200,6 +222,8 @@ impl Needs {
             Self::Ranks => sentence!("the ranks of right answers among candidates"),
             Self::Likelihood => sentence!("the likelihoods that a model gives texts"),
             Self::Encoder => sentence!("texts, references and an encoder"),
+            Self::Questions => sentence!("answers with their questions"),
+            Self::NoAnswer => sentence!("answers with the probability that there is none"),
         }
     }
 }

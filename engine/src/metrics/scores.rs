@@ -1,24 +1,18 @@
 //! Figures of rows of texts: together, row by row, with an interval, and two sets of predictions held against each other.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::answers::AnswerForm;
-use super::bootstrap::{Bootstrap, Interval, Paired, sum_of};
-use super::classification::Classification;
-use super::correlation::{pearson, spearman};
+use super::bootstrap::{Bootstrap, Interval, Paired};
+use super::counted::{Counted, MOST_ADDITIONS};
 use super::entities::Scheme;
 use super::exact_match::ExactMatch;
-use super::registry::{Metric, Needs};
+use super::registry::Metric;
 use super::squad2::{Questions, Squad2};
 use super::tags::EntityF1;
-use super::text::{TextMetric, TextRow, text_metric};
+use super::text::{Resources, TextMetric, TextRow, text_metric};
 use super::token_f1::TokenF1;
 use crate::{Sentence, sentence};
-
-/// Most additions that an interval may cost; beyond it there is none.
-const MOST_ADDITIONS: usize = 20_000_000_000;
 
 /// A figure of all rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,17 +67,17 @@ pub struct Comparison {
     pub paired: Option<Paired>,
 }
 
-/// The figures of rows, with intervals of 1,000 draws.
+/// The figures of rows, with intervals of 1,000 draws, by what metrics need no files for.
 pub fn score(metrics: &[Metric], rows: &[TextRow]) -> Scores {
-    score_with(metrics, rows, Some(Bootstrap::default()))
+    score_with(metrics, rows, Some(Bootstrap::default()), &Resources::default())
 }
 
 /// The figures of rows, with intervals if there are draws to make them of.
-pub fn score_with(metrics: &[Metric], rows: &[TextRow], bootstrap: Option<Bootstrap>) -> Scores {
+pub fn score_with(metrics: &[Metric], rows: &[TextRow], bootstrap: Option<Bootstrap>, resources: &Resources) -> Scores {
     let mut scores = Scores { rows: rows.len(), ..Scores::default() };
     for metric in metrics {
-        match Counted::of(metric, rows) {
-            Ok(counted) => scores.scores.push(counted.score(metric, bootstrap)),
+        match Counted::of(metric, rows, resources) {
+            Ok(counted) => scores.scores.push(counted.score(bootstrap)),
             Err(reason) => scores.unscored.push(Unscored { metric: metric.name.to_owned(), reason }),
         }
     }
@@ -107,6 +101,7 @@ pub fn compare(
     first: &[TextRow],
     second: &[TextRow],
     bootstrap: Bootstrap,
+    resources: &Resources,
 ) -> Result<Vec<Comparison>, Unscored> {
     let compare = |metric: &Metric| {
         let unscored = |reason| Unscored { metric: metric.name.to_owned(), reason };
@@ -114,160 +109,19 @@ pub fn compare(
             let (n, m) = (first.len(), second.len());
             return Err(unscored(sentence!("there are {n} and {m} rows", n, m)));
         }
-        let a = Counted::of(metric, first).map_err(unscored)?;
-        let b = Counted::of(metric, second).map_err(unscored)?;
-        let all: Vec<usize> = (0..first.len()).collect();
+        let a = Counted::of(metric, first, resources).map_err(unscored)?;
+        let b = Counted::of(metric, second, resources).map_err(unscored)?;
         let may = a.additions(bootstrap) <= MOST_ADDITIONS;
-        let test = || bootstrap.paired(first.len(), |rows| a.figure(rows), |rows| b.figure(rows));
+        let test = || bootstrap.paired(a.n_drawn(), |rows| a.figure(rows), |rows| b.figure(rows));
         let paired = if may { test() } else { None };
-        Ok(Comparison { metric: metric.name.to_owned(), first: a.figure(&all), second: b.figure(&all), paired })
+        Ok(Comparison { metric: metric.name.to_owned(), first: a.whole(), second: b.whole(), paired })
     };
     metrics.iter().map(compare).collect()
 }
 
-/// Rows as far as a metric must know them.
-enum Counted {
-    Texts { metric: Box<dyn TextMetric>, statistics: Vec<Vec<f64>> },
-    Classes { pairs: Vec<(usize, usize)>, n_classes: usize, figure: fn(&Classification) -> f64 },
-    Numbers { predictions: Vec<f64>, labels: Vec<f64>, figure: fn(&[f64], &[f64]) -> Option<f64> },
-}
-
-impl Counted {
-    fn of(metric: &Metric, rows: &[TextRow]) -> Result<Self, Sentence> {
-        if rows.is_empty() {
-            return Err(sentence!("there are no rows"));
-        }
-        let may_be_without = metric.name.starts_with("squad2");
-        if let Some(row) = rows.iter().position(|row| row.references.is_empty()).filter(|_| !may_be_without) {
-            return Err(sentence!("row {row} has no reference", row = row + 1));
-        }
-        match metric.needs {
-            Needs::Texts => Self::texts(metric, rows),
-            Needs::Tags => {
-                let entities = EntityF1(scheme_of(metric.name));
-                entities.check(rows)?;
-                Ok(Self::Texts { statistics: entities.statistics(rows), metric: Box::new(entities) })
-            }
-            Needs::Classes => Ok(Self::classes(metric, rows)),
-            Needs::Numbers => Self::numbers(metric, rows),
-            needs => Err(sentence!("it needs {needs}", needs = needs.sentence())),
-        }
-    }
-
-    fn texts(metric: &Metric, rows: &[TextRow]) -> Result<Self, Sentence> {
-        let found = metric_of_texts(metric.name);
-        let metric = found.ok_or_else(|| sentence!("it is not computed of texts"))?;
-        Ok(Self::Texts { statistics: metric.statistics(rows), metric })
-    }
-
-    /// Of each different text a class, in the order in which they come. A prediction that is any of the references is right.
-    fn classes(metric: &Metric, rows: &[TextRow]) -> Self {
-        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut pairs = Vec::with_capacity(rows.len());
-        for row in rows {
-            let guess = row.prediction.trim();
-            let labels = || row.references.iter().map(|reference| reference.trim());
-            let label = if labels().any(|label| label == guess) { guess } else { labels().next().unwrap_or_default() };
-            let next = names.len();
-            let label = *names.entry(label).or_insert(next);
-            let next = names.len();
-            pairs.push((label, *names.entry(guess).or_insert(next)));
-        }
-        let figure = match metric.name {
-            "macro_f1" => Classification::macro_f1,
-            "micro_f1" => Classification::micro_f1,
-            "weighted_f1" => Classification::weighted_f1,
-            "balanced_accuracy" => Classification::balanced_accuracy,
-            "matthews" => Classification::matthews,
-            _ => Classification::accuracy,
-        };
-        Self::Classes { pairs, n_classes: names.len(), figure }
-    }
-
-    fn numbers(metric: &Metric, rows: &[TextRow]) -> Result<Self, Sentence> {
-        let number = |(row, text): (usize, &str)| {
-            let read = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-            read.ok_or_else(|| sentence!("row {row} has {text:?}, which is no number", row = row + 1, text))
-        };
-        let predictions = rows.iter().map(|row| row.prediction.as_str());
-        let labels = rows.iter().map(|row| row.references.first().map_or("", String::as_str));
-        let figure = if metric.name == "spearman" { spearman } else { pearson };
-        Ok(Self::Numbers {
-            predictions: predictions.enumerate().map(number).collect::<Result<_, _>>()?,
-            labels: labels.enumerate().map(number).collect::<Result<_, _>>()?,
-            figure,
-        })
-    }
-
-    /// The figure of some rows.
-    fn figure(&self, rows: &[usize]) -> f64 {
-        match self {
-            Self::Texts { metric, statistics } => metric.figure(&sum_of(statistics, rows.iter().copied())),
-            Self::Classes { pairs, n_classes, figure } => {
-                figure(&Classification::of(rows.iter().map(|&row| pairs[row]), *n_classes))
-            }
-            Self::Numbers { predictions, labels, figure } => {
-                let of = |values: &[f64]| rows.iter().map(|&row| values[row]).collect::<Vec<f64>>();
-                figure(&of(predictions), &of(labels)).unwrap_or(f64::NAN)
-            }
-        }
-    }
-
-    /// The figure of each row by itself: of a class 1 or 0, of a number how far it is from the label.
-    fn row_figures(&self) -> Vec<f64> {
-        match self {
-            Self::Texts { metric, statistics } => statistics.iter().map(|of| metric.row_figure(of)).collect(),
-            Self::Classes { pairs, .. } => {
-                pairs.iter().map(|(label, guess)| f64::from(u8::from(label == guess))).collect()
-            }
-            Self::Numbers { predictions, labels, .. } => {
-                predictions.iter().zip(labels).map(|(prediction, label)| (prediction - label).abs()).collect()
-            }
-        }
-    }
-
-    fn signature(&self) -> Option<String> {
-        match self {
-            Self::Texts { metric, .. } => metric.signature(),
-            Self::Classes { n_classes, .. } => Some(format!("classes:{n_classes}")),
-            Self::Numbers { .. } => None,
-        }
-    }
-
-    fn additions(&self, bootstrap: Bootstrap) -> usize {
-        let each = match self {
-            Self::Texts { statistics, .. } => statistics.len() * statistics.first().map_or(1, Vec::len),
-            Self::Classes { pairs, n_classes, .. } => pairs.len() + n_classes,
-            // Ranks are sorted.
-            Self::Numbers { labels, .. } => labels.len() * 20,
-        };
-        bootstrap.draws.saturating_mul(each)
-    }
-
-    fn score(&self, metric: &Metric, bootstrap: Option<Bootstrap>) -> Score {
-        let all: Vec<usize> = (0..self.n_rows()).collect();
-        let bootstrap = bootstrap.filter(|bootstrap| self.additions(*bootstrap) <= MOST_ADDITIONS);
-        Score {
-            metric: metric.name.to_owned(),
-            figure: self.figure(&all),
-            signature: self.signature(),
-            rows: self.row_figures(),
-            interval: bootstrap.and_then(|bootstrap| bootstrap.interval(all.len(), |rows| self.figure(rows))),
-        }
-    }
-
-    fn n_rows(&self) -> usize {
-        match self {
-            Self::Texts { statistics, .. } => statistics.len(),
-            Self::Classes { pairs, .. } => pairs.len(),
-            Self::Numbers { labels, .. } => labels.len(),
-        }
-    }
-}
-
 /// A metric whose figure follows from sums over rows of texts, by its name; those of classes and of numbers do not.
-pub fn metric_of_texts(name: &str) -> Option<Box<dyn TextMetric>> {
-    answer_metric(name).or_else(|| text_metric(name))
+pub fn metric_of_texts(name: &str, resources: &Resources) -> Option<Box<dyn TextMetric>> {
+    answer_metric(name).or_else(|| text_metric(name, resources))
 }
 
 fn answer_metric(name: &str) -> Option<Box<dyn TextMetric>> {
@@ -289,7 +143,7 @@ fn answer_metric(name: &str) -> Option<Box<dyn TextMetric>> {
     })
 }
 
-fn scheme_of(name: &str) -> Scheme {
+pub(super) fn scheme_of(name: &str) -> Scheme {
     match name {
         "entity_f1_conlleval" => Scheme::Conlleval,
         "entity_f1_iobes" => Scheme::Iobes,
@@ -312,6 +166,7 @@ mod tests {
         let row = |(prediction, references): &(&str, &[&str])| TextRow {
             prediction: (*prediction).to_owned(),
             references: references.iter().map(|&reference| reference.to_owned()).collect(),
+            ..TextRow::default()
         };
         pairs.iter().map(row).collect()
     }
@@ -336,11 +191,45 @@ mod tests {
     fn texts_that_are_classes_are_scored_as_scikit_learn_scores_them() {
         let golden = other()["text_classes"].clone();
         let list = |key: &str| -> Vec<String> { serde_json::from_value(golden[key].clone()).unwrap() };
-        let row = |(prediction, label): (String, String)| TextRow { prediction, references: vec![label] };
+        let row = |(prediction, label): (String, String)| TextRow::new(prediction, vec![label]);
         let rows: Vec<TextRow> = list("predictions").into_iter().zip(list("labels")).map(row).collect();
         let names = ["accuracy", "macro_f1", "micro_f1", "weighted_f1", "balanced_accuracy", "matthews"];
-        for score in score_with(&metrics(&names), &rows, None).scores {
+        for score in score_with(&metrics(&names), &rows, None, &Resources::default()).scores {
             close(score.figure, &golden[&score.metric], &score.metric);
+        }
+    }
+
+    fn figures(names: &[&str], rows: &[TextRow]) -> Vec<f64> {
+        score(&metrics(names), rows).scores.iter().map(|score| score.figure).collect()
+    }
+
+    #[test]
+    fn what_stands_beside_predictions_is_scored_as_superglue_and_squad_score_it() {
+        let golden = other()["multirc"].clone();
+        let answer = |row: &serde_json::Value| TextRow {
+            question: row["question"].as_str().map(str::to_owned),
+            ..TextRow::new(row["prediction"].to_string(), vec![row["label"].to_string()])
+        };
+        let rows: Vec<TextRow> = golden["rows"].as_array().unwrap().iter().map(answer).collect();
+        let scored = score(&metrics(&["multirc_f1a", "multirc_exact"]), &rows);
+        close(scored.scores[0].figure, &golden["f1a"], "f1a");
+        close(scored.scores[1].figure, &golden["exact"], "exact");
+        assert!(scored.scores.iter().all(|score| score.rows.len() == rows.len()));
+        let Interval { low, high, .. } = scored.scores[1].interval.unwrap();
+        assert!(low < scored.scores[1].figure && scored.scores[1].figure < high, "questions are drawn");
+        let case = &other()["squad2_reports"][0];
+        let answer = |row: &serde_json::Value| TextRow {
+            no_answer: row["no_answer"].as_f64(),
+            ..TextRow::new(
+                row["prediction"].as_str().unwrap().to_owned(),
+                serde_json::from_value(row["references"].clone()).unwrap(),
+            )
+        };
+        let rows: Vec<TextRow> = case["rows"].as_array().unwrap().iter().map(answer).collect();
+        let names = ["best_exact", "squad2_best_exact_thresh", "best_f1", "squad2_best_f1_thresh"];
+        let wanted = ["best_exact", "best_exact_thresh", "best_f1", "best_f1_thresh"];
+        for (figure, wanted) in figures(&names, &rows).into_iter().zip(wanted) {
+            close(figure, &case["report"][wanted], wanted);
         }
     }
 
@@ -359,23 +248,20 @@ mod tests {
 
     #[test]
     fn figures_stand_within_their_intervals_and_a_better_set_is_found_better() {
-        let texts: Vec<TextRow> = (0..60)
-            .map(|at| TextRow { prediction: format!("w{}", at % 3), references: vec!["w0".to_owned()] })
-            .collect();
-        let better: Vec<TextRow> = texts
-            .iter()
-            .map(|row| TextRow { prediction: "w0".to_owned(), references: row.references.clone() })
-            .collect();
+        let texts: Vec<TextRow> =
+            (0..60).map(|at| TextRow::new(format!("w{}", at % 3), vec!["w0".to_owned()])).collect();
+        let better: Vec<TextRow> =
+            texts.iter().map(|row| TextRow::new("w0".to_owned(), row.references.clone())).collect();
         let names = metrics(&["exact_match", "accuracy", "macro_f1"]);
         for score in score(&names, &texts).scores {
             let Interval { low, high, .. } = score.interval.unwrap();
             assert!(low < score.figure && score.figure < high, "{score:?}");
         }
-        for compared in compare(&names, &texts, &better, Bootstrap::default()).unwrap() {
+        for compared in compare(&names, &texts, &better, Bootstrap::default(), &Resources::default()).unwrap() {
             let paired = compared.paired.unwrap();
             assert!(compared.second > compared.first && paired.higher == 1.0 && paired.p_value < 0.01, "{compared:?}");
         }
-        assert!(compare(&names, &texts, &better[1..], Bootstrap::default()).is_err());
+        assert!(compare(&names, &texts, &better[1..], Bootstrap::default(), &Resources::default()).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::answers::{AnswerForm, has_answer};
 use super::exact_match::percent;
 use super::text::{TextMetric, TextRow};
+use crate::{Sentence, sentence};
 
 /// The questions that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,32 +110,99 @@ pub fn squad2_report(rows: &[TextRow], no_answer: &[f64], threshold: f64) -> Squ
         AnswerFigures { exact: mean(&decided_exact), f1: mean(&decided_f1), total: of.len() }
     };
     let some = |figures: AnswerFigures| (figures.total > 0).then_some(figures);
+    let said = |(row, &chance): (&TextRow, &f64)| TextRow { no_answer: Some(chance), ..row.clone() };
+    let rows_said: Vec<TextRow> = rows.iter().zip(no_answer).map(said).collect();
+    let best = |f1| best_threshold(&rows_said, f1).unwrap_or_default();
     Squad2Report {
         all: figures(&|_| true),
         has_answer: some(figures(&has_answer)),
         no_answer: some(figures(&|row| !has_answer(row))),
-        best_exact: best_threshold(rows, &exact, no_answer),
-        best_f1: best_threshold(rows, &f1, no_answer),
+        best_exact: best(false),
+        best_f1: best(true),
     }
 }
 
-/// From the threshold below which nothing is answered upwards, one more answer at a time.
-fn best_threshold(rows: &[TextRow], scores: &[f64], no_answer: &[f64]) -> BestThreshold {
-    let mut order: Vec<usize> = (0..rows.len().min(no_answer.len())).collect();
-    order.sort_by(|&a, &b| no_answer[a].total_cmp(&no_answer[b]));
-    let mut now = rows.iter().filter(|row| !has_answer(row)).count() as f64;
-    let (mut best, mut threshold) = (now, 0.0);
-    for at in order {
-        now += match &rows[at] {
-            row if has_answer(row) => scores[at],
-            row if !row.prediction.is_empty() => -1.0,
-            _ => 0.0,
-        };
-        if now > best {
-            (best, threshold) = (now, no_answer[at]);
-        }
+/// Answers with the probability that there is none, for the threshold at which a figure is best.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Thresholds {
+    /// F1 in place of exact match.
+    f1: bool,
+    questions: Vec<Question>,
+    /// Places of the questions, the least probability of no answer first.
+    order: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    has_answer: bool,
+    is_empty: bool,
+    /// Of the answer as it is.
+    score: f64,
+    no_answer: f64,
+}
+
+impl Thresholds {
+    pub(super) fn new(f1: bool) -> Self {
+        Self { f1, ..Self::default() }
     }
-    BestThreshold { figure: 100.0 * best / rows.len().max(1) as f64, threshold }
+
+    /// Takes in a row.
+    pub(super) fn add(&mut self, row: &TextRow, number: usize) -> Result<(), Sentence> {
+        let no_answer = row.no_answer.filter(|chance| !chance.is_nan());
+        let no_answer =
+            no_answer.ok_or_else(|| sentence!("row {row} does not say how probable no answer is", row = number))?;
+        let score = if self.f1 { AnswerForm::f1 } else { AnswerForm::exact };
+        self.questions.push(Question {
+            has_answer: has_answer(row),
+            is_empty: row.prediction.is_empty(),
+            score: AnswerForm::Squad2.best(row, score),
+            no_answer,
+        });
+        Ok(())
+    }
+
+    /// All questions are there.
+    pub(super) fn sort(&mut self) {
+        self.order = (0..u32::try_from(self.questions.len()).unwrap_or(u32::MAX)).collect();
+        let chance = |place: u32| self.questions[place as usize].no_answer;
+        self.order.sort_by(|&a, &b| chance(a).total_cmp(&chance(b)));
+    }
+
+    /// From the threshold below which nothing is answered upwards, one more answer at a time, over some questions, of which
+    /// one may be there several times.
+    pub(super) fn best(&self, questions: &[usize]) -> BestThreshold {
+        let mut times = vec![0.0; self.questions.len()];
+        questions.iter().for_each(|&question| times[question] += 1.0);
+        let without = questions.iter().filter(|&&question| !self.questions[question].has_answer).count();
+        let mut now = without as f64;
+        let (mut best, mut threshold) = (now, 0.0);
+        for &place in &self.order {
+            let question = &self.questions[place as usize];
+            now += times[place as usize]
+                * match question {
+                    Question { has_answer: true, score, .. } => *score,
+                    Question { is_empty: false, .. } => -1.0,
+                    Question { is_empty: true, .. } => 0.0,
+                };
+            if now > best {
+                (best, threshold) = (now, question.no_answer);
+            }
+        }
+        BestThreshold { figure: 100.0 * best / questions.len().max(1) as f64, threshold }
+    }
+
+    /// Of each answer as it is, in per cent.
+    pub(super) fn row_figures(&self) -> Vec<f64> {
+        self.questions.iter().map(|question| 100.0 * question.score).collect()
+    }
+}
+
+/// The best threshold of rows, each with the probability that it has no answer.
+pub fn best_threshold(rows: &[TextRow], f1: bool) -> Result<BestThreshold, Sentence> {
+    let mut thresholds = Thresholds::new(f1);
+    (1..).zip(rows).try_for_each(|(number, row)| thresholds.add(row, number))?;
+    thresholds.sort();
+    Ok(thresholds.best(&(0..rows.len()).collect::<Vec<_>>()))
 }
 
 #[cfg(test)]
@@ -148,9 +216,9 @@ mod tests {
             let rows = case["rows"].as_array().unwrap();
             let texts: Vec<TextRow> = rows
                 .iter()
-                .map(|row| TextRow {
-                    prediction: row["prediction"].as_str().unwrap().to_owned(),
-                    references: serde_json::from_value(row["references"].clone()).unwrap(),
+                .map(|row| {
+                    let references = serde_json::from_value(row["references"].clone()).unwrap();
+                    TextRow::new(row["prediction"].as_str().unwrap().to_owned(), references)
                 })
                 .collect();
             let chances: Vec<f64> = rows.iter().map(|row| row["no_answer"].as_f64().unwrap()).collect();

@@ -11,16 +11,12 @@ pub struct EntityF1(pub Scheme);
 
 impl EntityF1 {
     /// Refuses rows that have not as many labels as their reference.
-    pub(super) fn check(self, rows: &[TextRow]) -> Result<(), Sentence> {
-        for (row, of) in rows.iter().enumerate() {
+    /// There are `before` rows before them.
+    pub(super) fn check(self, rows: &[TextRow], before: usize) -> Result<(), Sentence> {
+        for (row, of) in (before + 1..).zip(rows) {
             let (given, wanted) = (pieces(&of.prediction).count(), pieces(reference(of)).count());
             if given != wanted {
-                return Err(sentence!(
-                    "row {row} has {given} labels, its reference {wanted}",
-                    row = row + 1,
-                    given,
-                    wanted
-                ));
+                return Err(sentence!("row {row} has {given} labels, its reference {wanted}", row, given, wanted));
             }
         }
         Ok(())

@@ -21,8 +21,8 @@ pub struct EnsembleReport {
     pub vote: ClassificationMetrics,
     /// Answers that as many gave as another one, where their log-probabilities decided.
     pub by_score: usize,
-    /// Row by row.
-    pub rows: Vec<EnsembleRow>,
+    /// Number of rows that all of them answered.
+    pub total: usize,
 }
 
 impl EnsembleReport {

@@ -144,10 +144,13 @@ pub enum Ask {
         predictions: PathBuf,
         /// Metrics of texts by their names.
         metrics: Vec<String>,
+        /// Folder of WordNet's files; `None` looks for them in the usual places.
+        #[serde(default)]
+        wordnet: Option<PathBuf>,
     },
     /// Score predictions by an encoder: answered by `Report::BertScores`.
     BertScore(Box<BertScoreRequest>),
-    /// Let several adapters answer the rows of a dataset and count the majority: answered by `Report::Ensemble`.
+    /// Let several adapters answer the rows of a dataset and count the majority: `Report::Voted` …, `Report::Ensemble`.
     #[serde(rename = "vote")]
     Ensemble(Box<EnsembleRequest>),
     /// Norms of a prefix or a soft prompt, cell by cell, and of what is changed of weights: answered by `Report::Grid`.

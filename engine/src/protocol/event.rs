@@ -1,11 +1,13 @@
 //! Events that the engine sends.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdapterFacts, ComparedColumn, ComparedRow, EnsembleReport, GeneratedStream, JobId, ProbeReport, TextScore,
+    AdapterFacts, ComparedColumn, ComparedRow, EnsembleReport, EnsembleRow, GeneratedStream, JobId, ProbeReport,
+    TextScore,
 };
 use crate::Sentence;
 use crate::analysis::{Analysis, NeighborList, PrefixGrid};
@@ -14,6 +16,7 @@ use crate::device::DeviceInfo;
 use crate::error::Failure;
 use crate::evaluation::{PredictedRow, ScoredPredictions};
 use crate::generation::ServingTime;
+use crate::metrics::Interval;
 use crate::metrics::bertscore::BertScore;
 use crate::models::ModelSummary;
 use crate::training::{
@@ -150,6 +153,9 @@ pub enum Report {
         /// Metrics of the predictions, where there are some.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         figures: Option<ClassificationMetrics>,
+        /// The 95 % intervals of those over all rows by the bootstrap, by name.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        intervals: BTreeMap<String, Interval>,
     },
     /// One more row of a file has its text.
     Prediction {
@@ -176,7 +182,12 @@ pub enum Report {
         /// The layer whose hidden states were compared, from 1.
         layer: usize,
     },
-    /// Adapters have voted.
+    /// Answers to some rows and their vote, in the order of the file.
+    Voted {
+        /// Row by row.
+        rows: Vec<EnsembleRow>,
+    },
+    /// Adapters have voted on every row.
     #[serde(rename = "vote")]
     Ensemble(Box<EnsembleReport>),
     /// Norms of a prefix.

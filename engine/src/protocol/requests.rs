@@ -210,6 +210,9 @@ pub struct RowsRequest {
     pub predictions: Option<PathBuf>,
     /// Folder of a run's evaluations, where predictions and figures are kept too.
     pub keep: Option<PathBuf>,
+    /// Folder of WordNet's files; `None` looks for them in the usual places.
+    #[serde(default)]
+    pub wordnet: Option<PathBuf>,
 }
 
 /// A vote of several adapters of one model, which were trained for one task.

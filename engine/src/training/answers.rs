@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::data::Example;
+use crate::metrics::{AnswerForm, TextRow};
 use crate::tokens::SOFT;
 
 /// Scores looked at for the first and for the last token of a window.
@@ -37,7 +38,7 @@ struct Candidate {
 }
 
 /// The answer that was found, beside the right ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FoundAnswer {
     /// Index of the dataset.
     pub dataset: usize,
@@ -47,6 +48,10 @@ pub struct FoundAnswer {
     pub text: String,
     /// The right ones; none where there is no answer.
     pub references: Vec<String>,
+    /// The best part of the text, whether it is the answer or not.
+    pub best: String,
+    /// How much more no answer scores than the best one.
+    pub null_over_best: f64,
 }
 
 impl AnswerFinder {
@@ -74,6 +79,16 @@ impl AnswerFinder {
         }
     }
 
+    /// Exact match and F1 of each answer, as SQuAD 2.0's script has them.
+    pub(crate) fn scores(&self) -> Vec<(f64, f64)> {
+        let row = |answer: FoundAnswer| TextRow::new(answer.text, answer.references);
+        let score = |row: TextRow| {
+            let best = |score: fn(AnswerForm, &str, &str) -> f64| AnswerForm::Squad2.best(&row, score);
+            (best(AnswerForm::exact), best(AnswerForm::f1))
+        };
+        self.found().into_iter().map(row).map(score).collect()
+    }
+
     /// Whether there is no question.
     pub fn is_empty(&self) -> bool {
         self.questions.is_empty()
@@ -85,9 +100,18 @@ impl AnswerFinder {
         let found = |(&(dataset, row), question): (&(usize, usize), &Question)| {
             let is_none =
                 |best: &&Candidate| may_be_none && question.null.is_some_and(|null| null - best.score > NULL_THRESHOLD);
-            let best = question.best.as_ref().filter(|best| !is_none(best));
-            let text = best.map_or_else(String::new, |best| best.text.clone());
-            FoundAnswer { dataset, row, text, references: question.references.clone() }
+            let best = question.best.as_ref();
+            let score = best.map_or(f64::NEG_INFINITY, |best| f64::from(best.score));
+            let null_over_best = question.null.map_or(f64::NEG_INFINITY, f64::from) - score;
+            let said = |best: Option<&Candidate>| best.map_or_else(String::new, |best| best.text.clone());
+            FoundAnswer {
+                dataset,
+                row,
+                text: said(best.filter(|best| !is_none(best))),
+                references: question.references.clone(),
+                best: said(best),
+                null_over_best,
+            }
         };
         self.questions.iter().map(found).collect()
     }

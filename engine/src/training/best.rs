@@ -11,7 +11,21 @@ use crate::sentence;
 use crate::training::ClassificationMetrics;
 
 /// Figures of what is predicted; more is better of each.
-const PREDICTED: [&str; 8] = ["accuracy", "macro_f1", "micro_f1", "entity_f1", "matthews", "p_at_1", "p_at_10", "mrr"];
+const PREDICTED: [&str; 10] = [
+    "accuracy",
+    "macro_f1",
+    "micro_f1",
+    "entity_f1",
+    "matthews",
+    "p_at_1",
+    "p_at_10",
+    "mrr",
+    "multirc_f1a",
+    "multirc_exact",
+];
+/// Those of what is ranked.
+const RANKED: [&str; 8] =
+    ["accuracy", "macro_f1", "matthews", "p_at_1", "p_at_10", "mrr", "multirc_f1a", "multirc_exact"];
 /// Those of numbers; texts that are numbers have figures of these names too. Of the squared error less is better.
 const NUMBERS: [&str; 3] = ["pearson", "spearman", MSE];
 /// Mean of the squared errors.
@@ -23,11 +37,14 @@ const ANSWERS: [&str; 2] = ["exact_match", "f1"];
 pub fn best_metrics(task: Task, is_ranked: bool) -> Vec<&'static str> {
     let predicted: &[&str] = match task {
         Task::Causal | Task::Seq2Seq if !is_ranked => &[],
-        Task::Causal | Task::Seq2Seq => &["accuracy", "macro_f1", "matthews", "p_at_1", "p_at_10", "mrr"],
-        Task::SequenceClassification => &["accuracy", "macro_f1", "micro_f1", "matthews"],
+        Task::Causal | Task::Seq2Seq => &RANKED,
+        Task::SequenceClassification => {
+            &["accuracy", "macro_f1", "micro_f1", "matthews", "multirc_f1a", "multirc_exact"]
+        }
         Task::TokenClassification => &["accuracy", "macro_f1", "micro_f1", "entity_f1"],
-        Task::MaskedFill if is_ranked => &["accuracy", "macro_f1", "matthews", "p_at_1", "p_at_10", "mrr"],
-        Task::MaskedFill | Task::MultipleChoice => &["accuracy"],
+        Task::MaskedFill if is_ranked => &RANKED,
+        Task::MaskedFill => &["accuracy"],
+        Task::MultipleChoice => &["accuracy", "exact_match", "f1"],
         Task::Regression => &NUMBERS,
         Task::QuestionAnswering => &ANSWERS,
     };
@@ -60,7 +77,7 @@ impl BestMetric {
             return Ok(Self::Loss);
         }
         let own = match task {
-            Task::QuestionAnswering => ANSWERS.as_slice(),
+            Task::QuestionAnswering | Task::MultipleChoice => ANSWERS.as_slice(),
             Task::Regression => NUMBERS.as_slice(),
             _ => &[],
         };
@@ -68,7 +85,7 @@ impl BestMetric {
             return Ok(Self::Predicted(predicted));
         }
         let field = "training.best_metric";
-        if check_metrics(&[name.to_owned()]).is_err() {
+        if Metric::named(name).is_ok_and(|metric| !metric.is_of_texts()) || check_metrics(&[name.to_owned()]).is_err() {
             let all = Metric::all();
             let texts = all.iter().filter(|metric| metric.is_of_texts()).map(|metric| metric.name);
             let known = ["loss"].into_iter().chain(PREDICTED).chain([MSE]).chain(texts).collect::<Vec<_>>().join(", ");
@@ -182,13 +199,8 @@ mod tests {
         assert_eq!(value(BestMetric::Predicted("accuracy")).unwrap(), 0.75);
         assert_eq!(value(BestMetric::Predicted("macro_f1")).unwrap(), 0.5);
         assert!(value(BestMetric::Predicted("entity_f1")).unwrap_err().to_string().contains("entity_f1"));
-        let row = PredictedRow {
-            row: 1,
-            source: String::new(),
-            prediction: "a".to_owned(),
-            references: vec!["a".to_owned()],
-            group: None,
-        };
+        let (prediction, references) = ("a".to_owned(), vec!["a".to_owned()]);
+        let row = PredictedRow { row: 1, prediction, references, ..PredictedRow::default() };
         assert_eq!(BestMetric::Texts("exact_match".to_owned()).value(1.5, None, &[row]).unwrap(), 100.0);
     }
 }

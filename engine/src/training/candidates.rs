@@ -97,6 +97,14 @@ pub struct RankedRow {
     pub log_probability: f64,
 }
 
+impl RankedRow {
+    /// The right candidate and the one that scores highest, as classes.
+    pub(crate) fn pair(&self) -> (i32, i32) {
+        let number = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        (number(self.right), number(self.best))
+    }
+}
+
 /// The candidates of a row with their scores: log-likelihoods as they are summed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scores {

@@ -43,7 +43,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 }
 
 fn answers(case: &Value) -> Arc<Candidates> {
-    let answer = |tokens: &Value| Answer { tokens: ids(tokens), n_bytes: 4 };
+    let answer = |tokens: &Value| Answer { tokens: ids(tokens), n_bytes: 4, ..Answer::default() };
     Arc::new(Candidates::Answers(case["answers"].as_array().unwrap().iter().map(answer).collect()))
 }
 
@@ -100,8 +100,11 @@ fn candidates_that_are_spared_change_no_rank() {
     let (model, folder) = model_of(&case);
     let device = crate::device::cpu();
     let conditioning = adapter_of(&model, &folder).conditioning(&model, &device).unwrap();
-    let answer =
-        |at: u32| Answer { tokens: vec![at % 40, (at * 7) % 40, at % 3][..2 + at as usize % 2].to_vec(), n_bytes: 3 };
+    let answer = |at: u32| Answer {
+        tokens: vec![at % 40, (at * 7) % 40, at % 3][..2 + at as usize % 2].to_vec(),
+        n_bytes: 3,
+        ..Answer::default()
+    };
     let candidates = Arc::new(Candidates::Answers((0..60).map(answer).collect()));
     let row = |right: usize| Example {
         tokens: vec![3, 14, 15],

@@ -25,6 +25,7 @@ mod gradient_checkpointing_tests;
 mod group_rates;
 mod init_comparison;
 pub(crate) mod inputs;
+mod intervals;
 mod lr_range_test;
 pub(crate) mod notices;
 #[cfg(test)]
@@ -44,6 +45,6 @@ pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep
 pub use self::lr_range_test::{LrRangeFindings, LrRangePoint, RateRange};
 pub use self::prepare::Beginning;
 pub use self::report::{
-    AnswerMetrics, BestFigure, ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics,
-    RegressionMetrics, RunFacts, SampleReport, StepReport, StepTime,
+    AnswerMetrics, BestAnswers, BestFigure, ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics,
+    QuestionMetrics, RankingMetrics, RegressionMetrics, RunFacts, SampleReport, StepReport, StepTime,
 };

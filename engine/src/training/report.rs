@@ -140,7 +140,7 @@ pub struct ClassificationMetrics {
     /// F1 over entities, where classes are `B-…` and `I-…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_f1: Option<f64>,
-    /// Of answers that are places in a text.
+    /// Of answers that are places in a text, or choices that are held against a list of answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<Box<AnswerMetrics>>,
     /// Of answers looked for among many.
@@ -149,6 +149,9 @@ pub struct ClassificationMetrics {
     /// Matthews' correlation of the classes of texts, −1 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matthews: Option<f64>,
+    /// Of the answers to questions, each of which is right or not, as MultiRC has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub questions: Option<QuestionMetrics>,
     /// Of numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regression: Option<Box<RegressionMetrics>>,
@@ -168,13 +171,39 @@ pub struct RegressionMetrics {
     pub mse: f64,
 }
 
-/// Figures of answers that are places in a text, 0 to 1, as SQuAD's script has them.
+/// Figures of judged answers, 0 to 1, as SuperGLUE has them for MultiRC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct QuestionMetrics {
+    /// F1 of the right answers over all questions.
+    pub multirc_f1a: f64,
+    /// Share of the questions whose every answer is judged rightly.
+    pub multirc_exact: f64,
+}
+
+/// Figures of answers, 0 to 1, as SQuAD's script has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AnswerMetrics {
     /// Share of the questions answered to the letter, case, articles and punctuation aside.
     pub exact_match: f64,
     /// Mean over the questions of the F1 of the words.
     pub f1: f64,
+    /// Exact match and F1 at the threshold where each is best, where some questions have no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none", flatten)]
+    pub best: Option<BestAnswers>,
+}
+
+/// Figures of answers, 0 to 1, where no answer is taken for what scores more than a threshold above the best answer: at the
+/// threshold that is best for each, as SQuAD 2.0's script finds it. The names are its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BestAnswers {
+    /// Exact match.
+    pub best_exact: f64,
+    /// Its threshold.
+    pub best_exact_thresh: f64,
+    /// F1.
+    pub best_f1: f64,
+    /// Its threshold.
+    pub best_f1_thresh: f64,
 }
 
 /// Figures of the rank that right answers have among many candidates, 0 to 1.

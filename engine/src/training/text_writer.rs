@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream, Sampling, before_stop};
 use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
+use crate::training::sources::{First, prompt_of};
 
 /// Rows of a cache: texts that are written at once, times their beams.
 const MOST_ROWS: usize = 64;
@@ -34,11 +35,11 @@ pub(crate) struct Writing<'a> {
 
 impl TextWriter {
     /// Writes for these of the rows.
-    pub(crate) fn new(rows: &[Example], chosen: &[usize], sampling: &Sampling) -> Self {
-        let lengths: Vec<usize> = chosen.iter().map(|&row| prompt_of(&rows[row]).len()).collect();
+    pub(crate) fn new(chosen: &[First], sampling: &Sampling) -> Self {
+        let lengths: Vec<usize> = chosen.iter().map(|first| first.n_prompt).collect();
         let size = (MOST_ROWS / sampling.beams.n_beams).max(1);
         let mut batches = evaluation_batches(&lengths, size);
-        batches.iter_mut().flatten().for_each(|place| *place = chosen[*place]);
+        batches.iter_mut().flatten().for_each(|place| *place = chosen[*place].place);
         batches.reverse();
         // The scored text is the first.
         let mut sampling = sampling.clone();
@@ -56,11 +57,17 @@ impl TextWriter {
         1.0 - self.left as f32 / self.all.max(1) as f32
     }
 
-    /// A bounded piece of work; gives the rows whose batch is complete, with their texts up to a stop word.
-    pub(crate) fn step(&mut self, with: &Writing<'_>, rows: &[Example]) -> Result<Vec<(usize, String)>> {
+    /// A bounded piece of work; gives the places of the rows whose batch is complete, with their texts up to a stop word. A
+    /// row is read when its batch begins.
+    pub(crate) fn step(
+        &mut self,
+        with: &Writing<'_>,
+        read: impl Fn(usize) -> Result<Example>,
+    ) -> Result<Vec<(usize, String)>> {
         if self.under_way.is_none() {
             let Some(batch) = self.batches.pop() else { return Ok(Vec::new()) };
-            self.under_way = Some((self.decoder(with, rows, &batch)?, batch));
+            let rows = batch.iter().map(|&place| read(place)).collect::<Result<Vec<_>>>()?;
+            self.under_way = Some((self.decoder(with, &rows)?, batch));
         }
         let Some((decoder, batch)) = &mut self.under_way else { return Ok(Vec::new()) };
         if !decoder.is_done() {
@@ -80,11 +87,10 @@ impl TextWriter {
         Ok(written)
     }
 
-    fn decoder(&self, with: &Writing<'_>, rows: &[Example], batch: &[usize]) -> Result<Decoder> {
+    fn decoder(&self, with: &Writing<'_>, rows: &[Example]) -> Result<Decoder> {
         let shape = with.model.model.shape();
         let longest = shape.n_positions.saturating_sub(with.n_before + 1);
-        let stream = |&row: &usize| {
-            let example = &rows[row];
+        let stream = |example: &Example| {
             let prompt = prompt_of(example);
             // A row may fill the context with its target; its prompt alone always leaves room for a token.
             let prompt = if example.source.is_empty() { &prompt[..prompt.len().min(longest)] } else { prompt };
@@ -92,14 +98,6 @@ impl TextWriter {
             DecoderStream { model: with.tuned.cloned(), ..DecoderStream::new(prompt.to_vec(), conditioning) }
         };
         let options = DecoderOptions { exact_base: false, ..with.model.decoding(self.sampling.clone())? };
-        Decoder::new(shape, batch.iter().map(stream).collect(), options)
-    }
-}
-
-/// Tokens that a text is written from.
-fn prompt_of(example: &Example) -> &[u32] {
-    match example.source.as_slice() {
-        [] => &example.tokens[..example.n_prompt],
-        source => source,
+        Decoder::new(shape, rows.iter().map(stream).collect(), options)
     }
 }

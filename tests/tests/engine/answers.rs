@@ -72,6 +72,11 @@ fn a_prefix_of_peft_answers_as_it_does_there() {
     near("loss", loss);
     near("exact_match", answers.exact_match);
     near("f1", answers.f1);
+    let best = answers.best.expect("one question has no answer");
+    near("best_exact", best.best_exact);
+    near("best_exact_thresh", best.best_exact_thresh);
+    near("best_f1", best.best_f1);
+    near("best_f1_thresh", best.best_f1_thresh);
 }
 
 #[test]

@@ -71,6 +71,56 @@ fn refusal(config: &RunConfig, folder: &Path) -> String {
     }
 }
 
+/// MultiRC and ReCoRD as SuperGLUE releases them.
+fn reading(folder: &Path, name: &str) -> PathBuf {
+    let answers = |at: usize| {
+        (0..3)
+            .map(|n| serde_json::json!({"text": ["a", "b c", "d"][n], "label": usize::from(n == at % 3)}))
+            .collect::<Vec<_>>()
+    };
+    let multi_rc = |i: usize| {
+        let questions: Vec<_> = (0..2)
+            .map(|q| serde_json::json!({"question": ["e", "f"][q], "idx": q, "answers": answers(i + q)}))
+            .collect();
+        serde_json::json!({"idx": i, "passage": {"text": ["a b c d", "d c b a"][i % 2], "questions": questions}})
+    };
+    let record = |i: usize| {
+        serde_json::json!({
+            "passage": "a b c d e", "query": format!("{} @placeholder", ["e", "f"][i % 2]),
+            "entities": ["a b", "a c", "d"], "answers": [["a b", "d"][i % 2]]
+        })
+    };
+    let rows = (0..6).map(|i| if name == "MultiRC" { multi_rc(i) } else { record(i) });
+    write(folder, rows)
+}
+
+fn scored(data: DataConfig, task: Option<Task>, home: &Path) -> engine::training::ClassificationMetrics {
+    let config = run_of("gpt2-prefix-2x44", task, data, home);
+    Talk::new().score(&config, None).1.expect("answers are told")
+}
+
+#[test]
+fn answers_of_a_question_count_together_and_an_entity_is_held_against_a_list() {
+    let home = tempfile::tempdir().unwrap();
+    let data = DataConfig {
+        candidates: CandidateSource::Classes,
+        verbalizer: words(&[("0", "a"), ("1", "b")]),
+        ..DataConfig::new(reading(home.path(), "MultiRC"))
+    };
+    let figures = scored(data, None, home.path());
+    let questions = figures.questions.expect("the form says which answers stand together");
+    // What tells all answers as one class is right of no question whole, and its F1a is that of the share of right ones.
+    let accuracy = figures.accuracy.unwrap();
+    assert!(questions.multirc_exact <= accuracy && questions.multirc_f1a <= 1.0, "{questions:?}");
+    let is_one_class = (accuracy - 1.0 / 3.0).abs() < 1e-9 || (accuracy - 2.0 / 3.0).abs() < 1e-9;
+    assert!(!is_one_class || questions.multirc_exact == 0.0, "{questions:?}");
+    let figures = scored(DataConfig::new(reading(home.path(), "ReCoRD")), Some(Task::MultipleChoice), home.path());
+    let answers = figures.answers.expect("they are a list of texts");
+    assert!((answers.exact_match - figures.accuracy.unwrap()).abs() < 1e-9, "entities differ in more than articles");
+    assert!(answers.f1 >= answers.exact_match && answers.best.is_none(), "{answers:?}");
+    assert!(figures.questions.is_none());
+}
+
 fn words(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
     pairs.iter().map(|(class, word)| ((*class).to_owned(), (*word).to_owned())).collect()
 }

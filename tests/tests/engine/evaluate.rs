@@ -38,6 +38,7 @@ fn request(home: &Path, n_beams: usize) -> RowsRequest {
         limit: None,
         predictions: Some(home.join("out.jsonl")),
         keep: None,
+        wordnet: None,
     }
 }
 
@@ -107,7 +108,7 @@ fn kept_predictions_are_scored_again_and_an_evaluation_can_be_stopped() {
     let (predictions, record) = kept.first().expect("it is kept");
     assert!(record.finished && record.rows == 3 && record.figures[0].name == "exact_match");
     let metrics = vec!["exact_match".to_owned()];
-    let heard = talk.run(Ask::ScorePredictions { predictions: predictions.clone(), metrics });
+    let heard = talk.run(Ask::ScorePredictions { predictions: predictions.clone(), metrics, wordnet: None });
     assert!(heard.iter().any(|report| matches!(report, Report::Metrics { scored, .. } if scored.rows.len() == 3)));
     assert!(!heard.iter().any(|report| matches!(report, Report::Prediction { .. })));
     let unknown = vec!["blue".to_owned()];

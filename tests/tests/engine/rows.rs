@@ -354,7 +354,7 @@ fn the_references_of_a_source_are_rows_and_stay_on_one_side_of_the_split() {
     let config = DataConfig { validation_share: 0.25, ..bench.file("x.csv", &text) };
     let data = load(config.clone());
     assert_eq!((data.train.len(), data.validation.len()), (30, 5));
-    let (train, validation) = (data.train.into_vec().unwrap(), data.validation);
+    let (train, validation) = (data.train.read(0..data.train.len()).unwrap(), data.validation);
     assert!(validation.iter().all(|row| row.references.len() == 2 && row.references[0] == row.reference));
     assert!(train.iter().all(|row| validation.iter().all(|kept| kept.prompt != row.prompt)));
     assert!(train[0].prompt.starts_with("name : a | food : b"), "{}", train[0].prompt);

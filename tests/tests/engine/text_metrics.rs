@@ -1,6 +1,6 @@
 //! Text metrics on any text: nothing panics, every figure stays in its range.
 
-use engine::metrics::text::{TEXT_METRICS, TextRow, porter_stem, text_metric};
+use engine::metrics::text::{Resources, TEXT_METRICS, TextRow, porter_stem, text_metric};
 use proptest::prelude::*;
 
 fn sum(statistics: &[Vec<f64>]) -> Vec<f64> {
@@ -25,9 +25,9 @@ proptest! {
         texts in proptest::collection::vec((any_text(), proptest::collection::vec(any_text(), 0..4)), 1..5)
     ) {
         let rows: Vec<TextRow> =
-            texts.into_iter().map(|(prediction, references)| TextRow { prediction, references }).collect();
+            texts.into_iter().map(|(prediction, references)| TextRow::new(prediction, references)).collect();
         for entry in TEXT_METRICS {
-            let metric = text_metric(entry.name).unwrap();
+            let metric = text_metric(entry.name, &Resources::default()).unwrap();
             let statistics = metric.statistics(&rows);
             prop_assert_eq!(statistics.len(), rows.len());
             prop_assert!(statistics.iter().all(|row| row.len() == statistics[0].len()));

@@ -23,7 +23,7 @@ fn row(number: usize, prediction: &str) -> PredictedRow {
         source: "name: Blue Spice | food: Chinese | area: riverside".into(),
         prediction: prediction.into(),
         references: references.map(str::to_owned).into(),
-        group: None,
+        ..PredictedRow::default()
     }
 }
 
@@ -33,7 +33,7 @@ fn scored(share: f64) -> ScoredPredictions {
     let one =
         |(n, text): (usize, &str)| ScoredRow { row: row(n, text), figures: vec![Some(f64::from(u8::from(n == 1)))] };
     let rows = (1..).zip(texts).map(one).collect();
-    ScoredPredictions { figures: vec![figure("exact_match", share)], by: Vec::new(), rows }
+    ScoredPredictions { figures: vec![figure("exact_match", share)], by: Vec::new(), rows, total: 3 }
 }
 
 fn kept() -> KeptEvaluation {
@@ -115,7 +115,7 @@ fn predictions_that_are_kept_are_scored_again_without_a_text() {
     bench.settle();
     let (job, predictions, metrics) = bench
         .last(|command| match command {
-            Command { job, ask: Ask::ScorePredictions { predictions, metrics } } => {
+            Command { job, ask: Ask::ScorePredictions { predictions, metrics, .. } } => {
                 Some((*job, predictions.clone(), metrics.clone()))
             }
             _ => None,

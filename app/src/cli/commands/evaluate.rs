@@ -15,7 +15,7 @@ use crate::cli::support::json::{named, plain};
 use crate::cli::support::models::{require_rows, rows_path};
 use crate::cli::support::out;
 use crate::cli::support::paths::path;
-use crate::cli::support::progress::figures_line;
+use crate::cli::support::progress::{figures_line, figures_line_with};
 use crate::cli::support::run_file;
 use crate::cli::support::session::Session;
 use crate::cli::support::settings;
@@ -76,18 +76,19 @@ pub(in crate::cli) fn run(args: EvaluateArgs, global: &Global) -> Result<(), Cli
         };
         let name = column.name;
         session.ask(ask, |report| match report {
-            Report::Score { loss, perplexity, tokens, rows, figures } => {
+            Report::Score { loss, perplexity, tokens, rows, figures, intervals } => {
                 if global.json {
                     let mut score = json!({
                         "name": name, "loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows
                     });
                     if let Some(figures) = figures {
                         score["figures"] = plain(&figures);
+                        score["intervals"] = plain(&intervals);
                     }
                     out::result(named("score", &score));
                 } else {
                     let quality = match &figures {
-                        Some(figures) => figures_line(figures),
+                        Some(figures) => figures_line_with(figures, &intervals),
                         None => format!("perplexity {perplexity:.2}"),
                     };
                     out::result(format_args!(

@@ -37,6 +37,9 @@ pub(super) struct TextArgs {
     /// Only the first so many sources
     #[arg(long, value_name = "N", requires = "generate")]
     limit: Option<usize>,
+    /// For meteor: folder of WordNet's files (index.noun …); without it the usual places are looked at
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    wordnet: Option<PathBuf>,
 }
 
 impl TextArgs {
@@ -93,6 +96,7 @@ pub(super) fn run(
             limit: args.limit,
             predictions: args.predictions.clone(),
             keep: run.or_else(|| beside.clone()).map(|run| run.join(FOLDER)),
+            wordnet: args.wordnet.clone(),
         };
         let mut told = 0;
         session.ask(Ask::GenerateRows(Box::new(request)), |report| match report {
@@ -117,9 +121,9 @@ pub(super) fn run(
 /// Figures of predictions that were kept.
 pub(super) fn score_again(predictions: &Path, args: &TextArgs, global: &Global) -> Result<(), CliError> {
     let session = Session::start(&global.workspace()?, None)?;
-    let (metrics, predictions) = (args.metrics(None), predictions.to_owned());
+    let (metrics, predictions, wordnet) = (args.metrics(None), predictions.to_owned(), args.wordnet.clone());
     let name = predictions.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    session.ask(Ask::ScorePredictions { predictions, metrics }, |report| match report {
+    session.ask(Ask::ScorePredictions { predictions, metrics, wordnet }, |report| match report {
         Report::Metrics { predictions, scored } => {
             print(&name, predictions.as_deref(), &scored, global);
             Some(())
@@ -129,7 +133,7 @@ pub(super) fn score_again(predictions: &Path, args: &TextArgs, global: &Global) 
 }
 
 fn print(name: &str, predictions: Option<&Path>, scored: &ScoredPredictions, global: &Global) {
-    let rows = scored.rows.len();
+    let rows = scored.total;
     if global.json {
         let line = json!({
             "name": name, "rows": rows, "figures": plain(&scored.figures), "by": plain(&scored.by),

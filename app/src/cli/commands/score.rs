@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::data::read_text_rows;
+use engine::evaluation::{no_synonyms, resources};
 use engine::metrics::bertscore::BertScore;
 use engine::metrics::{
-    Bootstrap, Comparison, DEFAULT_METRICS, Metric, Needs, Score, TextRow, compare, mean_score, score_with,
+    Bootstrap, Comparison, DEFAULT_METRICS, Metric, Needs, Resources, Score, TextRow, compare, mean_score, score_with,
 };
 use engine::protocol::{Ask, BertScoreRequest, Report};
 use serde_json::{Map, Value, json};
@@ -36,6 +37,9 @@ pub(in crate::cli) struct ScoreArgs {
     /// Other predictions on the same rows, held against the first by the paired bootstrap
     #[arg(long, value_name = "FILE", value_parser = path())]
     compare: Option<PathBuf>,
+    /// For meteor: folder of WordNet's files (index.noun …); without it the usual places are looked at
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    wordnet: Option<PathBuf>,
     /// For bertscore: folder of a BERT-like encoder, or the id of one that was downloaded
     #[arg(long, value_name = "DIR", value_parser = path())]
     encoder: Option<PathBuf>,
@@ -70,16 +74,19 @@ pub(in crate::cli) fn run(args: &ScoreArgs, global: &Global) -> Result<(), CliEr
         return Err(CliError::usage(format!("--draws {} is beyond 100000", args.draws), "Choose fewer"));
     }
     let bootstrap = Bootstrap { draws: args.draws, seed: args.seed };
+    let names: Vec<String> = metrics.iter().map(|metric| metric.name.to_owned()).collect();
+    let resources = resources(&names, args.wordnet.as_deref())?;
+    no_synonyms(&names, &resources).iter().for_each(out::note);
     let rows = read_text_rows(predictions, args.references.as_deref())?;
     if let Some(other) = &args.compare {
         // References that stand beside the first predictions are those of the second, whatever stands beside these.
         let other = engine::data::read_predictions(other)?;
-        return compared(&metrics, &rows, other.texts, bootstrap, global.json);
+        return compared(&metrics, (&rows, other.texts), (bootstrap, &resources), global.json);
     }
     let (by_encoder, of_texts): (Vec<Metric>, Vec<Metric>) =
         metrics.iter().copied().partition(|metric| metric.needs == Needs::Encoder);
     let bootstrap = Some(bootstrap).filter(|bootstrap| bootstrap.draws > 0);
-    let scored = score_with(&of_texts, &rows, bootstrap);
+    let scored = score_with(&of_texts, &rows, bootstrap, &resources);
     if let Some(unscored) = scored.unscored.first() {
         return Err(not_scored(&unscored.metric, &unscored.reason));
     }
@@ -117,9 +124,9 @@ fn asked(args: &ScoreArgs) -> Result<Vec<Metric>, CliError> {
             "Name the folder of a BERT-like model: --encoder DIR",
         ));
     }
-    if let Some(metric) = metrics.iter().find(|metric| !metric.is_of_texts() && metric.needs != Needs::Encoder) {
+    if let Some(metric) = metrics.iter().find(|metric| !metric.is_of_predictions() && metric.needs != Needs::Encoder) {
         return Err(CliError::usage(
-            format!("{} is not computed of texts: it needs {}", metric.name, metric.needs.sentence()),
+            format!("{} is not computed of predictions: it needs {}", metric.name, metric.needs.sentence()),
             "evaluate has it beside the loss, or choose another metric",
         ));
     }
@@ -177,9 +184,8 @@ fn encoder_scores(
 
 fn compared(
     metrics: &[Metric],
-    rows: &[TextRow],
-    other: Vec<String>,
-    bootstrap: Bootstrap,
+    (rows, other): (&[TextRow], Vec<String>),
+    (bootstrap, resources): (Bootstrap, &Resources),
     is_json: bool,
 ) -> Result<(), CliError> {
     if other.len() != rows.len() {
@@ -188,10 +194,9 @@ fn compared(
             "Give files with the same rows in the same order",
         ));
     }
-    let references = rows.iter().map(|row| row.references.clone());
     let second: Vec<TextRow> =
-        other.into_iter().zip(references).map(|(prediction, references)| TextRow { prediction, references }).collect();
-    let compared = compare(metrics, rows, &second, bootstrap)
+        other.into_iter().zip(rows).map(|(prediction, row)| TextRow { prediction, ..row.clone() }).collect();
+    let compared = compare(metrics, rows, &second, bootstrap, resources)
         .map_err(|unscored| not_scored(&unscored.metric, &unscored.reason))?;
     if is_json {
         let of = |of: &Comparison| {

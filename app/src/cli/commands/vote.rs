@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::protocol::{Ask, EnsembleReport, EnsembleRequest, Report};
+use engine::protocol::{Ask, EnsembleReport, EnsembleRequest, EnsembleRow, Report};
 use engine::training::ClassificationMetrics;
 
 use crate::cli::Global;
@@ -26,7 +26,7 @@ pub(in crate::cli) struct VoteArgs {
     /// Most new tokens of an answer that is written
     #[arg(long, default_value_t = 32, value_name = "N")]
     max_new_tokens: usize,
-    /// Print every row with its answers
+    /// Print every row with its answers, as they come
     #[arg(long)]
     rows: bool,
 }
@@ -52,13 +52,21 @@ pub(in crate::cli) fn run(args: VoteArgs, global: &Global) -> Result<(), CliErro
     let request = EnsembleRequest { model: target.model, device, numbers, adapters, data, max_new_tokens };
     let session = Session::start(&workspace, None)?;
     session.ask(Ask::Ensemble(Box::new(request)), |report| match &report {
+        Report::Voted { rows } => {
+            match (args.rows, global.json) {
+                (false, _) => {}
+                (true, true) => out::result(json::line(&report)),
+                (true, false) => rows.iter().for_each(|row| print(&names, row)),
+            }
+            None
+        }
         Report::Ensemble(vote) => {
             if global.json {
                 let mut line = json::line(&report);
                 line["names"] = json::plain(&names);
                 out::result(line);
             } else {
-                print(&names, vote, args.rows);
+                table(&names, vote).iter().for_each(out::result);
             }
             Some(())
         }
@@ -66,17 +74,12 @@ pub(in crate::cli) fn run(args: VoteArgs, global: &Global) -> Result<(), CliErro
     })
 }
 
-fn print(names: &[String], vote: &EnsembleReport, rows: bool) {
-    if rows {
-        for row in &vote.rows {
-            out::result(format_args!("row {}, wanted: {}", row.row, row.reference));
-            for (name, answer) in names.iter().zip(&row.answers) {
-                out::result(format_args!("  [{name}] {answer}"));
-            }
-            out::result(format_args!("  [vote] {}", row.vote));
-        }
+fn print(names: &[String], row: &EnsembleRow) {
+    out::result(format_args!("row {}, wanted: {}", row.row, row.reference));
+    for (name, answer) in names.iter().zip(&row.answers) {
+        out::result(format_args!("  [{name}] {answer}"));
     }
-    table(names, vote).iter().for_each(out::result);
+    out::result(format_args!("  [vote] {}", row.vote));
 }
 
 /// A line for each adapter, their mean, the best of them, and the vote.
@@ -93,23 +96,20 @@ fn table(names: &[String], vote: &EnsembleReport) -> Vec<String> {
     let summed = [
         line("mean", percent(vote.mean())),
         line("best", percent(vote.best())),
-        line("vote", format!("{} · {} rows{by_score}", of(&vote.vote), vote.rows.len())),
+        line("vote", format!("{} · {} rows{by_score}", of(&vote.vote), vote.total)),
     ];
     members.chain(summed).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use engine::protocol::EnsembleRow;
-
     use super::*;
 
     #[test]
     fn the_table_has_each_adapter_their_mean_the_best_and_the_vote() {
         let figures = |accuracy| ClassificationMetrics { accuracy: Some(accuracy), ..ClassificationMetrics::default() };
-        let row = EnsembleRow { row: 1, reference: "a".to_owned(), answers: Vec::new(), vote: "a".to_owned() };
-        let (members, rows) = (vec![figures(0.5), figures(0.75)], vec![row; 4]);
-        let vote = EnsembleReport { members, vote: figures(1.0), by_score: 1, rows };
+        let members = vec![figures(0.5), figures(0.75)];
+        let vote = EnsembleReport { members, vote: figures(1.0), by_score: 1, total: 4 };
         let table = table(&["first".to_owned(), "b".to_owned()], &vote);
         assert_eq!(
             table,

@@ -1,8 +1,9 @@
 //! A training run as it is watched: a bar on a terminal, plain lines elsewhere, or JSON lines.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use engine::metrics::Interval;
 use engine::protocol::{Phase, Report};
 use engine::training::{
     ClassificationMetrics, EvaluationReport, NamedMetrics, RegressionMetrics, RunFacts, SampleReport, StepReport,
@@ -206,36 +207,61 @@ fn stepping() -> ProgressStyle {
 
 /// `accuracy 91.2 % · macro F1 90.8 %`, entities first where there are some.
 pub(in crate::cli) fn figures_line(figures: &ClassificationMetrics) -> String {
+    figures_line_with(figures, &BTreeMap::new())
+}
+
+/// The same, behind each figure its interval where there is one.
+pub(in crate::cli) fn figures_line_with(
+    figures: &ClassificationMetrics,
+    intervals: &BTreeMap<String, Interval>,
+) -> String {
+    let ends = |key: &str, scale: f64, digits: usize| {
+        let interval = intervals.get(key);
+        interval.map_or_else(String::new, |of| format!(" [{:.digits$}, {:.digits$}]", scale * of.low, scale * of.high))
+    };
+    let number = |name: &str, key: &str, figure: f64| format!("{name} {figure:.3}{}", ends(key, 1.0, 3));
     if let Some(RegressionMetrics { pearson, spearman, mse }) = figures.regression.as_deref() {
-        return format!("Pearson {pearson:.3} · Spearman {spearman:.3} · MSE {mse:.4}");
+        let correlations =
+            [number("Pearson", "pearson", *pearson), number("Spearman", "spearman", *spearman)].join(" · ");
+        return format!("{correlations} · MSE {mse:.4}{}", ends("mse", 1.0, 4));
     }
-    let percent = |name: &str, share: f64| format!("{name} {:.1} %", 100.0 * share);
-    let mut parts = vec![percent("accuracy", figures.accuracy.unwrap_or_default())];
+    let percent = |name: &str, key: &str, share: f64| format!("{name} {:.1} %{}", 100.0 * share, ends(key, 100.0, 1));
+    let mut parts = vec![percent("accuracy", "accuracy", figures.accuracy.unwrap_or_default())];
     if let Some(share) = figures.entity_f1 {
-        parts.insert(0, percent("entity F1", share));
+        parts.insert(0, percent("entity F1", "entity_f1", share));
     }
     if let Some(answers) = &figures.answers {
-        parts[0] = percent("exact match", answers.exact_match);
-        parts.push(percent("F1", answers.f1));
+        parts[0] = percent("exact match", "exact_match", answers.exact_match);
+        parts.push(percent("F1", "f1", answers.f1));
+        if let Some(best) = answers.best {
+            let best_exact = percent("best exact", "", best.best_exact);
+            parts.push(format!("{best_exact} above {:.3}", best.best_exact_thresh));
+            parts.push(format!("{} above {:.3}", percent("best F1", "", best.best_f1), best.best_f1_thresh));
+        }
+    }
+    if let Some(questions) = figures.questions {
+        parts.push(percent("MultiRC F1a", "", questions.multirc_f1a));
+        parts.push(percent("MultiRC exact", "", questions.multirc_exact));
     }
     if let Some(ranking) = figures.ranking {
-        parts[0] = percent("P@1", ranking.p_at_1);
-        parts.push(percent("P@10", ranking.p_at_10));
-        parts.push(format!("MRR {:.3}", ranking.mrr));
+        parts[0] = percent("P@1", "p_at_1", ranking.p_at_1);
+        parts.push(percent("P@10", "p_at_10", ranking.p_at_10));
+        parts.push(number("MRR", "mrr", ranking.mrr));
         if let Some(mean) = ranking.macro_mean {
             let (name, n) = ("mean over relations: P@1", figures.datasets.len());
             parts.push(format!(
                 "{} · P@10 {:.1} % · MRR {:.3} ({n})",
-                percent(name, mean.p_at_1),
+                percent(name, "", mean.p_at_1),
                 100.0 * mean.p_at_10,
                 mean.mrr
             ));
         }
         parts.push(format!("{} candidates", ranking.candidates));
     }
-    parts.extend(figures.macro_f1.map(|share| percent("macro F1", share)));
-    parts.extend(figures.micro_f1.filter(|_| figures.entity_f1.is_some()).map(|share| percent("micro F1", share)));
-    parts.extend(figures.matthews.map(|of| format!("MCC {of:.3}")));
+    parts.extend(figures.macro_f1.map(|share| percent("macro F1", "macro_f1", share)));
+    let micro = figures.micro_f1.filter(|_| figures.entity_f1.is_some());
+    parts.extend(micro.map(|share| percent("micro F1", "micro_f1", share)));
+    parts.extend(figures.matthews.map(|of| number("MCC", "matthews", of)));
     parts.join(" · ")
 }
 

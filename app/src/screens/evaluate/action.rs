@@ -34,7 +34,7 @@ impl State {
             EvaluateAction::Stop => self.stop_evaluating(),
             EvaluateAction::Score { predictions, metrics } => {
                 self.begin_evaluating();
-                let job = self.outbox.ask(Ask::ScorePredictions { predictions, metrics });
+                let job = self.outbox.ask(Ask::ScorePredictions { predictions, metrics, wordnet: None });
                 self.evaluation.adapter.request.start(job);
             }
         }
@@ -84,6 +84,7 @@ impl State {
             limit,
             predictions: None,
             keep,
+            wordnet: None,
         };
         if with_base || adapter.is_none() {
             let base = RowsRequest { adapter: None, ..request.clone() };

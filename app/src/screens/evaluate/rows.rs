@@ -40,6 +40,10 @@ impl Rows {
         self.metric = self.metric.min(names.len().saturating_sub(1));
         card_ui(ui, t!("evaluate.rows"), |ui| {
             self.order_ui(ui, &names);
+            if scored.total > scored.rows.len() {
+                let (n, of) = (format::count(scored.rows.len()), format::count(scored.total));
+                ui.label(RichText::new(t!("evaluate.shown", n = n, of = of)).small().color(tokens(ui).muted));
+            }
             let key = (scored.rows.len(), names.clone(), self.metric, self.order);
             if self.sorted.as_ref().is_none_or(|(known, _)| *known != key) {
                 let less = names.get(self.metric).and_then(|name| Metric::named(name).ok());

@@ -159,7 +159,7 @@ mod tests {
 
     fn scored(figures: &[Option<f64>]) -> ScoredPredictions {
         let rows = (1..).zip(figures).map(|(n, figure)| ScoredRow { row: row(n), figures: vec![*figure] });
-        ScoredPredictions { rows: rows.collect(), ..ScoredPredictions::default() }
+        ScoredPredictions { rows: rows.collect(), total: figures.len(), ..ScoredPredictions::default() }
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn cell_ui(ui: &mut Ui, figure: Option<&MetricFigure>) {
 fn figures_ui(ui: &mut Ui, evaluated: &Evaluated, base: Option<&Evaluated>) {
     let t = tokens(ui);
     card_ui(ui, t!("evaluate.figures"), |ui| {
-        let rows = evaluated.scored.rows.len();
+        let rows = evaluated.scored.total;
         ui.label(RichText::new(t!("evaluate.interval", n = format::count(rows))).small().color(t.muted));
         ui.add_space(4.0);
         ScrollArea::horizontal().id_salt("figures").show(ui, |ui| {

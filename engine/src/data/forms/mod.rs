@@ -62,11 +62,13 @@ struct Found {
     /// Columns that make up the source; of a pair that is classified, the two texts.
     source: Vec<&'static str>,
     target: &'static str,
+    /// The column of the question that several rows answer.
+    question: Option<&'static str>,
 }
 
 impl Found {
     fn new(table: Table, what: Sentence, source: &[&'static str], target: &'static str) -> Self {
-        Self { table, what, source: source.to_vec(), target }
+        Self { table, what, source: source.to_vec(), target, question: None }
     }
 }
 
@@ -111,7 +113,8 @@ pub fn recognized(table: Table, config: &DataConfig, task: Task) -> Result<Table
 
 /// The table with its parts given out.
 fn settled(found: Found, form: &str, source: Option<&str>, asked: &Asked) -> Result<Table> {
-    let Found { mut table, what, source: usual, target: learned } = found;
+    let Found { mut table, what, source: usual, target: learned, question } = found;
+    table.question = question.and_then(|name| table.column(name));
     table.notes.push(sentence!("Read as {form}: {what}", form, what));
     if table.column(learned).is_none() || !usual.iter().all(|name| table.column(name).is_some()) {
         return Ok(table);

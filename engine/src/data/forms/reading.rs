@@ -31,7 +31,8 @@ fn read_multi_rc(table: Table, _: &Asked) -> Result<Found> {
     })?;
     let n = table.rows.len();
     let what = sentence!("{n} answers, each told for itself; those of a question have the same idx", n);
-    Ok(Found::new(table, what, &["passage", "question", "answer"], "label"))
+    let found = Found::new(table, what, &["passage", "question", "answer"], "label");
+    Ok(Found { question: Some("idx"), ..found })
 }
 
 /// The group of a question: its passage, and it in there.

@@ -242,7 +242,8 @@ impl Run {
             if self.until.is_some_and(|until| step > until) {
                 return Next::End(Outcome::Stopped);
             }
-            let (tally, said) = (MetricAccumulator::default(), Vec::new());
+            let (names, part_of) = &self.parts;
+            let (tally, said) = (MetricAccumulator::by_part(&self.judged, names, *part_of), Vec::new());
             let evaluation = Evaluation { next_batch: 0, nll: 0.0, tokens: 0, begun: Instant::now(), tally, said };
             return Next::Evaluate(evaluation);
         }
@@ -308,14 +309,14 @@ impl Run {
                 let ranked = scorer.rank(&self.validation, &batch.rows, by)?;
                 evaluation.nll += ranked.nll;
                 evaluation.tokens += ranked.labels;
-                evaluation.tally.add_ranked(&ranked.rows);
+                evaluation.tally.add_ranked(&ranked.rows, &self.validation);
                 evaluation.note_ranked(&ranked.rows, self.config.training.sample_rows);
             } else {
                 let scored = score(model, &conditioning, batch, device)?;
                 evaluation.nll += scored.nll;
                 evaluation.tokens += scored.labels;
-                evaluation.tally.add(batch, &scored.predicted);
-                evaluation.tally.add_numbers(batch, &scored.numbers);
+                evaluation.tally.add(batch, &scored.predicted, &self.validation);
+                evaluation.tally.add_numbers(batch, &scored.numbers, &self.validation);
                 evaluation.tally.add_spans(batch, &scored.spans, &self.validation);
                 let said = (scored.predicted.as_slice(), scored.numbers.as_slice());
                 evaluation.note(batch, said, self.config.training.sample_rows);
@@ -325,18 +326,18 @@ impl Run {
             return Ok(());
         }
         if total > 0 && matches!(self.best_metric, BestMetric::Texts(_)) {
-            self.next = Next::Write(Box::new(self.texts(evaluation)));
+            self.next = Next::Write(Box::new(self.texts(evaluation)?));
             return Ok(());
         }
         self.after_figures(evaluation, &[], out)
     }
 
     /// The texts of the first validation rows, with all references of each source.
-    fn texts(&self, evaluation: Evaluation) -> Texts {
-        let (asked, mut order) = grouped(&self.validation, None, self.model.tokenizer.eos_text());
-        order.truncate(self.config.training.metric_rows);
-        let writer = TextWriter::new(&self.validation, &order, &self.config.generation);
-        Texts { evaluation, writer, asked, written: Vec::new() }
+    fn texts(&self, evaluation: Evaluation) -> Result<Texts> {
+        let (asked, mut firsts) = grouped(&self.validation, self.model.tokenizer.eos_text())?;
+        firsts.truncate(self.config.training.metric_rows);
+        let writer = TextWriter::new(&firsts, &self.config.generation);
+        Ok(Texts { evaluation, writer, asked, written: Vec::new() })
     }
 
     fn write(&mut self, mut texts: Texts, out: &Outbox) -> Result<()> {
@@ -349,7 +350,7 @@ impl Run {
         let tuned = self.model.model.with_overrides(&conditioning.tuned)?.map(Rc::new);
         let n_before = self.trainer.adapter.n_slots();
         let with = Writing { model: &self.model, tuned: tuned.as_ref(), conditioning: &conditioning, n_before };
-        for (index, prediction) in texts.writer.step(&with, &self.validation)? {
+        for (index, prediction) in texts.writer.step(&with, |place| Ok(self.validation[place].clone()))? {
             texts.written.extend(texts.asked.remove(&index).map(|row| PredictedRow { prediction, ..row }));
         }
         self.next = Next::Write(Box::new(texts));
@@ -399,9 +400,7 @@ impl Run {
             return Err(EngineError::Diverged { step });
         }
         let elapsed_secs = evaluation.begun.elapsed().as_secs_f64();
-        let (names, part_of) = &self.parts;
-        let of = |row: usize| part_of(&self.validation[row]);
-        let figures = evaluation.tally.figures_by_dataset(&self.judged, names, of);
+        let figures = evaluation.tally.figures();
         let value = self.best_metric.value(loss, figures.as_ref(), texts)?;
         let best = self.state.best.is_none_or(|(before, _)| self.best_metric.is_better(value, before));
         self.verdict = Some((value, best));

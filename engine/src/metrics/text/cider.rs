@@ -115,6 +115,10 @@ impl TextMetric for Cider {
             .collect()
     }
 
+    fn is_of_rows(&self) -> bool {
+        false
+    }
+
     fn figure(&self, sum: &[f64]) -> f64 {
         mean::figure(sum)
     }

@@ -52,6 +52,10 @@ impl TextMetric for Distinct {
             .collect()
     }
 
+    fn is_of_rows(&self) -> bool {
+        false
+    }
+
     fn figure(&self, sum: &[f64]) -> f64 {
         share(at(sum, 0), at(sum, 1)).min(1.0)
     }

@@ -1,13 +1,15 @@
-//! METEOR (Lavie and Agarwal, 2007) of nltk 3.10 (nltk/nltk, nltk/translate/meteor_score.py), its stages of equal words
-//! and equal stems. Synonyms need WordNet's files, which are not there: the signature says so. The Java program of the
-//! COCO and E2E scripts is METEOR 1.5 with paraphrases, another figure.
+//! METEOR (Lavie and Agarwal, 2007) of nltk 3.10 (nltk/nltk, nltk/translate/meteor_score.py): equal words, equal stems and,
+//! where WordNet is there, synonyms; the signature says which. The Java program of the COCO and E2E scripts is METEOR 1.5
+//! with paraphrases, another figure.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::mean;
 use super::porter::porter_stem;
 use super::references::references;
 use super::tokenize::{Tokenizer, Words, characters, words};
+use super::wordnet::WordNet;
 use super::{TextMetric, TextRow};
 
 const ALPHA: f64 = 0.9;
@@ -15,15 +17,21 @@ const BETA: f64 = 3.0;
 const GAMMA: f64 = 0.5;
 
 /// Mean METEOR of the rows, of 0 to 1.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Meteor {
     words: Words,
+    wordnet: Option<Arc<WordNet>>,
 }
 
 impl Meteor {
     /// nltk takes words, not texts: the usual ones here are those of mteval-v13a.pl.
     pub fn new(words: Words) -> Self {
-        Self { words }
+        Self { words, wordnet: None }
+    }
+
+    /// With a stage of synonyms, where there are some.
+    pub fn synonyms(self, wordnet: Option<Arc<WordNet>>) -> Self {
+        Self { wordnet, ..self }
     }
 
     fn tokens(&self, text: &str) -> Vec<String> {
@@ -40,15 +48,27 @@ impl Meteor {
 type Match = (usize, usize);
 
 /// Takes equal words from both lists, from the last word of the prediction on, each with the last one left of the
-/// reference.
-fn match_equal(prediction: &mut Vec<(usize, String)>, reference: &mut Vec<(usize, String)>) -> Vec<Match> {
+/// reference that is the word, or with a dictionary one of its synonyms.
+fn match_words(
+    prediction: &mut Vec<(usize, String)>,
+    reference: &mut Vec<(usize, String)>,
+    wordnet: Option<&WordNet>,
+) -> Vec<Match> {
     let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, (_, word)) in reference.iter().enumerate() {
         places.entry(word).or_default().push(index);
     }
     let (mut matches, mut is_used, mut left) = (Vec::new(), vec![false; reference.len()], Vec::new());
     for (place, word) in prediction.iter().rev() {
-        match places.get_mut(word.as_str()).and_then(Vec::pop) {
+        let last = |word: &str| places.get(word).and_then(|places| places.last()).copied();
+        let chosen = match wordnet {
+            Some(wordnet) => {
+                let there = wordnet.synonyms(word).into_iter().filter_map(|word| Some((last(word)?, word)));
+                there.max().map(|(_, word)| word)
+            }
+            None => Some(word.as_str()),
+        };
+        match chosen.and_then(|word| places.get_mut(word)).and_then(Vec::pop) {
             Some(index) => {
                 is_used[index] = true;
                 matches.push((*place, reference[index].0));
@@ -63,14 +83,17 @@ fn match_equal(prediction: &mut Vec<(usize, String)>, reference: &mut Vec<(usize
     matches
 }
 
-fn score(reference: &[String], prediction: &[String]) -> f64 {
+fn score(reference: &[String], prediction: &[String], wordnet: Option<&WordNet>) -> f64 {
     let numbered = |words: &[String]| words.iter().cloned().enumerate().collect::<Vec<_>>();
     let (mut left, mut left_reference) = (numbered(prediction), numbered(reference));
-    let mut matches = match_equal(&mut left, &mut left_reference);
+    let mut matches = match_words(&mut left, &mut left_reference, None);
     for (_, word) in left.iter_mut().chain(&mut left_reference) {
         *word = porter_stem(word);
     }
-    matches.extend(match_equal(&mut left, &mut left_reference));
+    matches.extend(match_words(&mut left, &mut left_reference, None));
+    if wordnet.is_some() {
+        matches.extend(match_words(&mut left, &mut left_reference, wordnet));
+    }
     if matches.is_empty() {
         return 0.0;
     }
@@ -88,8 +111,9 @@ impl TextMetric for Meteor {
     fn statistics(&self, rows: &[TextRow]) -> Vec<Vec<f64>> {
         mean::statistics(rows, |row| {
             let prediction = self.tokens(&row.prediction);
-            let scores = references(row).into_iter().map(|reference| score(&self.tokens(reference), &prediction));
-            scores.fold(0.0, f64::max)
+            let wordnet = self.wordnet.as_deref();
+            let of = |reference| score(&self.tokens(reference), &prediction, wordnet);
+            references(row).into_iter().map(of).fold(0.0, f64::max)
         })
     }
 
@@ -99,6 +123,10 @@ impl TextMetric for Meteor {
 
     fn signature(&self) -> Option<String> {
         let words = if self.words == Words::Usual { "13a" } else { self.words.suffix() };
-        Some(format!("nltk 3.10.4|exact+stem, no synonyms|alpha:{ALPHA}|beta:{BETA}|gamma:{GAMMA}|tok:{words}"))
+        let stages = match &self.wordnet {
+            Some(wordnet) => format!("exact+stem+synonyms of WordNet {}", wordnet.version()),
+            None => "exact+stem, no synonyms".to_owned(),
+        };
+        Some(format!("nltk 3.10.4|{stages}|alpha:{ALPHA}|beta:{BETA}|gamma:{GAMMA}|tok:{words}"))
     }
 }

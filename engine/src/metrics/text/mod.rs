@@ -22,9 +22,12 @@ mod rouge_chinese;
 mod rouge_coco;
 mod ter;
 mod tokenize;
+mod wordnet;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 pub use bleu::{Bleu, Smoothing};
 pub use bleu_adgen::BleuAdgen;
@@ -41,14 +44,33 @@ pub use rouge_chinese::RougeChinese;
 pub use rouge_coco::RougeCoco;
 pub use ter::Ter;
 pub use tokenize::{Tokenizer, Words};
+pub use wordnet::{PARTS, PartTexts, WordNet};
 
 /// A predicted text with its references.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TextRow {
     /// Text of the model.
     pub prediction: String,
     /// Texts that would be right; any of them counts.
     pub references: Vec<String>,
+    /// The question that it answers with other rows, where it says so.
+    pub question: Option<String>,
+    /// Probability that its question has no answer, where it says so.
+    pub no_answer: Option<f64>,
+}
+
+impl TextRow {
+    /// A text with its references, of which nothing else is known.
+    pub fn new(prediction: String, references: Vec<String>) -> Self {
+        Self { prediction, references, question: None, no_answer: None }
+    }
+}
+
+/// Files of others that a metric reads beside texts; who has them hands them in.
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    /// Synonyms of METEOR.
+    pub wordnet: Option<Arc<WordNet>>,
 }
 
 /// A figure over texts that follows from sums over rows: the figure of any set of rows, also of one drawn anew as by the
@@ -57,6 +79,11 @@ pub trait TextMetric {
     /// Statistics of each row, all of one length. Where a row's statistics depend on the whole corpus (document
     /// frequencies, information weights) it is `rows`.
     fn statistics(&self, rows: &[TextRow]) -> Vec<Vec<f64>>;
+
+    /// Whether a row's statistics are its own, whatever rows stand beside it.
+    fn is_of_rows(&self) -> bool {
+        true
+    }
 
     /// The figure of summed statistics.
     fn figure(&self, sum: &[f64]) -> f64;
@@ -67,7 +94,7 @@ pub trait TextMetric {
     }
 
     /// Version and options in the words of the reference, as sacreBLEU's signature. The number of references in it is
-    /// that of the rows of the last `statistics`.
+    /// that of the rows whose `statistics` were asked for.
     fn signature(&self) -> Option<String> {
         None
     }

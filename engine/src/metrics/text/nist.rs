@@ -115,6 +115,10 @@ impl TextMetric for Nist {
             .collect()
     }
 
+    fn is_of_rows(&self) -> bool {
+        false
+    }
+
     fn figure(&self, sum: &[f64]) -> f64 {
         score(|order| at(sum, order), |order| at(sum, MAX_ORDER + order), at(sum, 2 * MAX_ORDER))
     }

@@ -9,7 +9,7 @@ pub(super) fn references(row: &TextRow) -> Vec<&str> {
     if row.references.is_empty() { vec![""] } else { row.references.iter().map(String::as_str).collect() }
 }
 
-/// Number of references of each row of the corpus scored last, as `nrefs` of sacreBLEU's signature says it.
+/// Number of references of each row that was scored, as `nrefs` of sacreBLEU's signature says it.
 #[derive(Debug, Default)]
 pub(super) struct ReferenceCount(AtomicUsize);
 
@@ -18,13 +18,16 @@ const VARIABLE: usize = usize::MAX;
 
 impl ReferenceCount {
     pub(super) fn note(&self, rows: &[TextRow]) {
-        let mut counts = rows.iter().map(|row| row.references.len().max(1));
-        let first = counts.next().unwrap_or_default();
-        let count = if counts.all(|count| count == first) { first } else { VARIABLE };
-        self.0.store(count, Ordering::Relaxed);
+        for count in rows.iter().map(|row| row.references.len().max(1)) {
+            match self.0.load(Ordering::Relaxed) {
+                0 => self.0.store(count, Ordering::Relaxed),
+                known if known == count => {}
+                _ => self.0.store(VARIABLE, Ordering::Relaxed),
+            }
+        }
     }
 
-    /// The field with its separator, nothing before a corpus was scored.
+    /// The field with its separator, nothing before a row was scored.
     pub(super) fn field(&self) -> String {
         match self.0.load(Ordering::Relaxed) {
             0 => String::new(),

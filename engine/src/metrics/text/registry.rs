@@ -1,8 +1,8 @@
 //! Metrics of texts by name. A part after a colon says the words: `zh`, `intl`, `char`, `none`, or `stem`.
 
 use super::{
-    Bleu, BleuAdgen, BleuE2e, Chrf, Cider, Distinct, Meteor, Nist, Rouge, RougeChinese, RougeCoco, RougeKind, Ter,
-    TextMetric, Tokenizer, Words,
+    Bleu, BleuAdgen, BleuE2e, Chrf, Cider, Distinct, Meteor, Nist, Resources, Rouge, RougeChinese, RougeCoco,
+    RougeKind, Ter, TextMetric, Tokenizer, Words,
 };
 
 /// Range of a figure.
@@ -68,7 +68,12 @@ pub const TEXT_METRICS: &[TextMetricEntry] = &[
         "BLEU-4 over characters of ChatGLM's script for ADGEN, mean of rows",
     ),
     entry("nist", "NIST", Scale::Open, "NIST of the E2E challenge's script: matches weigh by their information"),
-    entry("meteor", "METEOR", Scale::One, "METEOR of nltk by equal words and stems, without synonyms"),
+    entry(
+        "meteor",
+        "METEOR",
+        Scale::One,
+        "METEOR of nltk by equal words and stems, and by synonyms where WordNet is there",
+    ),
     entry("meteor:char", "METEOR (char)", Scale::One, "METEOR of nltk, each character a word"),
     entry("meteor:none", "METEOR (none)", Scale::One, "METEOR of nltk on texts whose words stand between spaces"),
     entry("rouge1", "ROUGE-1", Scale::One, "F of words, rouge_score"),
@@ -119,7 +124,7 @@ pub const TEXT_METRICS: &[TextMetricEntry] = &[
 ];
 
 /// A metric by its name in [`TEXT_METRICS`].
-pub fn text_metric(name: &str) -> Option<Box<dyn TextMetric>> {
+pub fn text_metric(name: &str, resources: &Resources) -> Option<Box<dyn TextMetric>> {
     let entry = TEXT_METRICS.iter().find(|entry| entry.name == name)?;
     let (family, form) = entry.name.split_once(':').unwrap_or((entry.name, ""));
     let words = match form {
@@ -133,7 +138,7 @@ pub fn text_metric(name: &str) -> Option<Box<dyn TextMetric>> {
         "bleu_e2e" => Box::new(BleuE2e),
         "bleu4_char" => Box::new(BleuAdgen),
         "nist" => Box::new(Nist),
-        "meteor" => Box::new(Meteor::new(words)),
+        "meteor" => Box::new(Meteor::new(words).synonyms(resources.wordnet.clone())),
         "rouge1" => Box::new(rouge(RougeKind::Ngrams(1))),
         "rouge2" => Box::new(rouge(RougeKind::Ngrams(2))),
         "rouge_l" => Box::new(rouge(RougeKind::Lcs)),

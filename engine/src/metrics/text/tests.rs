@@ -11,17 +11,21 @@ fn golden() -> Value {
 fn rows_of(corpus: &Value) -> Vec<TextRow> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let rows = corpus["rows"].as_array().unwrap().iter();
-    rows.map(|row| TextRow {
-        prediction: text(&row["prediction"]),
-        references: row["references"].as_array().unwrap().iter().map(text).collect(),
+    rows.map(|row| {
+        TextRow::new(text(&row["prediction"]), row["references"].as_array().unwrap().iter().map(text).collect())
     })
     .collect()
+}
+
+/// A metric of the registry that reads texts alone.
+fn plain(name: &str) -> Option<Box<dyn TextMetric>> {
+    text_metric(name, &Resources::default())
 }
 
 /// A metric of the registry, or one with options after a slash.
 fn metric(name: &str) -> Box<dyn TextMetric> {
     let Some((family, option)) = name.split_once('/') else {
-        return text_metric(name).unwrap_or_else(|| panic!("no metric {name}"));
+        return plain(name).unwrap_or_else(|| panic!("no metric {name}"));
     };
     let rouge = |kind| match option {
         "precision" => Rouge::new(kind).part(RougePart::Precision),
@@ -96,17 +100,17 @@ fn every_stem_is_that_of_nltk() {
 #[test]
 fn the_registry_names_each_metric_once_and_makes_it() {
     for (place, entry) in TEXT_METRICS.iter().enumerate() {
-        assert!(text_metric(entry.name).is_some(), "{}", entry.name);
+        assert!(plain(entry.name).is_some(), "{}", entry.name);
         assert!(TEXT_METRICS[..place].iter().all(|other| other.name != entry.name && other.label != entry.label));
         assert_eq!(entry.higher_is_better, entry.name.split(':').next() != Some("ter"), "{}", entry.name);
     }
-    assert!(text_metric("bleu:words").is_none() && text_metric("bleurt").is_none());
+    assert!(plain("bleu:words").is_none() && plain("bleurt").is_none());
 }
 
 #[test]
 fn a_corpus_without_rows_has_a_figure() {
     for entry in TEXT_METRICS {
-        let metric = text_metric(entry.name).unwrap();
+        let metric = plain(entry.name).unwrap();
         assert!(metric.statistics(&[]).is_empty());
         assert!(metric.figure(&[]).is_finite(), "{}", entry.name);
     }
@@ -114,12 +118,11 @@ fn a_corpus_without_rows_has_a_figure() {
 
 #[test]
 fn a_row_without_references_is_scored_against_an_empty_one() {
-    let row = |references: &[&str]| TextRow {
-        prediction: "some words here".to_owned(),
-        references: references.iter().map(|text| (*text).to_owned()).collect(),
+    let row = |references: &[&str]| {
+        TextRow::new("some words here".to_owned(), references.iter().map(|text| (*text).to_owned()).collect())
     };
     for entry in TEXT_METRICS {
-        let metric = text_metric(entry.name).unwrap();
+        let metric = plain(entry.name).unwrap();
         assert_eq!(metric.statistics(&[row(&[])]), metric.statistics(&[row(&[""])]), "{}", entry.name);
     }
 }
@@ -127,14 +130,12 @@ fn a_row_without_references_is_scored_against_an_empty_one() {
 #[test]
 fn a_prediction_equal_to_a_reference_has_the_best_figure() {
     let texts = ["one two three four five six", "a b c d e f g h", "Ümläute sind nicht selten , 中 文 字 符"];
-    let rows: Vec<TextRow> = texts
-        .iter()
-        .map(|text| TextRow { prediction: (*text).to_owned(), references: vec![(*text).to_owned()] })
-        .collect();
+    let rows: Vec<TextRow> =
+        texts.iter().map(|text| TextRow::new((*text).to_owned(), vec![(*text).to_owned()])).collect();
     for entry in
         TEXT_METRICS.iter().filter(|entry| !entry.name.starts_with("distinct") && !entry.name.starts_with("rouge"))
     {
-        let metric = text_metric(entry.name).unwrap();
+        let metric = plain(entry.name).unwrap();
         let figure = metric.figure(&sum(&metric.statistics(&rows)));
         match (entry.scale, entry.higher_is_better) {
             (_, false) => assert!(figure == 0.0, "{} {figure}", entry.name),
@@ -144,4 +145,38 @@ fn a_prediction_equal_to_a_reference_has_the_best_figure() {
             (scale, _) => assert!(is_close(figure, scale.largest().unwrap()), "{} {figure}", entry.name),
         }
     }
+}
+
+/// `tests/golden/wordnet.py` writes the dictionary and nltk's figures over it.
+#[test]
+fn meteor_with_synonyms_is_that_of_nltk_over_the_same_dictionary() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/metrics/wordnet");
+    let read = |name: String| std::fs::read_to_string(folder.join(name)).unwrap();
+    let texts = PARTS.map(|part| PartTexts {
+        index: read(format!("index.{part}")),
+        data: read(format!("data.{part}")),
+        exceptions: read(format!("{part}.exc")),
+    });
+    let wordnet = WordNet::of(texts.clone()).unwrap();
+    let golden: Value = serde_json::from_str(&read("figures.json".to_owned())).unwrap();
+    for (word, synonyms) in golden["synonyms"].as_object().unwrap() {
+        let wanted: Vec<&str> = synonyms.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        assert_eq!(wordnet.synonyms(word).into_iter().collect::<Vec<_>>(), wanted, "{word}");
+    }
+    let resources = Resources { wordnet: Some(Arc::new(wordnet)) };
+    let meteor = text_metric("meteor:none", &resources).unwrap();
+    assert!(meteor.signature().unwrap().contains("synonyms of WordNet 0.1"), "{:?}", meteor.signature());
+    let rows = rows_of(&golden);
+    let found: Vec<f64> = meteor.statistics(&rows).iter().map(|row| meteor.row_figure(row)).collect();
+    let without = plain("meteor:none").unwrap().statistics(&rows);
+    for (at, (found, wanted)) in found.iter().zip(golden["figures"].as_array().unwrap()).enumerate() {
+        assert!(is_close(*found, wanted.as_f64().unwrap()), "{:?}: {found} for {wanted}", rows[at]);
+    }
+    let higher = found.iter().zip(&without).filter(|(with, without)| **with > without[0]).count();
+    assert!(higher > rows.len() / 2, "{higher} rows have synonyms");
+    let [noun, others @ ..] = texts;
+    let moved = PartTexts { data: format!("x\n{}", noun.data), ..noun };
+    let [verb, adjective, adverb] = others;
+    let error = WordNet::of([moved, verb, adjective, adverb]).unwrap_err().to_string();
+    assert!(error.contains("data.noun") && error.contains("byte"), "{error}");
 }
