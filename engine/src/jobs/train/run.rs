@@ -39,7 +39,7 @@ use crate::training::{BestFigure, EvaluationReport, RunFacts, SampleReport, Step
 /// The next piece of work.
 enum Next {
     Train,
-    Evaluate(Evaluation),
+    Evaluate(Box<Evaluation>),
     Write(Box<Texts>),
     Sample(Box<Decoder>),
     End(Outcome),
@@ -245,7 +245,7 @@ impl Run {
             let (names, part_of) = &self.parts;
             let (tally, said) = (MetricAccumulator::by_part(&self.judged, names, *part_of), Vec::new());
             let evaluation = Evaluation { next_batch: 0, nll: 0.0, tokens: 0, begun: Instant::now(), tally, said };
-            return Next::Evaluate(evaluation);
+            return Next::Evaluate(Box::new(evaluation));
         }
         let patience = self.config.training.patience;
         if patience.is_some_and(|patience| self.state.without_improvement >= patience) {
@@ -294,7 +294,7 @@ impl Run {
         Ok(())
     }
 
-    fn evaluate(&mut self, mut evaluation: Evaluation, out: &Outbox) -> Result<()> {
+    fn evaluate(&mut self, mut evaluation: Box<Evaluation>, out: &Outbox) -> Result<()> {
         let total = self.validation_batches.len();
         if let Some(batch) = self.validation_batches.get(evaluation.next_batch) {
             let share = evaluation.next_batch as f32 / total as f32;
@@ -326,10 +326,10 @@ impl Run {
             return Ok(());
         }
         if total > 0 && matches!(self.best_metric, BestMetric::Texts(_)) {
-            self.next = Next::Write(Box::new(self.texts(evaluation)?));
+            self.next = Next::Write(Box::new(self.texts(*evaluation)?));
             return Ok(());
         }
-        self.after_figures(evaluation, &[], out)
+        self.after_figures(*evaluation, &[], out)
     }
 
     /// The texts of the first validation rows, with all references of each source.
