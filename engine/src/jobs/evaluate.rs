@@ -188,7 +188,8 @@ impl Job for Evaluate {
         }
         let loss = running.nll / running.tokens.max(1) as f64;
         let (tokens, rows) = (running.tokens, running.rows.len());
-        let (figures, intervals) = (running.tally.figures(), running.tally.intervals(Bootstrap::default()));
+        let figures = running.tally.figures();
+        let intervals = Box::new(running.tally.intervals(Bootstrap::default()));
         out.send(Report::Score { loss, perplexity: loss.exp(), tokens, rows, figures, intervals });
         Ok(Progress::Done(Outcome::Completed))
     }

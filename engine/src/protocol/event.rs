@@ -155,7 +155,7 @@ pub enum Report {
         figures: Option<ClassificationMetrics>,
         /// The 95 % intervals of those over all rows by the bootstrap, by name.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        intervals: BTreeMap<String, Interval>,
+        intervals: Box<BTreeMap<String, Interval>>,
     },
     /// One more row of a file has its text.
     Prediction {

@@ -292,7 +292,10 @@ impl Tally {
             micro_f1: Some(ClassCounts::sum(within).f1()),
             entity_f1: self.entities.as_ref().map(|entities| entities.all().f1()),
             matthews: (record.task != Task::TokenClassification).then(|| counted.matthews()),
-            questions: self.judged.all().map(|of| QuestionMetrics { multirc_f1a: of.f1a, multirc_exact: of.exact }),
+            questions: self
+                .judged
+                .all()
+                .map(|of| Box::new(QuestionMetrics { multirc_f1a: of.f1a, multirc_exact: of.exact })),
             answers,
             ..ClassificationMetrics::default()
         })

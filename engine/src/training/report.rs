@@ -151,7 +151,7 @@ pub struct ClassificationMetrics {
     pub matthews: Option<f64>,
     /// Of the answers to questions, each of which is right or not, as MultiRC has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub questions: Option<QuestionMetrics>,
+    pub questions: Option<Box<QuestionMetrics>>,
     /// Of numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regression: Option<Box<RegressionMetrics>>,

@@ -75,19 +75,19 @@ fn refusal(config: &RunConfig, folder: &Path) -> String {
 fn reading(folder: &Path, name: &str) -> PathBuf {
     let answers = |at: usize| {
         (0..3)
-            .map(|n| serde_json::json!({"text": ["a", "b c", "d"][n], "label": usize::from(n == at % 3)}))
+            .map(|n| serde_json::json!({"text": (["a", "b c", "d"][n]), "label": usize::from(n == at % 3)}))
             .collect::<Vec<_>>()
     };
     let multi_rc = |i: usize| {
         let questions: Vec<_> = (0..2)
-            .map(|q| serde_json::json!({"question": ["e", "f"][q], "idx": q, "answers": answers(i + q)}))
+            .map(|q| serde_json::json!({"question": (["e", "f"][q]), "idx": q, "answers": answers(i + q)}))
             .collect();
-        serde_json::json!({"idx": i, "passage": {"text": ["a b c d", "d c b a"][i % 2], "questions": questions}})
+        serde_json::json!({"idx": i, "passage": {"text": (["a b c d", "d c b a"][i % 2]), "questions": questions}})
     };
     let record = |i: usize| {
         serde_json::json!({
             "passage": "a b c d e", "query": format!("{} @placeholder", ["e", "f"][i % 2]),
-            "entities": ["a b", "a c", "d"], "answers": [["a b", "d"][i % 2]]
+            "entities": ["a b", "a c", "d"], "answers": [(["a b", "d"][i % 2])]
         })
     };
     let rows = (0..6).map(|i| if name == "MultiRC" { multi_rc(i) } else { record(i) });

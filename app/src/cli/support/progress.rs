@@ -239,7 +239,7 @@ pub(in crate::cli) fn figures_line_with(
             parts.push(format!("{} above {:.3}", percent("best F1", "", best.best_f1), best.best_f1_thresh));
         }
     }
-    if let Some(questions) = figures.questions {
+    if let Some(questions) = &figures.questions {
         parts.push(percent("MultiRC F1a", "", questions.multirc_f1a));
         parts.push(percent("MultiRC exact", "", questions.multirc_exact));
     }

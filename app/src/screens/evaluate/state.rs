@@ -153,7 +153,7 @@ mod tests {
             source: "s".into(),
             prediction: "p".into(),
             references: vec!["r".into()],
-            group: None,
+            ..PredictedRow::default()
         }
     }
 
