@@ -79,6 +79,8 @@ pub enum Pick {
     ExportFolder,
     /// Where an adapter is written as one file.
     ShareFile,
+    /// Where an adapter is written for another program.
+    ProgramFile,
     /// Where a page on runs is written.
     ReportFile,
     /// An adapter that somebody sent.

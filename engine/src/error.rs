@@ -263,6 +263,13 @@ pub enum EngineError {
         /// The difference, with both values.
         reason: Sentence,
     },
+    /// Another program cannot be given it.
+    NoPlace {
+        /// The program.
+        program: &'static str,
+        /// Why it cannot.
+        reason: Sentence,
+    },
     /// Rows have classes that no head of the model names.
     NoHead {
         /// Why it has none, with the classes of both if that is it.

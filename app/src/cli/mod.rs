@@ -19,8 +19,8 @@ pub(crate) use self::commands::experiment::require_files;
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
     analyze, batch_size, bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange,
-    experiment, generate, gui, lr_find, neighbors, presets, prune, report, resume, runs, score, self_study, train, verify,
-    vote,
+    experiment, export, generate, gui, lr_find, neighbors, presets, prune, report, resume, runs, score, self_study, train,
+    verify, vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;
@@ -104,7 +104,7 @@ enum Command {
     /// Say what an adapter of any form is, and try it on a model
     Open(exchange::OpenArgs),
     /// Write a run's adapter in PEFT's format, or as one .prefix file
-    Export(exchange::ExportArgs),
+    Export(export::ExportArgs),
     /// Put several prefixes or soft prompts side by side, or mix them
     Combine(combine::CombineArgs),
     /// Keep the most important slots of a prefix or a soft prompt
@@ -177,7 +177,7 @@ pub fn run(
         Command::Report(args) => report::run(&args, &global),
         Command::Import(args) => exchange::import(args, &global),
         Command::Open(args) => exchange::open(&args, &global),
-        Command::Export(args) => exchange::export(args, &global),
+        Command::Export(args) => export::export(&args, &global),
         Command::Combine(args) => combine::run(args, &global),
         Command::Prune(args) => prune::run(args, &global),
         Command::CompareMethods(args) => compare_methods::run(args, &global),

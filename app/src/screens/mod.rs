@@ -107,7 +107,7 @@ impl Screens {
             Pick::CompareRows | Pick::ComparisonFile => self.compare.picked(pick, path),
             Pick::Picture | Pick::RunsCsv => self.runs.picked_view(path),
             Pick::ExplorerCsv => self.explorer.picked(path),
-            Pick::ExportFolder | Pick::ShareFile | Pick::ReportFile => self.runs.picked(path),
+            Pick::ExportFolder | Pick::ShareFile | Pick::ProgramFile | Pick::ReportFile => self.runs.picked(path),
             // The window opens it as if it had been dropped.
             Pick::Anything => {}
         }

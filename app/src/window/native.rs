@@ -252,7 +252,7 @@ impl Backend for NativeBackend {
             let chosen = match pick {
                 Pick::Picture | Pick::RunsCsv | Pick::ComparisonFile => dialog.save_file(),
                 pick if pick.is_folder() => dialog.pick_folder(),
-                Pick::ExplorerCsv | Pick::ShareFile | Pick::ReportFile => dialog.save_file(),
+                Pick::ExplorerCsv | Pick::ShareFile | Pick::ProgramFile | Pick::ReportFile => dialog.save_file(),
                 _ => dialog.pick_file(),
             };
             match chosen {
@@ -408,6 +408,12 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
         Pick::ExportFolder => dialog.set_title(t!("dialog.export")),
         Pick::ShareFile => {
             dialog.set_title(t!("dialog.share")).set_file_name("adapter.prefix").add_filter(".prefix", &["prefix"])
+        }
+        Pick::ProgramFile => {
+            let endings = ["ggsq", "gguf", "pt"];
+            endings.into_iter().fold(dialog.set_title(t!("dialog.export")), |dialog, ending| {
+                dialog.add_filter(format!(".{ending}"), &[ending])
+            })
         }
         Pick::ReportFile => {
             dialog.set_title(t!("dialog.report")).set_file_name("report.html").add_filter("HTML", &["html"])

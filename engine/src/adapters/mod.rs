@@ -16,6 +16,7 @@ mod plan;
 
 pub use self::adapter::{Adapter, AdapterGradParams};
 pub use self::formats::lookalike::{Lookalike, no_adapter};
+pub use self::formats::programs::{CacheForm, CacheNumbers, Program};
 pub use self::methods::few_shot::{FewShotSpec, FewShotState};
 pub use self::methods::full::{TunedWeights, WeightsSpec, WeightsState};
 pub use self::methods::head::{Head, HeadSpec, HeadState};
@@ -29,6 +30,7 @@ pub use self::methods::prompt::{
 };
 pub use self::methods::{AdapterPart, Method, NamedShape, PartSpec, PartState, Spec, Trained};
 pub use self::ops::combine::{Combination, combine};
+pub use self::ops::merge_gguf::GgufNumbers;
 pub use self::parameters::{GradParams, Parameter};
 pub use self::plan::{AdapterSpec, plan};
 pub use self::state::{AdapterState, PrefixPlacement};

@@ -99,6 +99,9 @@ impl EngineError {
             }
             Self::Diverged { step } => sentence!("the loss is no longer a number at step {step}", step),
             Self::AdapterMismatch { reason } => sentence!("the adapter does not fit this model: {reason}", reason),
+            Self::NoPlace { program, reason } => {
+                sentence!("{program} cannot be given this: {reason}", program = *program, reason)
+            }
             Self::NoHead { reason } => {
                 sentence!("the model has no head for the classes of these rows: {reason}", reason)
             }
@@ -204,6 +207,7 @@ impl EngineError {
             Self::Recipe { .. } => sentence!("Choose another preset, or the method and the task that it is for"),
             Self::Diverged { .. } => sentence!("Lower the learning rate, then resume from the last checkpoint"),
             Self::AdapterMismatch { .. } => sentence!("Choose the model that the adapter was made for"),
+            Self::NoPlace { .. } => sentence!("Export it in PEFT's form, or as a .prefix file"),
             Self::NoHead { .. } => {
                 sentence!("Choose an adapter that was trained for them, or rows with the classes of the model's head")
             }

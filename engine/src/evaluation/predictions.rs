@@ -188,7 +188,7 @@ fn write_lines(path: &Path, lines: &mut [(usize, Range<u64>)], size: u64) -> Res
         from = None;
         Ok(())
     };
-    files::write_with(path, &mut copy)
+    files::write_with(path, |to| copy(to).map_err(EngineError::io(IoAction::Write, path)))
 }
 
 fn line(row: &PredictedRow) -> Result<Vec<u8>> {

@@ -56,21 +56,21 @@ pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
 /// # Errors
 /// The folder cannot be written to.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_with(path, &mut |file| file.write_all(bytes))
+    write_with(path, |file| file.write_all(bytes).map_err(EngineError::io(IoAction::Write, path)))
 }
 
 /// As [`write_whole`], of what `fill` writes piece by piece.
 ///
 /// # Errors
-/// The folder cannot be written to, or `fill` failed.
-pub fn write_with(path: &Path, fill: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+/// An error of `fill`, or the folder cannot be written to.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut draft = tempfile::Builder::new();
     #[cfg(unix)]
     draft.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = draft.tempfile_in(folder).map_err(EngineError::io(IoAction::Write, path))?;
     let mut writer = BufWriter::new(file);
-    fill(&mut writer).map_err(EngineError::io(IoAction::Write, path))?;
+    fill(&mut writer)?;
     let file = writer.into_inner().map_err(|error| EngineError::io(IoAction::Write, path)(error.into_error()))?;
     file.as_file().sync_all().map_err(EngineError::io(IoAction::Write, path))?;
     file.persist(path).map_err(|error| EngineError::io(IoAction::Write, path)(error.error))?;

@@ -8,6 +8,7 @@ mod compare_rows;
 mod ensemble;
 mod evaluate;
 mod exchange;
+mod export_for;
 mod generate;
 mod init_comparison;
 mod job;
@@ -69,10 +70,12 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::Ensemble(request) => Box::new(ensemble::Ensemble::new(*request)),
         Ask::Neighbors(request) => Box::new(neighbors::Neighbors::new(*request)),
         Ask::Export { adapter, to } => exchange::export(adapter, to),
+        Ask::ExportFor { adapter, model, program, to } => export_for::written(adapter, model, program, to),
         Ask::Combine { adapters, model, how, to } => merge::combined(adapters, model, how, to),
         Ask::Prune { adapter, model, slots, to } => merge::pruned(adapter, model, slots, to),
         Ask::Shorten { request, slots, to } => Box::new(shorten::Shorten::new(*request, slots, to)),
         Ask::Merge { adapter, model, to } => merge::merged(adapter, model, to),
+        Ask::MergeGguf { adapter, model, numbers, to } => export_for::merged(adapter, model, numbers, to),
         Ask::Share { adapter, model, device, card, with_samples, to } => {
             Box::new(share::Share::new(adapter, (model, device), (card, with_samples), to))
         }

@@ -224,7 +224,9 @@ impl Kept {
         self.record.write(&self.path)?;
         let Some(copy) = &self.copies else { return Ok(()) };
         let mut from = files::open(&self.path, Kind::RunLines)?;
-        files::write_with(copy, &mut |to| std::io::copy(&mut from, to).map(drop))?;
+        files::write_with(copy, |to| {
+            std::io::copy(&mut from, to).map(drop).map_err(EngineError::io(IoAction::Write, copy))
+        })?;
         self.record.write(copy)
     }
 

@@ -8,7 +8,7 @@ use super::{
     AnalysisRequest, BertScoreRequest, EnsembleRequest, GenerateRequest, JobId, NeighborRequest, RowSetRequest,
     RowsRequest, ScoreRequest,
 };
-use crate::adapters::Combination;
+use crate::adapters::{Combination, GgufNumbers, Program};
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
 use crate::nn::MatrixNumbers;
@@ -174,6 +174,17 @@ pub enum Ask {
         /// Folder to write.
         to: PathBuf,
     },
+    /// Write an adapter as the file that another program takes: answered by `Report::Written`.
+    ExportFor {
+        /// Run checkpoint or adapter folder.
+        adapter: PathBuf,
+        /// The base model it belongs to.
+        model: PathBuf,
+        /// The program.
+        program: Program,
+        /// File to write.
+        to: PathBuf,
+    },
     /// Write several adapters of one model as one: answered by `Report::Written`.
     Combine {
         /// Run checkpoints or adapter folders, at least two.
@@ -213,6 +224,17 @@ pub enum Ask {
         /// The base model it belongs to.
         model: PathBuf,
         /// Folder to write; it must not be there yet.
+        to: PathBuf,
+    },
+    /// Write the base model with an adapter in its weights as one file in GGUF: answered by `Report::Written`.
+    MergeGguf {
+        /// Run checkpoint or adapter folder.
+        adapter: PathBuf,
+        /// The base model it belongs to.
+        model: PathBuf,
+        /// Numbers of its matrices.
+        numbers: GgufNumbers,
+        /// File to write; it must not be there yet.
         to: PathBuf,
     },
     /// Write an adapter with all that belongs to it as one file: answered by `Report::Written`.

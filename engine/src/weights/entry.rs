@@ -38,7 +38,7 @@ pub(super) struct RowOrder {
 
 /// How the numbers of a tensor are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// One by one.
     Plain(Dtype),
     /// In blocks of a row, or of a column where the matrix lies on its side.
@@ -47,7 +47,7 @@ pub(super) enum Form {
 
 impl Form {
     /// Such as `F16`, or `Q4_0`.
-    pub(super) fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Self::Plain(dtype) => format!("{dtype:?}"),
             Self::Blocks(block) => block.name().to_owned(),

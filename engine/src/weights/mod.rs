@@ -20,4 +20,4 @@ pub(crate) use self::npy::{is_npy, read_npy};
 pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
 
 pub use self::safetensors::{Floats, read_floats, read_metadata, write_bf16, write_floats};
-pub use self::torch_writer::write_torch;
+pub use self::torch_writer::{write_torch, write_torch_tensor};

@@ -16,12 +16,31 @@ use crate::{Sentence, sentence};
 /// # Errors
 /// The folder cannot be written to.
 pub fn write_torch(path: &Path, tensors: &Floats) -> Result<()> {
+    let storages = tensors.values().map(|(_, values)| values.as_slice());
+    write_archive(path, &described(tensors), storages)
+}
+
+/// Writes one f32 tensor as `torch.save` of the tensor itself does.
+///
+/// # Errors
+/// As [`write_torch`].
+pub fn write_torch_tensor(path: &Path, shape: &[usize], values: &[f32]) -> Result<()> {
+    let mut pickle = Pickle(vec![0x80, 2]);
+    pickle.tensor(0, shape, values.len());
+    pickle.0.push(b'.');
+    write_archive(path, &pickle.0, [values].into_iter())
+}
+
+fn write_archive<'a>(path: &Path, pickle: &[u8], storages: impl Iterator<Item = &'a [f32]>) -> Result<()> {
     let failed = |error: Sentence| EngineError::Computation(sentence!("a zip archive: {error}", error));
-    let archive = archive(tensors).map_err(|error| failed(Sentence::verbatim(error)))?;
+    let archive = archive(pickle, storages).map_err(|error| failed(Sentence::verbatim(error)))?;
     write_whole(path, &archive)
 }
 
-fn archive(tensors: &Floats) -> std::result::Result<Vec<u8>, rawzip::Error> {
+fn archive<'a>(
+    pickle: &[u8],
+    storages: impl Iterator<Item = &'a [f32]>,
+) -> std::result::Result<Vec<u8>, rawzip::Error> {
     let mut archive = ZipArchiveWriter::new(Vec::new());
     let mut put = |name: &str, content: &[u8]| -> std::result::Result<(), rawzip::Error> {
         let name = format!("archive/{name}");
@@ -33,9 +52,9 @@ fn archive(tensors: &Floats) -> std::result::Result<Vec<u8>, rawzip::Error> {
         entry.finish(descriptor)?;
         Ok(())
     };
-    put("data.pkl", &described(tensors))?;
+    put("data.pkl", pickle)?;
     put("byteorder", b"little")?;
-    for (key, (_, values)) in tensors.values().enumerate() {
+    for (key, values) in storages.enumerate() {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
         put(&format!("data/{key}"), &bytes)?;
     }
@@ -48,21 +67,7 @@ fn described(tensors: &Floats) -> Vec<u8> {
     let mut pickle = Pickle(vec![0x80, 2, b'}', b'(']);
     for (key, (name, (shape, values))) in tensors.iter().enumerate() {
         pickle.text(name);
-        pickle.global("torch._utils", "_rebuild_tensor_v2");
-        pickle.0.extend(b"((");
-        pickle.text("storage");
-        pickle.global("torch", "FloatStorage");
-        pickle.text(&key.to_string());
-        pickle.text("cpu");
-        pickle.number(values.len());
-        pickle.0.extend(b"tQ");
-        pickle.number(0);
-        pickle.numbers(shape.iter().copied());
-        let strides = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product());
-        pickle.numbers(strides);
-        pickle.0.push(0x89); // needs no gradient
-        pickle.global("collections", "OrderedDict");
-        pickle.0.extend(b")RtR");
+        pickle.tensor(key, shape, values.len());
     }
     pickle.0.extend(b"u.");
     pickle.0
@@ -72,6 +77,25 @@ fn described(tensors: &Floats) -> Vec<u8> {
 struct Pickle(Vec<u8>);
 
 impl Pickle {
+    /// The tensor of the storage with this number, which holds so many numbers.
+    fn tensor(&mut self, key: usize, shape: &[usize], n: usize) {
+        self.global("torch._utils", "_rebuild_tensor_v2");
+        self.0.extend(b"((");
+        self.text("storage");
+        self.global("torch", "FloatStorage");
+        self.text(&key.to_string());
+        self.text("cpu");
+        self.number(n);
+        self.0.extend(b"tQ");
+        self.number(0);
+        self.numbers(shape.iter().copied());
+        let strides = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product());
+        self.numbers(strides);
+        self.0.push(0x89); // needs no gradient
+        self.global("collections", "OrderedDict");
+        self.0.extend(b")RtR");
+    }
+
     fn text(&mut self, text: &str) {
         self.0.push(b'X');
         self.0.extend((text.len() as u32).to_le_bytes());

@@ -1,11 +1,9 @@
-//! `import`, `open` and `export`: adapters of any form in, in PEFT's format or as one file out.
+//! `import` and `open`: adapters of any form.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use engine::bundle;
 use engine::device::DeviceChoice;
-use engine::files::{self, Kind};
 use engine::nn::positions::PositionConvention;
 use engine::protocol::{AdapterFacts, Ask, ProbeReport, ProbeVerdict, Report};
 use serde_json::json;
@@ -17,7 +15,6 @@ use crate::cli::support::models::found_model;
 use crate::cli::support::out;
 use crate::cli::support::paths::path;
 use crate::cli::support::session::{Session, open_store};
-use crate::cli::support::target::TargetArgs;
 use crate::store::Request;
 use crate::workspace::imported_config;
 
@@ -51,26 +48,6 @@ pub(in crate::cli) struct OpenArgs {
     /// Folder of a base model to hold it against and to compute a few logits with, or the id of one that was downloaded
     #[arg(long, value_name = "DIR", value_parser = path())]
     model: Option<PathBuf>,
-}
-
-/// Write a run's adapter in PEFT's format, as one file, for ChatGLM, or the model with the adapter in its weights.
-#[derive(Debug, Args)]
-pub(in crate::cli) struct ExportArgs {
-    /// Take the adapter (LoRA, trained weights) into the model's weights: a plain checkpoint
-    #[arg(long)]
-    merge: bool,
-    #[command(flatten)]
-    target: TargetArgs,
-    /// Folder to write, for PEFT; one file whose name ends in .prefix, with all that belongs to it; or one that ends in .bin
-    /// (pytorch_model.bin), which ChatGLM's P-tuning loads
-    #[arg(long, value_name = "PATH", value_parser = path())]
-    to: PathBuf,
-    /// A text file that goes into the .prefix file: what it was trained on, what it is good for, its licence
-    #[arg(long, value_name = "FILE", value_parser = path())]
-    card: Option<PathBuf>,
-    /// Put no rows of the data into the .prefix file: neither samples nor the prompts that the check is computed with
-    #[arg(long)]
-    no_samples: bool,
 }
 
 pub(in crate::cli) fn import(args: ImportArgs, global: &Global) -> Result<(), CliError> {
@@ -128,7 +105,7 @@ pub(in crate::cli) fn open(args: &OpenArgs, global: &Global) -> Result<(), CliEr
     }
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, CliError> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, CliError> {
     std::path::absolute(path).map_err(|error| CliError::io("find", path, &error))
 }
 
@@ -199,44 +176,6 @@ fn sentence(probe: &ProbeReport) -> String {
         ProbeVerdict::DoesNothing => "it changes nothing".to_owned(),
     };
     format!("Probe: logits of {rows} rows, of size {largest:.2}, are {base}; {verdict}")
-}
-
-pub(in crate::cli) fn export(args: ExportArgs, global: &Global) -> Result<(), CliError> {
-    global.refuse_set()?;
-    let workspace = global.workspace()?;
-    let (model, column, _) = args.target.resolve(&workspace, global)?.only()?;
-    let Some(adapter) = column.adapter else {
-        return Err(CliError::usage("the base model has no adapter to export", "Name a run: --run RUN"));
-    };
-    let to = absolute(&args.to)?;
-    let is_file = to.extension().is_some_and(|ending| ending == bundle::ENDING);
-    if args.no_samples && !is_file {
-        return Err(CliError::usage("PEFT's folder has no samples to leave out", "Leave --no-samples away"));
-    }
-    let card = match &args.card {
-        Some(_) if !is_file => {
-            return Err(CliError::usage("--card has no place in PEFT's folder", "Name a file: --to NAME.prefix"));
-        }
-        Some(card) => files::read_to_string(card, Kind::Template)?,
-        None => String::new(),
-    };
-    let session = Session::start(&workspace, None)?;
-    let device = global.device.unwrap_or(DeviceChoice::Auto);
-    let ask = match is_file {
-        _ if args.merge => Ask::Merge { adapter, model, to },
-        true => Ask::Share { adapter, model, device, card, with_samples: !args.no_samples, to },
-        false => Ask::Export { adapter, to },
-    };
-    let folder = session.ask(ask, |report| match report {
-        Report::Written { folder } => Some(folder),
-        _ => None,
-    })?;
-    if global.json {
-        out::result(named("written", &json!({"folder": folder})));
-    } else {
-        out::result(folder.display());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

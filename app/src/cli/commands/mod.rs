@@ -13,6 +13,7 @@ pub(super) mod evaluate;
 mod evaluate_texts;
 pub(super) mod exchange;
 pub(super) mod experiment;
+pub(super) mod export;
 mod export_runs;
 pub(super) mod generate;
 pub(super) mod gui;

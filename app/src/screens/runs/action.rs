@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use engine::adapters::{GgufNumbers, Program};
 use engine::protocol::{Ask, Event, Report};
 use engine::training::Beginning;
 
@@ -79,6 +80,28 @@ pub enum Export {
         /// Base model of the adapter.
         model: PathBuf,
         /// Folder to write.
+        to: PathBuf,
+    },
+    /// As the file that another program serves.
+    For {
+        /// Run or checkpoint folder.
+        adapter: PathBuf,
+        /// Base model of the adapter.
+        model: PathBuf,
+        /// The program.
+        program: Program,
+        /// File to write.
+        to: PathBuf,
+    },
+    /// In the weights of its base model, one file in GGUF.
+    Gguf {
+        /// Run or checkpoint folder.
+        adapter: PathBuf,
+        /// Base model of the adapter.
+        model: PathBuf,
+        /// Numbers of its matrices.
+        numbers: GgufNumbers,
+        /// File to write.
         to: PathBuf,
     },
     /// As one file to hand on.
@@ -191,6 +214,8 @@ impl State {
         let ask = match export {
             Export::Peft { adapter, to } => Ask::Export { adapter, to },
             Export::Merged { adapter, model, to } => Ask::Merge { adapter, model, to },
+            Export::For { adapter, model, program, to } => Ask::ExportFor { adapter, model, program, to },
+            Export::Gguf { adapter, model, numbers, to } => Ask::MergeGguf { adapter, model, numbers, to },
             Export::OneFile { adapter, model, with_samples, to } => {
                 let device = self.settings.device;
                 Ask::Share { adapter, model, device, card: String::new(), with_samples, to }

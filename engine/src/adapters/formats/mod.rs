@@ -3,8 +3,11 @@
 
 mod chatglm;
 pub mod import;
+mod llama_cpp;
 pub mod lookalike;
 pub mod peft;
+pub mod programs;
+mod vllm;
 
 pub(crate) mod native;
 pub(crate) mod tensors;

@@ -55,26 +55,7 @@ pub fn merge(
     to: &Path,
     beside: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    if !adapter.sites().is_empty() || adapter.prompt().is_some() || adapter.text().is_some() {
-        let reason = sentence!("a prefix, a soft prompt or words stand before the text and are no part of any weight");
-        return Err(EngineError::AdapterMismatch { reason });
-    }
-    if !adapter.task.heads.is_empty() {
-        let reason = sentence!("it has a head for each of several datasets, and a checkpoint has one");
-        return Err(EngineError::AdapterMismatch { reason });
-    }
-    if let Some(bits) = base.folder().files().row_bits() {
-        let reason = sentence!(
-            "the model's matrices are whole numbers of {bits} bits, which hold no small change: merge it into the model in \
-             16 bits",
-            bits
-        );
-        return Err(EngineError::AdapterMismatch { reason });
-    }
-    if to.exists() {
-        let reason = sentence!("{to} is there already", to);
-        return Err(EngineError::Setting { field: "to", reason });
-    }
+    check(base, adapter, to)?;
     let changed = changed(base, adapter)?;
     let parent = to.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(EngineError::io(IoAction::Create, parent))?;
@@ -119,6 +100,31 @@ pub fn merge(
     std::fs::rename(draft.keep(), to).map_err(EngineError::io(IoAction::Write, to))
 }
 
+/// Refuses what no checkpoint can hold, and a place that is taken.
+pub(super) fn check(base: &BaseModel, adapter: &AdapterState, to: &Path) -> Result<()> {
+    if !adapter.sites().is_empty() || adapter.prompt().is_some() || adapter.text().is_some() {
+        let reason = sentence!("a prefix, a soft prompt or words stand before the text and are no part of any weight");
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    if !adapter.task.heads.is_empty() {
+        let reason = sentence!("it has a head for each of several datasets, and a checkpoint has one");
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    if let Some(bits) = base.folder().files().row_bits() {
+        let reason = sentence!(
+            "the model's matrices are whole numbers of {bits} bits, which hold no small change: merge it into the model in \
+             16 bits",
+            bits
+        );
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    if to.exists() {
+        let reason = sentence!("{to} is there already", to);
+        return Err(EngineError::Setting { field: "to", reason });
+    }
+    Ok(())
+}
+
 /// A tensor as it will stand in the file.
 struct Stored<'a> {
     dtype: Dtype,
@@ -146,15 +152,15 @@ impl View for Stored<'_> {
 
 /// Weights that differ from the base model's.
 #[derive(Default)]
-struct Changed {
+pub(super) struct Changed {
     /// Weights by the names of the files.
-    weights: BTreeMap<String, Vec<f32>>,
+    pub(super) weights: BTreeMap<String, Vec<f32>>,
     /// A head that was the table of embeddings and is not any more.
-    head: Option<(WeightName, Vec<f32>)>,
+    pub(super) head: Option<(WeightName, Vec<f32>)>,
 }
 
 /// The weights with everything that an adapter changes of them.
-fn changed(base: &BaseModel, adapter: &AdapterState) -> Result<Changed> {
+pub(super) fn changed(base: &BaseModel, adapter: &AdapterState) -> Result<Changed> {
     let (weights, linears) = (base.weights(), base.linears());
     let find = |name: &str| {
         let missing =

@@ -3,6 +3,7 @@
 
 pub mod combine;
 pub mod merge;
+pub mod merge_gguf;
 
 mod keep_slots;
 mod select_head;

@@ -25,6 +25,7 @@ pub use self::base::BaseModel;
 pub(crate) use self::config_file::{ConfigFile, model_options};
 pub use self::folder::ModelFolder;
 pub use self::generation_config::GenerationConfig;
+pub(crate) use self::gguf::{GgufLayout, TensorPlan, gguf_metadata};
 pub use self::graph_cut::GraphCut;
 pub(crate) use self::graph_cut::{Leaf, leaf, with_gradient};
 pub use self::layer_position::LayerPosition;

@@ -197,7 +197,24 @@ impl RopeSettings {
         }
     }
 
-    fn theta(&self) -> f64 {
+    /// By how much each plain frequency is divided.
+    pub(super) fn factors(&self, d_rotary: usize) -> Vec<f32> {
+        let theta = self.theta() as f32;
+        let llama3 = self.named().and_then(|rope| self.llama3(rope));
+        let factor = |pair: usize| {
+            let plain = 1.0 / theta.powf((2 * pair) as f32 / d_rotary as f32);
+            llama3.map_or(1.0, |llama3| plain / stretched(plain, llama3))
+        };
+        (0..d_rotary / 2).map(factor).collect()
+    }
+
+    /// The factor of a linear scaling.
+    pub(super) fn linear_factor(&self) -> f64 {
+        self.named().and_then(|rope| rope.factor).unwrap_or(1.0)
+    }
+
+    /// The base of the frequencies.
+    pub(super) fn theta(&self) -> f64 {
         self.named().and_then(|rope| rope.rope_theta).or(self.rope_theta).unwrap_or(THETA)
     }
 

@@ -81,6 +81,12 @@ pub(super) fn form_of(number: u32) -> Result<Form, Sentence> {
     })
 }
 
+/// The number of a form; `None` for one that GGUF does not have.
+pub(super) fn number_of(form: Form) -> Option<u32> {
+    let numbers = 0..u32::try_from(NAMES.len()).unwrap_or(0);
+    numbers.into_iter().find(|&number| form_of(number).is_ok_and(|known| known == form))
+}
+
 /// Bytes of a row of so many numbers.
 ///
 /// # Errors
@@ -118,9 +124,11 @@ mod tests {
         let mut n = 0;
         for (name, kind) in read {
             assert!(same(name, kind), "{name} {kind:?}");
+            assert_eq!(number_of(kind).map(|number| NAMES[number as usize]), Some(name));
             n += 1;
         }
         assert_eq!(n, 11);
+        assert_eq!((number_of(Form::Blocks(BlockType::Nf4)), number_of(Form::Plain(Dtype::F64))), (None, None));
     }
 
     #[test]

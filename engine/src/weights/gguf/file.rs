@@ -11,6 +11,7 @@ use super::super::files::map_file;
 use super::super::numbers::to_f32;
 use super::metadata::{Metadata, Value};
 use super::reader::{Header, TensorAt};
+use super::writer::GgufTensor;
 use crate::error::{EngineError, Result};
 use crate::file_kind::{FileKind, refuse_other};
 use crate::{Sentence, sentence};
@@ -56,6 +57,14 @@ impl GgufFile {
     /// Names and shapes of the tensors, by the names in the file, rows first.
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.tensors.iter().map(|(name, placed)| (name.as_str(), placed.tensor.shape.as_slice()))
+    }
+
+    /// Every tensor as it is stored, in the order of their names.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = (GgufTensor, &[u8])> {
+        self.tensors.iter().map(|(name, Placed { file, tensor: TensorAt { form, shape, bytes } })| {
+            let tensor = GgufTensor { name: name.clone(), form: *form, shape: shape.clone() };
+            (tensor, &self.files[*file].1[bytes.clone()])
+        })
     }
 
     /// The shape of a tensor; `None` if there is none of this name.

@@ -1,6 +1,7 @@
 //! GGUF files for tests, hostile ones too: a header as one says it, and tensors where one puts them.
 
 use super::metadata::Value;
+use super::writer::{put_text, put_value};
 
 /// A file on its way to bytes.
 #[derive(Clone)]
@@ -64,13 +65,13 @@ impl Written {
         file.extend((self.tensors.len() as u64).to_le_bytes());
         file.extend((self.metadata.len() as u64).to_le_bytes());
         for (key, value) in &self.metadata {
-            write_text(&mut file, key);
-            write_value(&mut file, value);
+            put_text(&mut file, key);
+            put_value(&mut file, value);
         }
         let mut next = 0;
         let mut data = Vec::new();
         for WrittenTensor { name, kind, axes, bytes, offset } in &self.tensors {
-            write_text(&mut file, name);
+            put_text(&mut file, name);
             file.extend((axes.len() as u32).to_le_bytes());
             file.extend(axes.iter().flat_map(|size| size.to_le_bytes()));
             file.extend(kind.to_le_bytes());
@@ -83,38 +84,4 @@ impl Written {
         file.extend(data);
         file
     }
-}
-
-fn write_text(file: &mut Vec<u8>, text: &str) {
-    file.extend((text.len() as u64).to_le_bytes());
-    file.extend(text.as_bytes());
-}
-
-fn write_value(file: &mut Vec<u8>, value: &Value) {
-    let mut put = |kind: u32, bytes: &[u8]| {
-        file.extend(kind.to_le_bytes());
-        file.extend(bytes);
-    };
-    match value {
-        Value::Unsigned(number) => put(10, &number.to_le_bytes()),
-        Value::Signed(number) => put(11, &number.to_le_bytes()),
-        Value::Float(number) => put(12, &number.to_le_bytes()),
-        Value::Bool(flag) => put(7, &[u8::from(*flag)]),
-        Value::Text(text) => {
-            put(8, &[]);
-            write_text(file, text);
-        }
-        Value::Unsigneds(numbers) => write_array(file, 10, numbers, |file, number| file.extend(number.to_le_bytes())),
-        Value::Signeds(numbers) => write_array(file, 11, numbers, |file, number| file.extend(number.to_le_bytes())),
-        Value::Floats(numbers) => write_array(file, 6, numbers, |file, number| file.extend(number.to_le_bytes())),
-        Value::Bools(flags) => write_array(file, 7, flags, |file, flag| file.push(u8::from(*flag))),
-        Value::Texts(texts) => write_array(file, 8, texts, |file, text| write_text(file, text)),
-    }
-}
-
-fn write_array<T>(file: &mut Vec<u8>, kind: u32, values: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
-    file.extend(9_u32.to_le_bytes());
-    file.extend(kind.to_le_bytes());
-    file.extend((values.len() as u64).to_le_bytes());
-    values.iter().for_each(|value| write(file, value));
 }

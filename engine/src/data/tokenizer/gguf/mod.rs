@@ -14,6 +14,7 @@ mod sentence_bpe;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
+mod written;
 
 use std::collections::HashSet;
 use std::path::Path;

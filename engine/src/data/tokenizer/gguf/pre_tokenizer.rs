@@ -185,6 +185,33 @@ impl PreTokenizer {
     }
 }
 
+/// The name of the way in which a `tokenizer.json` cuts a text, of those that are known.
+pub(super) fn name_of(pre_tokenizer: &Value, normalizer: &Value, ignores_merges: bool) -> Option<&'static str> {
+    let steps = steps_of(pre_tokenizer);
+    let composes = normalizer["type"] == "NFC";
+    if !normalizer.is_null() && !composes {
+        return None;
+    }
+    let is_it = |known: &&PreTokenizer| {
+        (known.composes, known.ignores_merges) == (composes, ignores_merges) && steps_of(&known.json()) == steps
+    };
+    KNOWN.iter().find(is_it).and_then(|known| known.names.first().copied())
+}
+
+/// The steps one after the other, without what changes no token.
+fn steps_of(pre_tokenizer: &Value) -> Vec<Value> {
+    if let Some(steps) = pre_tokenizer["pretokenizers"].as_array() {
+        return steps.iter().flat_map(steps_of).collect();
+    }
+    let mut step = pre_tokenizer.clone();
+    if let Some(step) = step.as_object_mut() {
+        step.remove("trim_offsets");
+        // What is not said is no.
+        step.retain(|_, value| *value != Value::Bool(false));
+    }
+    vec![step]
+}
+
 /// Every name that is known.
 pub(super) fn known_names() -> Vec<&'static str> {
     KNOWN.iter().flat_map(|known| known.names).copied().collect()

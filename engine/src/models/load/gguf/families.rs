@@ -11,6 +11,8 @@ use crate::error::{EngineError, Result};
 pub(super) struct Family {
     /// As `general.architecture` says.
     pub(super) name: &'static str,
+    /// Those that Hugging Face has of it, as their `model_type` says.
+    pub(super) models: &'static [&'static str],
     /// Before the number of a block, in Hugging Face's names.
     pub(super) layers: &'static str,
     /// What stands in no block.
@@ -103,6 +105,7 @@ const GLM_BLOCK: &[Name] = &[
 static FAMILIES: &[Family] = &[
     Family {
         name: "llama",
+        models: &["llama", "mistral"],
         layers: "model.layers",
         outer: OUTER,
         block: &[
@@ -118,9 +121,17 @@ static FAMILIES: &[Family] = &[
         ],
         config: config::llama,
     },
-    Family { name: "qwen2", layers: "model.layers", outer: OUTER, block: PLAIN, config: config::qwen2 },
+    Family {
+        name: "qwen2",
+        models: &["qwen2"],
+        layers: "model.layers",
+        outer: OUTER,
+        block: PLAIN,
+        config: config::qwen2,
+    },
     Family {
         name: "qwen3",
+        models: &["qwen3"],
         layers: "model.layers",
         outer: OUTER,
         block: &[
@@ -140,6 +151,7 @@ static FAMILIES: &[Family] = &[
     },
     Family {
         name: "gemma",
+        models: &["gemma"],
         layers: "model.layers",
         outer: GEMMA_OUTER,
         block: &[
@@ -155,10 +167,25 @@ static FAMILIES: &[Family] = &[
         ],
         config: config::gemma,
     },
-    Family { name: "gemma2", layers: "model.layers", outer: GEMMA_OUTER, block: GEMMA, config: config::gemma2 },
-    Family { name: "gemma3", layers: "model.layers", outer: GEMMA_OUTER, block: GEMMA, config: config::gemma3 },
+    Family {
+        name: "gemma2",
+        models: &["gemma2"],
+        layers: "model.layers",
+        outer: GEMMA_OUTER,
+        block: GEMMA,
+        config: config::gemma2,
+    },
+    Family {
+        name: "gemma3",
+        models: &["gemma3_text"],
+        layers: "model.layers",
+        outer: GEMMA_OUTER,
+        block: GEMMA,
+        config: config::gemma3,
+    },
     Family {
         name: "phi2",
+        models: &["phi"],
         layers: "model.layers",
         outer: &[EMBEDDINGS, Name("output_norm", "model.final_layernorm", Same), HEAD],
         block: &[
@@ -177,6 +204,7 @@ static FAMILIES: &[Family] = &[
     },
     Family {
         name: "phi3",
+        models: &["phi3"],
         layers: "model.layers",
         outer: OUTER,
         block: &[
@@ -189,9 +217,17 @@ static FAMILIES: &[Family] = &[
         ],
         config: config::phi3,
     },
-    Family { name: "stablelm", layers: "model.layers", outer: OUTER, block: PLAIN, config: config::stablelm },
+    Family {
+        name: "stablelm",
+        models: &["stablelm"],
+        layers: "model.layers",
+        outer: OUTER,
+        block: PLAIN,
+        config: config::stablelm,
+    },
     Family {
         name: "gpt2",
+        models: &["gpt2"],
         layers: "transformer.h",
         outer: &[
             Name("token_embd", "transformer.wte", Same),
@@ -211,6 +247,7 @@ static FAMILIES: &[Family] = &[
     },
     Family {
         name: "gptneox",
+        models: &["gpt_neox"],
         layers: "gpt_neox.layers",
         outer: &[
             Name("token_embd", "gpt_neox.embed_in", Same),
@@ -229,6 +266,7 @@ static FAMILIES: &[Family] = &[
     },
     Family {
         name: "bloom",
+        models: &["bloom"],
         layers: "transformer.h",
         outer: &[
             Name("token_embd", "transformer.word_embeddings", Same),
@@ -248,6 +286,7 @@ static FAMILIES: &[Family] = &[
     },
     Family {
         name: "chatglm",
+        models: &["chatglm"],
         layers: "transformer.encoder.layers",
         outer: &[
             Name("token_embd", "transformer.embedding.word_embeddings", Same),
@@ -268,8 +307,14 @@ static FAMILIES: &[Family] = &[
 
 /// What a file of `chatglm` is where ChatGLM2's code would not compute it: with queries, keys and values of their own, or
 /// with other frequencies than 10,000 makes. Hugging Face has both as GLM.
-static GLM: Family =
-    Family { name: "chatglm", layers: "model.layers", outer: OUTER, block: GLM_BLOCK, config: config::glm };
+static GLM: Family = Family {
+    name: "chatglm",
+    models: &["glm"],
+    layers: "model.layers",
+    outer: OUTER,
+    block: GLM_BLOCK,
+    config: config::glm,
+};
 
 impl Family {
     /// The entry of a file's architecture.
@@ -283,5 +328,10 @@ impl Family {
             EngineError::UnknownArchitecture { found: found.to_owned(), known: known.join(", ") }
         })?;
         Ok(if found == "chatglm" && config::is_glm(facts)? { &GLM } else { family })
+    }
+
+    /// The entry of a model of Hugging Face's; `None` where its tensors have no names here.
+    pub(super) fn of_model(model_type: &str) -> Option<&'static Self> {
+        FAMILIES.iter().chain([&GLM]).find(|family| family.models.contains(&model_type))
     }
 }

@@ -6,6 +6,8 @@
 mod config;
 mod facts;
 mod families;
+mod layout;
+mod metadata;
 mod names;
 mod rope;
 
@@ -15,6 +17,8 @@ use serde_json::Value;
 
 use self::facts::Facts;
 use self::families::Family;
+pub(crate) use self::layout::{GgufLayout, TensorPlan};
+pub(crate) use self::metadata::metadata as gguf_metadata;
 use crate::error::Result;
 use crate::weights::gguf::{GgufFile, View};
 

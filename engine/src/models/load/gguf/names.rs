@@ -47,7 +47,7 @@ pub(super) fn views(facts: &Facts<'_>, family: &Family, config: &Value) -> Resul
 }
 
 /// The weights that a tensor becomes; none for one that nothing is said of.
-fn named(tensor: &str, family: &Family) -> Vec<(String, Order)> {
+pub(super) fn named(tensor: &str, family: &Family) -> Vec<(String, Order)> {
     let Some((module, end)) = tensor.rsplit_once('.').filter(|(_, end)| ["weight", "bias"].contains(end)) else {
         return Vec::new();
     };
@@ -65,9 +65,9 @@ fn named(tensor: &str, family: &Family) -> Vec<(String, Order)> {
 }
 
 /// The sizes that decide on orders, as the configuration has them.
-struct Orders {
-    n_heads: usize,
-    n_kv_heads: usize,
+pub(super) struct Orders {
+    pub(super) n_heads: usize,
+    pub(super) n_kv_heads: usize,
 }
 
 impl Orders {
@@ -83,7 +83,7 @@ impl Orders {
     }
 
     /// What makes the weight of a tensor; `None` where the rows are no whole number of heads.
-    fn change(&self, order: Order, shape: &[usize]) -> Option<Change> {
+    pub(super) fn change(&self, order: Order, shape: &[usize]) -> Option<Change> {
         let n_rows = *shape.first()?;
         let rows = |rows: Option<Vec<u32>>| rows.map(|rows| Change::Rows(Arc::from(rows)));
         match order {
