@@ -11,6 +11,7 @@ mod candidates;
 mod chatglm;
 mod columns;
 mod data;
+mod elsewhere;
 mod encoders;
 mod evaluate;
 mod experiment;

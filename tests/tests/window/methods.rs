@@ -6,6 +6,7 @@ use app::state::outbox::Fill;
 use app::store::{Answer, RunRow, RunState};
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use engine::adapters::{CacheForm, CacheNumbers, GgufNumbers, Program};
 use engine::analysis::{PrefixGrid, WeightChange};
 use engine::config::{FewShotConfig, FullConfig, LoraConfig, MethodConfig, PromptConfig, Task};
 use engine::device::DeviceChoice;
@@ -207,6 +208,39 @@ fn a_run_goes_out_in_the_forms_it_has() {
         _ => None,
     });
     assert_eq!(merged, Some(("/models/merged".into(), "/assets/models/starter".into())));
+}
+
+#[test]
+fn a_run_goes_out_for_the_program_that_serves_it() {
+    let sent = |bench: &mut Bench, form: &str, to: &str| {
+        click(bench, "The run");
+        click(bench, "Export…");
+        click(bench, form);
+        bench.harness.get_by_label("File to write").focus();
+        bench.harness.get_by_label("File to write").type_text(to);
+        bench.settle();
+        bench.harness.check_accessibility();
+    };
+    let mut bench = Bench::with_runs(Start::default(), vec![run("prefix 5", 5)]);
+    sent(&mut bench, "For llama.cpp", "/states/a.ggsq");
+    click(&mut bench, "f32");
+    picture(&mut bench, "runs_llama_cpp");
+    click(&mut bench, "Write");
+    let program = bench.last(|command| match command {
+        Command { ask: Ask::ExportFor { program, .. }, .. } => Some(*program),
+        _ => None,
+    });
+    let cache = CacheForm { numbers: CacheNumbers::F32, ..CacheForm::default() };
+    assert_eq!(program, Some(Program::LlamaCpp(cache)));
+    let mut bench = Bench::with_runs(Start::default(), vec![run("LoRA 8", 0)]);
+    sent(&mut bench, "Merge into a GGUF file", "/models/a.gguf");
+    click(&mut bench, "q4_0");
+    click(&mut bench, "Write");
+    let merged = bench.last(|command| match command {
+        Command { ask: Ask::MergeGguf { numbers, to, .. }, .. } => Some((*numbers, to.clone())),
+        _ => None,
+    });
+    assert_eq!(merged, Some((GgufNumbers::Q4_0, "/models/a.gguf".into())));
 }
 
 #[test]
