@@ -44,7 +44,7 @@ fn refusal(ask: Ask) -> String {
     let talk = Talk::new();
     talk.send(ask);
     match talk.until_end().pop() {
-        Some(Report::Failed(failure)) => failure.to_string(),
+        Some(Report::Failed(failure)) => failure.what.to_string(),
         other => panic!("{other:?}"),
     }
 }
