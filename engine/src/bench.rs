@@ -330,7 +330,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Writes a checkpoint of GPT-2 small's shape with random weights, unless the folder has one.
+/// Writes a checkpoint of a shape with random weights, unless the folder has one.
 ///
 /// # Errors
 /// The folder cannot be written to.

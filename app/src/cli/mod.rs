@@ -19,8 +19,8 @@ pub(crate) use self::commands::experiment::require_files;
 pub use self::commands::gui::WindowOptions;
 use self::commands::{
     analyze, batch_size, bench, combine, compare_inits, compare_methods, data, devices, download, evaluate, exchange,
-    experiment, export, generate, gui, lr_find, neighbors, presets, prune, report, resume, runs, score, self_study, train,
-    verify, vote,
+    experiment, export, generate, gui, lr_find, neighbors, presets, prune, report, resume, runs, score, self_study,
+    train, verify, vote,
 };
 pub use self::support::error::CliError;
 use self::support::paths::path;

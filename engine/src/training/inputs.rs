@@ -5,7 +5,9 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::adapters::{AdapterSpec, AdapterState, Demonstrations, InitContext, WarmStart, plan};
-use crate::config::{CandidateLoss, FewShotConfig, HeadInit, MethodConfig, PrefixInit, RunConfig, Task, TaskRecord, refuse};
+use crate::config::{
+    CandidateLoss, FewShotConfig, HeadInit, MethodConfig, PrefixInit, RunConfig, Task, TaskRecord, refuse,
+};
 use crate::data::{CandidateReading, Dataset, Example, Examples, Holding};
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;

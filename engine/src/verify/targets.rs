@@ -25,7 +25,21 @@ pub(super) fn targets(
     let (rows, source, task) = ((0..batch).collect(), Some(source), Task::Seq2Seq);
     let targets = Vec::new();
     let (types, contest, starts, taught) = (None, None, None, None);
-    TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, targets, types, source, task, contest, starts, taught }
+    TokenBatch {
+        rows,
+        batch,
+        seq,
+        tokens,
+        mask,
+        labels: shifted,
+        targets,
+        types,
+        source,
+        task,
+        contest,
+        starts,
+        taught,
+    }
 }
 
 /// A case's texts, each of which the decoder reads too, one column later and padding as well; its class stands where it ends.

@@ -109,7 +109,7 @@ const fn alt(key: Key) -> KeyboardShortcut {
 
 impl UiCommand {
     /// In the order in which they are offered.
-    pub(super) const ALL: [Self; 55] = [
+    pub(super) const ALL: [Self; 58] = [
         Self::Show(Screen::Runs),
         Self::Show(Screen::NewRun),
         Self::Show(Screen::Training),

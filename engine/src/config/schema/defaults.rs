@@ -140,6 +140,7 @@ pub(super) fn examples() -> Vec<Value> {
         ("method.layers", json!([0, 1])),
         ("method.infix", json!(true)),
     ];
+    let (shown, hidden) = (json!({ "type": "demonstrations" }), ("method.leave_one_out", json!(true)));
     let prompt = ("method.type", json!("prompt"));
     let exact = json!({ "init": { "type": "exact", "task": "t" } });
     runs.extend([
@@ -151,10 +152,7 @@ pub(super) fn examples() -> Vec<Value> {
         with(&[prompt, ("method.encoder", json!({ "width": 8 }))]),
         with(&[("method.type", json!("prefix")), ("method.init", json!({ "type": "uniform" }))]),
         with(&[("method.type", json!("prefix")), ("method.init", json!({ "type": "common" }))]),
-        with(&[
-            ("method", json!({ "type": "prefix", "init": { "type": "demonstrations" }, "leave_one_out": true })),
-            ("method.slot_dropout", json!(0.05)),
-        ]),
+        with(&[("method.type", json!("prefix")), ("method.init", shown), ("method.slot_dropout", json!(0.05)), hidden]),
         with(&[("method.type", json!("prompt")), ("method.init", json!({ "type": "uniform" }))]),
         with(&[("method.type", json!("prompt")), ("method.init", json!({ "type": "common" }))]),
         with(&[("method", lora_method)]),
