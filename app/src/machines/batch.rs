@@ -89,7 +89,7 @@ impl Batch {
         Ok(Submission { folder: self.folder, name: self.name, record })
     }
 
-    /// What a task says of itself is added to this file.
+    /// The file to which a task's own words are added.
     pub(super) fn log(&self, task: usize) -> PathBuf {
         self.folder.join(format!("{task}.log"))
     }
@@ -143,7 +143,7 @@ impl Submission {
         &self.record.runs
     }
 
-    /// What the task of this place said of itself.
+    /// The words of the task of this place.
     pub fn log(&self, task: usize) -> PathBuf {
         self.batch().log(task)
     }

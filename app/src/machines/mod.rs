@@ -150,7 +150,7 @@ impl Via {
     }
 }
 
-/// How a batch is handed over.
+/// The way a batch is handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct How {
     /// To whom.

@@ -10,7 +10,7 @@ use engine::sentence;
 
 use crate::cli::run_file::shell_word;
 
-/// What a program says on its standard output.
+/// The standard output of a program.
 ///
 /// # Errors
 /// It is not there, or ends with an error: its last words are passed on.
@@ -42,7 +42,7 @@ pub(super) fn not_started(program: &str, error: &io::Error) -> Failure {
     }
 }
 
-/// What could not be done with a file.
+/// The error of an action on a file.
 pub(super) fn at(action: IoAction, path: &Path) -> impl FnOnce(io::Error) -> EngineError {
     let path = path.to_owned();
     move |source| EngineError::Io { action, path, source }

@@ -9,10 +9,10 @@ const HEIGHT: f32 = 46.0;
 /// Numbers that are drawn are whole multiples of it, so that 0 and 1 are met.
 const STEP: f64 = 0.05;
 
-/// What the bars show.
+/// Numbers and names of the bars.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerStrip<'a> {
-    /// What a screen reader says.
+    /// The words of a screen reader.
     pub label: &'a str,
     /// The greatest number.
     pub most: f64,

@@ -9,7 +9,7 @@ use std::fs;
 const NVIDIA: u32 = 0x10de;
 const AMD: u32 = 0x1002;
 
-/// What a variable says.
+/// The content of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Given {
     /// `CUDA_VISIBLE_DEVICES=1`, to be shown.

@@ -32,7 +32,7 @@ pub const TRY_BATCH_SIZE: &str = "try-batch-size";
 /// How long a job waits for the process before it looks at its commands.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// What that process is asked.
+/// The question to that process.
 #[derive(Serialize, Deserialize)]
 struct Question {
     config: RunConfig,

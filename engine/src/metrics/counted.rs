@@ -26,7 +26,7 @@ pub struct Counter {
     corpus: Vec<TextRow>,
 }
 
-/// What is kept of the rows.
+/// The part of the rows that is kept.
 enum Counts {
     /// Sums over rows are all that the figure needs.
     Sums {

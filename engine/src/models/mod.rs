@@ -44,7 +44,7 @@ use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::models::registry::Architecture;
 use crate::nn::positions::PositionIds;
-use crate::nn::{Activation, AttentionShape, FrozenMatrix, Head, LayerKv, SlidingWindow};
+use crate::nn::{Activation, AttentionShape, FrozenMatrix, Head, LayerKv, Rotary, SlidingWindow};
 use crate::sentence;
 use crate::tokens::TargetStart;
 
@@ -217,14 +217,19 @@ impl Model {
     /// # Errors
     /// [`EngineError::Setting`].
     pub fn check_packing(&self) -> Result<()> {
-        let takes = matches!(self, Self::Causal(model) if model.stack().context.is_none());
         let architecture = self.shape().architecture;
-        let reason = sentence!(
-            "{architecture} cannot have several rows in a line: that is for causal models that read no context in both \
-             directions",
-            architecture
-        );
-        if takes { Ok(()) } else { Err(EngineError::Setting { field: "training.packing", reason }) }
+        let reason = match self {
+            Self::Causal(model) if model.rotary().is_some_and(Rotary::depends_on_length) => sentence!(
+                "the positions of this model turn by the length of a text, and a line of several rows has another"
+            ),
+            Self::Causal(model) if model.stack().context.is_none() => return Ok(()),
+            _ => sentence!(
+                "{architecture} cannot have several rows in a line: that is for causal models that read no context in both \
+                 directions",
+                architecture
+            ),
+        };
+        Err(EngineError::Setting { field: "training.packing", reason })
     }
 
     /// The model, if it is an encoder.
@@ -338,6 +343,11 @@ pub trait CausalModel: Send {
     /// Whether slots can stand within a text: not where the columns between two tokens are their distance.
     fn supports_infix(&self) -> bool {
         self.window().is_none()
+    }
+
+    /// What turns queries and keys by their positions, where something does.
+    fn rotary(&self) -> Option<&Rotary> {
+        None
     }
 
     /// The position at which a text that is gone on with is read anew, since from there on its earlier tokens have other

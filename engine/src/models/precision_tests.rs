@@ -90,7 +90,8 @@ fn decoding_multiplies_the_vocabulary_in_the_precision_of_the_model() {
         let mut decoder = Decoder::new(model.shape(), vec![stream], options).unwrap();
         let decoded = decoder.step(causal).unwrap().remove(0).logits.unwrap();
         assert_eq!(decoded, rounded, "{precision:?}");
-        assert_ne!(decoded, widened, "{precision:?}");
+        // The CPU multiplies one row in f32 with bf16 as it is stored.
+        assert_eq!(decoded == widened, precision == Precision::Bf16, "{precision:?}");
     }
 }
 

@@ -102,6 +102,11 @@ impl OnDevice {
         }
     }
 
+    /// Whether they are the same for every text.
+    pub(super) fn is_fixed(&self) -> bool {
+        matches!(self, Self::Fixed(_))
+    }
+
     /// The length beyond which there are others.
     pub(super) fn original_length(&self) -> Option<usize> {
         match self {

@@ -68,6 +68,11 @@ impl Rotary {
         self.frequencies.original_length()
     }
 
+    /// Whether a text turns by other frequencies than a longer one.
+    pub fn depends_on_length(&self) -> bool {
+        !self.frequencies.is_fixed()
+    }
+
     /// The angles of `positions`, `[batch, seq]`.
     pub fn angles(&self, positions: Tensor<2, Int>) -> Angles {
         let angles = self.frequencies.angles(positions.float()); // [batch, seq, n_pairs]

@@ -1,17 +1,23 @@
 //! The command that lets a model write rows about a document, and a run that learns from a teacher which reads it.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{is_usage, line, runs};
+
+/// A model with room for requests and answers.
+fn starter() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter")
+}
 
 #[test]
 fn rows_that_a_model_writes_about_a_document_are_learned_from_a_teacher_that_reads_it() {
     let folder = tempfile::tempdir().unwrap();
     let workspace = folder.path().join("workspace");
     let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let (document, rows, model) = (place("document.txt"), place("rows.jsonl"), tests::tiny_model());
+    let (document, rows, model) = (place("document.txt"), place("rows.jsonl"), starter());
     let model = model.to_string_lossy().into_owned();
-    fs::write(&document, "a e b f c g d e a b c d e f g a").unwrap();
+    fs::write(&document, "name : Ada | kind : bridge | material : stone | length : long | city : York").unwrap();
     let study = |document: &str| {
         let study = ["--device", "cpu", "self-study", "--model", &model, "--document", document, "--to", &rows];
         line(&workspace, &[&study[..], &["--rows", "12", "--chunk", "8", "--max-new-tokens", "6"]].concat())

@@ -87,10 +87,10 @@ impl Slurm {
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
-    /// Looks again and again.
+    /// Looks again and again; each question to Slurm between two looks takes some milliseconds.
     fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         let said = |name: &str| fs::read_to_string(self.site.path("slurm").join(name)).unwrap_or_default();
-        let is_so = (0..20_000).any(|_| is_so());
+        let is_so = (0..20_000).any(|_| is_so() || self.says("sinfo", &["-h", "-o", "%T"]) == "never");
         let queue = || self.says("squeue", &["-r"]);
         assert!(is_so, "never: {what}\n{}\n{}\n{}", queue(), said("slurmctld.log"), said("slurmd.log"));
     }

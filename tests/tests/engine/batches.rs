@@ -18,11 +18,11 @@ fn run_of_lengths(folder: &Path) -> RunConfig {
 }
 
 fn steps(config: &RunConfig, folder: &Path) -> Vec<StepReport> {
-    let (folder, config) = (folder.to_owned(), Box::new(config.clone()));
+    let (n, folder, config) = (config.training.steps, folder.to_owned(), Box::new(config.clone()));
     let told = Talk::new().run(Ask::Train { folder, config, resume: false, until: None });
     let steps: Vec<StepReport> =
         told.into_iter().filter_map(|report| if let Report::Step(step) = report { Some(step) } else { None }).collect();
-    assert_eq!(steps.len(), 5);
+    assert_eq!(steps.len(), n);
     steps
 }
 
@@ -78,7 +78,10 @@ fn what_cannot_stand_in_one_line_is_refused_by_name() {
     assert!(refused(&|config| config.training.candidate_loss = CandidateLoss::Among).contains("candidates"));
     let pair = refused(&|config| config.model = golden_cases().join("t5-prefix-2x40/model"));
     assert!(pair.contains("causal models"), "{pair}");
-    refused(&|config| config.model = golden_cases().join("chatglm-prefix-2x32/model"));
+    let both_ways = refused(&|config| config.model = golden_cases().join("chatglm6b-prefix-2x32/model"));
+    assert!(both_ways.contains("both directions"), "{both_ways}");
+    let longrope = refused(&|config| config.model = golden_cases().join("phi3-lora-2x24-longrope/model"));
+    assert!(longrope.contains("length of a text"), "{longrope}");
 }
 
 #[test]
@@ -86,7 +89,8 @@ fn rows_are_grouped_by_length_unless_one_says_otherwise() {
     let home = tempfile::tempdir().unwrap();
     let mut config = run_of_lengths(home.path());
     assert!(config.training.group_by_length && !serde_json::to_string(&config).unwrap().contains("group_by_length"));
-    config.training.steps = 5;
+    // Eighteen rows train: an epoch of whole batches.
+    (config.training.steps, config.training.batch_size) = (6, 3);
     let grouped = steps(&config, &home.path().join("grouped"));
     config.training.group_by_length = false;
     let plain = steps(&config, &home.path().join("plain"));

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use engine::adapters::Combination;
-use engine::config::DataConfig;
+use engine::config::{DataConfig, MethodConfig, RunConfig};
 use engine::device::DeviceChoice;
 use engine::generation::{Beams, Sampling, ServingTime};
 use engine::nn::Precision;
@@ -13,7 +13,7 @@ use engine::protocol::{
     ScoreRequest, Stream, TextScore,
 };
 use serde_json::json;
-use tests::{Talk, generation, golden_cases, tiny_model, tiny_rows};
+use tests::{Talk, generation, golden_cases, tiny_model, tiny_rows, tiny_run};
 
 const CPU: (DeviceChoice, Precision) = (DeviceChoice::Cpu, Precision::F32);
 
@@ -227,25 +227,38 @@ fn a_set_of_rows_has_the_text_of_each_column_and_its_figures() {
     assert!(columns[0].adapter_hash.is_empty() && !columns[1].adapter_hash.is_empty());
 }
 
+/// The weights of a run of one step on the whole tiny model.
+fn whole_weights(home: &Path) -> PathBuf {
+    let mut config = RunConfig { method: MethodConfig::full(), ..tiny_run(home) };
+    config.training.steps = 1;
+    let folder = home.join("run");
+    Talk::new().run(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false, until: None });
+    folder.join("adapter")
+}
+
 #[test]
 fn strengths_of_layers_that_are_equal_are_one_and_others_act_in_their_layer() {
-    for (case, n_layers) in [
+    let home = tempfile::tempdir().unwrap();
+    let case = |(name, n_layers): (&str, usize)| {
+        let folder = golden_cases().join(name);
+        (name.to_owned(), folder.join("model"), folder.join("adapter"), n_layers, 0.5)
+    };
+    let cases = [
         ("gpt2-prefix-2x44", 2),
         ("gpt2-prefix-2x32-infix", 2),
         ("gpt2-prefix-3x32-layers", 3),
         ("gpt2-lora-2x24-rs", 2),
         ("bart-prefix-3x32", 3),
-        ("bart-lora-1x24", 1),
-        ("gpt2-full-2x16-untied", 2),
-    ] {
-        let (model, adapter) = (golden_cases().join(case).join("model"), golden_cases().join(case).join("adapter"));
+        ("t5-lora-1x24", 1),
+    ];
+    // All weights are there or are not.
+    let whole = ("whole weights".to_owned(), tiny_model(), whole_weights(home.path()), 2, 1.0);
+    for (case, model, adapter, n_layers, between) in cases.map(case).into_iter().chain([whole]) {
         let at = |strength: f64, layer_strengths: Vec<f64>| Stream {
             strength,
             layer_strengths,
             ..Stream::behind(&adapter, text("a b c"))
         };
-        let is_full = case.contains("-full-");
-        let between = if is_full { 1.0 } else { 0.5 };
         let streams = [
             at(between, vec![]),
             at(1.0, vec![between; n_layers]),
@@ -274,22 +287,27 @@ fn strengths_of_layers_that_are_equal_are_one_and_others_act_in_their_layer() {
 
 #[test]
 fn strengths_of_layers_that_mean_nothing_are_refused_with_the_way_out() {
-    let refused = |case: &str, layer_strengths: Vec<f64>| {
-        let folder = golden_cases().join(case);
-        let stream = Stream { layer_strengths, ..Stream::behind(folder.join("adapter"), text("a b")) };
+    let refused_of = |model: &Path, adapter: &Path, layer_strengths: Vec<f64>| {
+        let stream = Stream { layer_strengths, ..Stream::behind(adapter, text("a b")) };
         let talk = Talk::new();
-        talk.send(generation(&folder.join("model"), vec![stream], Sampling::default()));
+        talk.send(generation(model, vec![stream], Sampling::default()));
         let failed = talk.until_end().into_iter().find_map(|report| match report {
             Report::Failed(failure) => Some(failure.what.to_string()),
             _ => None,
         });
         failed.expect("it is refused")
     };
+    let refused = |case: &str, layer_strengths: Vec<f64>| {
+        let folder = golden_cases().join(case);
+        refused_of(&folder.join("model"), &folder.join("adapter"), layer_strengths)
+    };
     let counted = refused("gpt2-prefix-2x44", vec![1.0, 0.5, 0.0]);
     assert!(counted.contains('3') && counted.contains('2'), "{counted}");
     assert!(refused("gpt2-prefix-2x44", vec![1.0, 2.5]).contains("between 0 and 2"));
     assert!(refused("gpt2-prompt-2x24", vec![1.0, 0.5]).contains("soft prompt"));
-    assert!(refused("gpt2-full-2x16-untied", vec![0.5, 1.0]).contains("(1)"));
+    let home = tempfile::tempdir().unwrap();
+    let full = refused_of(&tiny_model(), &whole_weights(home.path()), vec![0.5, 1.0]);
+    assert!(full.contains("(1)"), "{full}");
 }
 
 #[test]

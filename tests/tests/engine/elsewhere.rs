@@ -175,7 +175,7 @@ fn what_another_program_has_no_place_for_is_refused_and_nothing_is_written() {
     let folder = |case: &str| golden_cases().join(case).join("model");
     let llama_cpp = Program::LlamaCpp(CacheForm::default());
     for (case, model, program, name, said) in [
-        ("bert-prefix-seq", folder("bert-prefix-seq"), llama_cpp, "a.ggsq", "goes on with a text"),
+        ("bert-prefix-seq", folder("bert-prefix-seq"), llama_cpp, "a.ggsq", "a prefix alone"),
         ("t5-prefix-2x40", folder("t5-prefix-2x40"), llama_cpp, "a.ggsq", "goes on with a text"),
         ("gptneo-prefix-2x32", folder("gptneo-prefix-2x32"), llama_cpp, "a.ggsq", "gpt_neo is not known"),
         ("gguf-gemma2-prefix", file("gguf-gemma2-prefix"), llama_cpp, "a.ggsq", "cache of their own"),

@@ -57,7 +57,7 @@ impl Turns {
                         ui.name_inputs(label, |ui| field::choice_ui(ui, "role", &mut turn.role, &roles));
                     });
                     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-                        let remove = ui.add_enabled(!is_alone, egui::Button::new(t!("compare.remove_turn")).small());
+                        let remove = ui.add_enabled(!is_alone, egui::Button::new(t!("compare.remove_turn")));
                         remove.widget_info(|| {
                             let label = t!("compare.remove_turn_n", n = n);
                             egui::WidgetInfo::labeled(egui::accesskit::Role::Button, !is_alone, label)

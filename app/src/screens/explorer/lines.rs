@@ -22,7 +22,7 @@ pub(super) struct Line<'a> {
     pub(super) is_chosen: bool,
     /// It can be clicked.
     pub(super) is_button: bool,
-    /// What a screen reader says.
+    /// The words of a screen reader.
     pub(super) label: &'a str,
 }
 

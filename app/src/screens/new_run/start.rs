@@ -144,12 +144,12 @@ pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
     };
     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
     if form.tuning.prefix.init.needs_number() {
-        let (name, hint) = match form.tuning.prefix.init {
-            InitKind::Uniform => (t!("method.bound"), "0.5"),
-            InitKind::Demonstrations => (t!("method.demonstrations"), "16"),
-            _ => (t!("method.first_tokens"), "5000"),
+        let (name, help, hint) = match form.tuning.prefix.init {
+            InitKind::Uniform => (t!("method.bound"), help_of("method.init.bound"), "0.5"),
+            InitKind::Demonstrations => (t!("method.demonstrations"), help_of("method.init.shots"), "16"),
+            _ => (t!("method.first_tokens"), help_of("method.init.first"), "5000"),
         };
-        field::field_ui(ui, name, "", None, |ui| field::text_ui(ui, &mut form.tuning.prefix.words, hint));
+        field::field_ui(ui, name, &help, None, |ui| field::text_ui(ui, &mut form.tuning.prefix.words, hint));
     }
     if form.tuning.prefix.init == InitKind::Demonstrations {
         hidden_slots_ui(ui, form);

@@ -11,6 +11,7 @@ use crate::series::{Series, Smoothed};
 use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};
+use crate::widgets::button::small_ui;
 use crate::widgets::containers::card_ui;
 use crate::workspace::RunId;
 
@@ -61,9 +62,23 @@ const LOSS_HEIGHT: f32 = 250.0;
 const SMALL_HEIGHT: f32 = 116.0;
 
 impl Plots {
-    /// Draws them over all of a run's steps, `total` where that is known.
-    pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView, total: usize, state: &State, out: &mut Vec<Action>) {
-        card_ui(ui, "", |ui| self.loss_ui(ui, (view, total), LOSS_HEIGHT, state, out));
+    /// Draws them over all of a run's steps, `total` where that is known, and the button that makes tiles of the page; `true` if
+    /// it was pressed.
+    pub(super) fn ui(
+        &mut self,
+        ui: &mut Ui,
+        view: &RunView,
+        total: usize,
+        state: &State,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let mut is_pressed = false;
+        card_ui(ui, "", |ui| {
+            let button = |ui: &mut Ui| {
+                is_pressed = small_ui(ui, t!("training.arrange")).on_hover_text(t!("training.arrange_help")).clicked();
+            };
+            self.loss_ui(ui, (view, total), LOSS_HEIGHT, (state, out), button);
+        });
         ui.add_space(theme::SMALL_GAP);
         let plots: Vec<Small> =
             Small::ALL.into_iter().filter(|plot| *plot != Small::Metric || view.metric_name().is_some()).collect();
@@ -75,12 +90,13 @@ impl Plots {
                 });
             }
         });
+        is_pressed
     }
 
     /// The loss in a tile, which says how large it is.
     pub(super) fn loss_tile_ui(&mut self, ui: &mut Ui, shown: (&RunView, usize), state: &State, out: &mut Vec<Action>) {
         let height = (ui.available_height() - 34.0).max(SMALL_HEIGHT);
-        self.loss_ui(ui, shown, height, state, out);
+        self.loss_ui(ui, shown, height, (state, out), |_| {});
     }
 
     /// Another curve in a tile, which has its name.
@@ -94,14 +110,15 @@ impl Plots {
         ui: &mut Ui,
         (view, total): (&RunView, usize),
         height: f32,
-        state: &State,
-        out: &mut Vec<Action>,
+        (state, out): (&State, &mut Vec<Action>),
+        button: impl FnOnce(&mut Ui),
     ) {
         self.follow(view);
         let t = tokens(ui);
         let mut weight = self.smoothing.unwrap_or(state.settings.smoothing);
         let size = egui::vec2(ui.available_width(), 24.0);
         ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            button(ui);
             let slider = ui.name_inputs(t!("training.smoothing"), |ui| {
                 ui.spacing_mut().interact_size.y = 22.0;
                 ui.add(Slider::new(&mut weight, 0.0..=0.99).fixed_decimals(2))

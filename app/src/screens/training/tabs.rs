@@ -1,6 +1,6 @@
 //! Under the curves: samples of each evaluation, the log, the settings.
 
-use egui::{Align, Layout, RichText, ScrollArea, Ui};
+use egui::{RichText, ScrollArea, Ui};
 use engine::training::{NamedMetrics, SampleReport};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::i18n::tell;
 use crate::store::{LogLevel, LogLine};
 use crate::t;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{segmented_ui, small_ui};
+use crate::widgets::button::segmented_ui;
 use crate::widgets::containers::{card_ui, empty_ui};
 use crate::widgets::field;
 use crate::workspace::{RunId, date_and_time};
@@ -50,19 +50,13 @@ pub(super) struct Tabs {
 }
 
 impl Tabs {
-    /// Draws them, and the button that makes tiles of the page; `true` if it was pressed.
-    pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView) -> bool {
+    /// Draws them.
+    pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView) {
         card_ui(ui, "", |ui| {
-            let arrange = ui.horizontal(|ui| {
-                segmented_ui(ui, &mut self.tab, &Tab::ALL.map(|tab| (tab, tab.name())));
-                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    small_ui(ui, t!("training.arrange")).on_hover_text(t!("training.arrange_help")).clicked()
-                })
-            });
+            segmented_ui(ui, &mut self.tab, &Tab::ALL.map(|tab| (tab, tab.name())));
             ui.add_space(theme::SMALL_GAP);
             self.text_ui(ui, self.tab, view);
-            arrange.inner.inner
-        })
+        });
     }
 
     /// Draws what stands in a tab.

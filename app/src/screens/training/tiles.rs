@@ -90,7 +90,7 @@ impl Arrangement {
     }
 }
 
-/// What the tiles show.
+/// Content of the tiles.
 pub(super) struct Shown<'a> {
     pub(super) plots: &'a mut Plots,
     pub(super) tabs: &'a mut Tabs,

@@ -100,9 +100,10 @@ impl Training {
     fn curves_ui(&mut self, ui: &mut Ui, (view, total): (&RunView, usize), state: &State, out: &mut Vec<Action>) {
         let Self { plots, tabs, tiles } = self;
         let Some(arrangement) = tiles else {
-            plots.ui(ui, view, total, state, out);
+            let is_pressed = plots.ui(ui, view, total, state, out);
             ui.add_space(theme::SMALL_GAP);
-            if tabs.ui(ui, view) {
+            tabs.ui(ui, view);
+            if is_pressed {
                 self.arrange(true);
             }
             return;

@@ -21,7 +21,7 @@ const MOST_QUERIES: usize = 2048;
 /// A query whose shares of the slots differ more from plain products is left out: a window hides some from it.
 const TOLERANCE: f64 = 1e-3;
 
-/// What attention compares in a layer.
+/// Queries, keys and scale of a layer.
 #[derive(Default)]
 struct Compared {
     layer: usize,

@@ -1,3 +1,5 @@
+//! The solution of a head beside numpy's and scipy's.
+
 use std::path::Path;
 
 use serde::Deserialize;

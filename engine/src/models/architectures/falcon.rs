@@ -289,6 +289,13 @@ impl CausalModel for Falcon {
         matches!(self.distances, Distances::Rotary(_))
     }
 
+    fn rotary(&self) -> Option<&Rotary> {
+        match &self.distances {
+            Distances::Rotary(rotary) => Some(rotary),
+            Distances::Alibi(_) => None,
+        }
+    }
+
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
         let mut resid = pass.begin(|| pass.tokens.embed(&self.word_embeddings)); // [batch, seq, d_model]
         let (turned, alibi) = match &self.distances {

@@ -382,6 +382,10 @@ impl CausalModel for Gemma {
         self.window.as_ref()
     }
 
+    fn rotary(&self) -> Option<&Rotary> {
+        Some(&self.rotary)
+    }
+
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
         let window = pass.window(self.window.as_ref());
         let mut resid = pass.begin(|| pass.tokens.embed_as(&self.embed_tokens, self.lookup)); // [batch, seq, d_model]

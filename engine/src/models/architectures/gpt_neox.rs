@@ -185,6 +185,10 @@ impl CausalModel for GptNeox {
         &self.shape
     }
 
+    fn rotary(&self) -> Option<&Rotary> {
+        Some(&self.rotary)
+    }
+
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
         let mut resid = pass.begin(|| pass.tokens.embed(&self.embed_in)); // [batch, seq, d_model]
         let angles = self.rotary.angles(pass.positions.clone());

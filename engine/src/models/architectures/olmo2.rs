@@ -195,6 +195,10 @@ impl CausalModel for Olmo2 {
         &self.shape
     }
 
+    fn rotary(&self) -> Option<&Rotary> {
+        Some(&self.rotary)
+    }
+
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
         let mut resid = pass.begin(|| pass.tokens.embed_as(&self.embed_tokens, self.lookup)); // [batch, seq, d_model]
         let angles = self.rotary.angles(pass.positions.clone());

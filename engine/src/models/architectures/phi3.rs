@@ -235,6 +235,10 @@ impl CausalModel for Phi3 {
         self.rotary.original_length()
     }
 
+    fn rotary(&self) -> Option<&Rotary> {
+        Some(&self.rotary)
+    }
+
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
         let window = pass.window(self.window.as_ref());
         let mut resid = pass.begin(|| pass.tokens.embed_as(&self.embed_tokens, self.lookup)); // [batch, seq, d_model]

@@ -45,7 +45,7 @@ pub(super) fn importance(report: &ImportanceReport) {
     out::note(format_args!("loss {:.4}; {} rows, {} labels", report.loss, report.rows, format::count(report.labels)));
 }
 
-/// What fewer slots cost, a number of slots a line.
+/// The cost of fewer slots, a number of slots a line.
 pub(super) fn shorter(report: &ShorterReport) {
     for size in &report.sizes {
         out::result(format_args!(

@@ -14,7 +14,7 @@ use crate::machines::{Batch, How, Submission, Task, Via, submit, words};
 use crate::store::{RunRow, RunState};
 use crate::workspace::{RunId, Workspace};
 
-/// How they are handed over, by what the line says.
+/// The way they are handed over, by what the line says.
 pub(super) fn how(via: &Via, pace: &PaceArgs, global: &Global) -> Result<How, CliError> {
     let flags = words(pace.submit_with.as_deref().unwrap_or_default());
     let flags = flags.map_err(|what| CliError::usage(what, "Close the quotation mark"))?;
@@ -112,7 +112,7 @@ pub(super) fn cancel(plan: &Plan, workspace: &Workspace, global: &Global) -> Res
     }
 }
 
-/// What those who have the runs say of them, where a run is not at its end.
+/// The words of those who have the runs, where a run is not at its end.
 pub(super) struct Elsewhere(Vec<(RunId, String)>);
 
 impl Elsewhere {

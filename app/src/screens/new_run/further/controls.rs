@@ -118,10 +118,9 @@ pub const CONTROLS: &[&str] = &[
 pub fn has_control(key: &str, tree: &Value) -> bool {
     // The initial values of a prefix and of a soft prompt have controls, those of matrices alone have none.
     let is_of_matrices = key.starts_with("method.init.") && at(tree, "method.type").is_some_and(|kind| kind == "lora");
-    // What is hidden from rows stands where slots are read from them.
-    let is_hiding = matches!(key, "method.leave_one_out" | "method.slot_dropout");
+    // It stands where slots are read from rows, and any prefix can have it.
     let is_read = at(tree, "method.init.type").is_some_and(|kind| kind == "demonstrations");
-    CONTROLS.contains(&key) && !is_of_matrices && (!is_hiding || is_read)
+    CONTROLS.contains(&key) && !is_of_matrices && (key != "method.slot_dropout" || is_read)
 }
 
 /// The settings without a control that a run of this tree can have.

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::models::load::GgufLayout;
 use crate::models::{ModelFolder, tied_head};
 use crate::sentence;
-use crate::weights::gguf::{Form, GgufTensor, Metadata, Value, write_gguf};
+use crate::weights::gguf::{Form, GgufFile, GgufTensor, Metadata, Value, write_gguf};
 
 /// The matrices beside one tensor of the model.
 #[derive(Debug, Default)]
@@ -36,7 +36,9 @@ struct Beside {
 /// of llama.cpp's; or the file cannot be written.
 pub(in crate::adapters::formats) fn write(adapter: &AdapterState, model: &ModelFolder, to: &Path) -> Result<()> {
     let layout = GgufLayout::of(&model.shape())?;
-    let (metadata, tensors) = made(&adapter.clone().on_base(model)?, &layout)?;
+    let file = model.path.is_file().then(|| GgufFile::open(&model.path)).transpose()?;
+    let is_there = |tensor: &str| file.as_ref().is_none_or(|file| file.shape(tensor).is_some());
+    let (metadata, tensors) = made(&adapter.clone().on_base(model)?, &layout, is_there)?;
     let tied = tied_head(&model.list_linears(), &model.list_weights());
     if let Some(head) = tied.filter(|_| tensors.contains_key("output.weight.lora_a")) {
         return refused(sentence!(
@@ -61,7 +63,8 @@ pub(in crate::adapters::formats) fn write(adapter: &AdapterState, model: &ModelF
 /// Shapes and numbers by name.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-fn made(adapter: &AdapterState, layout: &GgufLayout) -> Result<(Metadata, Tensors)> {
+/// The adapter for a file that has the tensors that are `there`.
+fn made(adapter: &AdapterState, layout: &GgufLayout, there: impl Fn(&str) -> bool) -> Result<(Metadata, Tensors)> {
     let [PartState::Lora(lora)] = adapter.parts.as_slice() else {
         return refused(sentence!(
             "an adapter in GGUF has matrices of low rank alone, and this one has a prefix, a head or trained weights beside \
@@ -78,7 +81,7 @@ fn made(adapter: &AdapterState, layout: &GgufLayout) -> Result<(Metadata, Tensor
     }
     let mut beside: BTreeMap<String, Vec<(Beside, f64)>> = BTreeMap::new();
     for layer in &lora.layers {
-        let (tensor, matrices) = placed(layer, layout)?;
+        let (tensor, matrices) = placed(layer, layout, &there)?;
         beside.entry(tensor).or_default().push((matrices, layer.scale));
     }
     // One number for all of them: that of the first, which the others are brought to.
@@ -102,14 +105,14 @@ fn made(adapter: &AdapterState, layout: &GgufLayout) -> Result<(Metadata, Tensor
 }
 
 /// A layer's matrices with the rows of the second where the tensor has them, and the tensor.
-fn placed(layer: &LoraMatrices, layout: &GgufLayout) -> Result<(String, Beside)> {
+fn placed(layer: &LoraMatrices, layout: &GgufLayout, there: impl Fn(&str) -> bool) -> Result<(String, Beside)> {
     let LoraMatrices { name, rank, d_in, d_out, a, b, is_embeddings, .. } = layer;
     if *is_embeddings {
         return refused(sentence!(
             "its matrices for the table of embeddings are looked up in otherwise there: merge it"
         ));
     }
-    let Some(rows) = layout.rows_of(name, *d_out) else {
+    let Some(rows) = layout.rows_of(name, *d_out, there) else {
         return refused(sentence!("{name} has no name in its files", name = name.clone()));
     };
     let mut turned = vec![0.0; rows.n_rows * rank];
@@ -180,7 +183,7 @@ mod tests {
     fn rows_follow_the_tensor_and_one_scale_is_for_all() {
         let layers =
             vec![layer("model.layers.0.self_attn.k_proj", 1, 4, 2.0), layer("model.layers.1.mlp.up_proj", 2, 3, 0.5)];
-        let (metadata, tensors) = made(&adapter(layers), &layout("llama")).unwrap();
+        let (metadata, tensors) = made(&adapter(layers), &layout("llama"), |_| true).unwrap();
         assert_eq!(metadata["adapter.lora.alpha"], Value::Float(2.0));
         assert_eq!(metadata["general.architecture"], Value::Text("llama".to_owned()));
         let (shape, b) = &tensors["blk.0.attn_k.weight.lora_b"];
@@ -197,7 +200,7 @@ mod tests {
             layer("model.layers.0.self_attn.q_proj", 1, 8, 1.0),
             layer("model.layers.0.self_attn.v_proj", 1, 4, 3.0),
         ];
-        let (_, tensors) = made(&adapter(layers), &layout("phi")).unwrap();
+        let (_, tensors) = made(&adapter(layers), &layout("phi"), |tensor| tensor == "blk.0.attn_qkv.weight").unwrap();
         let (shape, b) = &tensors["blk.0.attn_qkv.weight.lora_b"];
         // Two heads of queries, one of keys, one of values, each of four; alpha / rank is 1 / 2.
         assert_eq!(shape.as_slice(), [16, 2]);
@@ -207,7 +210,8 @@ mod tests {
 
     #[test]
     fn what_gguf_has_no_place_for_is_refused() {
-        let refusal = |adapter: &AdapterState| made(adapter, &layout("llama")).map(|_| ()).unwrap_err().to_string();
+        let refusal =
+            |adapter: &AdapterState| made(adapter, &layout("llama"), |_| true).map(|_| ()).unwrap_err().to_string();
         assert!(refusal(&adapter(vec![layer("model.layers.0.self_attn.rotary", 1, 4, 1.0)])).contains("rotary"));
         let table = LoraMatrices { is_embeddings: true, ..layer("model.embed_tokens", 1, 10, 1.0) };
         assert!(refusal(&adapter(vec![table])).contains("embeddings"));

@@ -188,6 +188,8 @@ fn refused<T>(reason: Sentence) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn of_json(text: &str) -> Tokenizer {
@@ -212,10 +214,13 @@ mod tests {
     #[test]
     fn pieces_have_the_scores_that_make_their_merges() {
         let bytes: String = (0..256).map(|byte| format!(r#""<0x{byte:02X}>": {}, "#, byte + 3)).collect();
+        let special = |(id, content): (usize, &str)| {
+            json!({"id": id, "content": content, "special": true, "single_word": false, "lstrip": false, "rstrip": false,
+                   "normalized": false})
+        };
+        let added = json!(["<unk>", "<s>", "</s>"].into_iter().enumerate().map(special).collect::<Vec<_>>());
         let tokenizer = of_json(&format!(
-            r#"{{"version": "1.0", "added_tokens": [
-                {{"id": 0, "content": "<unk>", "special": true}}, {{"id": 1, "content": "<s>", "special": true}},
-                {{"id": 2, "content": "</s>", "special": true}}],
+            r#"{{"version": "1.0", "added_tokens": {added},
             "normalizer": {{"type": "Sequence", "normalizers": [{{"type": "Prepend", "prepend": "▁"}},
                 {{"type": "Replace", "pattern": {{"String": " "}}, "content": "▁"}}]}},
             "pre_tokenizer": null, "post_processor": null,

@@ -143,14 +143,19 @@ impl GgufLayout {
         (!parts.is_empty()).then(|| TensorPlan { name: name.to_owned(), shape: shape.to_vec(), parts })
     }
 
-    /// Where the rows of a linear layer lie, which makes so many numbers; `None` where no tensor has them.
-    pub(crate) fn rows_of(&self, module: &str, d_out: usize) -> Option<RowsOf> {
+    /// Where the rows of a linear layer lie, which makes so many numbers, in a file that has the tensors that are `there`;
+    /// `None` where none of them has the rows.
+    pub(crate) fn rows_of(&self, module: &str, d_out: usize, there: impl Fn(&str) -> bool) -> Option<RowsOf> {
         let in_block = module.strip_prefix(self.family.layers).and_then(|rest| rest.strip_prefix('.')?.split_once('.'));
         let (names, before, known) = match in_block {
             Some((layer, rest)) => (self.family.block, format!("blk.{layer}."), rest),
             None => (self.family.outer, String::new(), module),
         };
-        let Name(stored, _, order) = names.iter().find(|Name(_, own, _)| *own == known)?;
+        // Queries, keys and values stand apart in some files and in one tensor in others.
+        let mut places = names.iter().filter(|Name(_, own, _)| *own == known);
+        let (tensor, order) = places.find_map(|Name(stored, _, order)| {
+            Some((format!("{before}{stored}.weight"), order)).filter(|(tensor, _)| there(tensor))
+        })?;
         let n_rows = match order {
             Order::Part(_) => (self.shape.n_heads + 2 * self.shape.n_kv_heads) * self.shape.d_head,
             _ => d_out,
@@ -159,7 +164,7 @@ impl GgufLayout {
             Change::Rows(order) => order.to_vec(),
             _ => (0..u32::try_from(n_rows).ok()?).collect(),
         };
-        (order.len() == d_out).then(|| RowsOf { tensor: format!("{before}{stored}.weight"), n_rows, order })
+        (order.len() == d_out).then_some(RowsOf { tensor, n_rows, order })
     }
 }
 
@@ -245,31 +250,31 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_is_made_of_the_weights_that_are_made_of_it() {
+    fn queries_keys_and_values_stand_apart_or_in_the_one_tensor_of_a_file() {
         let layout = GgufLayout::of(&shape("phi")).unwrap();
         let weights = |name: &str| format!("model.layers.1.self_attn.{name}_proj.weight");
         let sizes =
             BTreeMap::from([(weights("q"), vec![16, 1]), (weights("k"), vec![8, 1]), (weights("v"), vec![8, 1])]);
-        let plans = layout.tensors(&sizes).unwrap();
-        let [plan] = plans.as_slice() else { panic!("{plans:?}") };
-        assert_eq!((plan.name.as_str(), plan.shape.as_slice()), ("blk.1.attn_qkv.weight", [32, 1].as_slice()));
+        let apart = layout.tensors(&sizes).unwrap();
+        assert_eq!(
+            apart.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>(),
+            ["blk.1.attn_q.weight", "blk.1.attn_k.weight", "blk.1.attn_v.weight"]
+        );
+        let one = layout.plan_of("blk.1.attn_qkv.weight", &[32, 1]).unwrap();
         let numbers = |name: &str| {
-            let first = if name == weights("q") {
-                0
-            } else if name == weights("k") {
-                16
-            } else {
-                24
-            };
+            let first = [("q", 0), ("k", 16), ("v", 24)].into_iter().find(|(part, _)| name == weights(part)).unwrap().1;
             Ok((first..first + sizes[name][0]).map(|x| x as f32).collect())
         };
-        assert_eq!(plan.values(numbers).unwrap(), (0..32).map(|x| x as f32).collect::<Vec<f32>>());
-        assert!(plan.values(|_| Ok(vec![0.0])).is_err());
-        assert_eq!(layout.plan_of(&plan.name, &plan.shape).as_ref(), Some(plan));
-        let rows = layout.rows_of("model.layers.1.self_attn.k_proj", 8).unwrap();
+        assert_eq!(one.values(numbers).unwrap(), (0..32).map(|x| x as f32).collect::<Vec<f32>>());
+        assert!(one.values(|_| Ok(vec![0.0])).is_err());
+        let keys = "model.layers.1.self_attn.k_proj";
+        let rows = layout.rows_of(keys, 8, |name| name == one.name).unwrap();
         assert_eq!((rows.tensor.as_str(), rows.n_rows), ("blk.1.attn_qkv.weight", 32));
         assert_eq!(rows.order, (16..24).collect::<Vec<u32>>());
-        assert_eq!(layout.rows_of("model.layers.1.self_attn.k_norm", 8), None);
+        let rows = layout.rows_of(keys, 8, |_| true).unwrap();
+        assert_eq!((rows.tensor.as_str(), rows.order.len()), ("blk.1.attn_k.weight", 8));
+        assert_eq!(layout.rows_of(keys, 8, |_| false), None);
+        assert_eq!(layout.rows_of("model.layers.1.self_attn.k_norm", 8, |_| true), None);
     }
 
     #[test]

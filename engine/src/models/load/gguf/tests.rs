@@ -56,7 +56,7 @@ fn what_the_metadata_says_is_said_as_config_json_says_it() {
         ("num_key_value_heads", json!(2)),
         ("head_dim", json!(4)),
         ("max_position_embeddings", json!(64)),
-        ("rms_norm_eps", json!(1e-5)),
+        ("rms_norm_eps", json!(f64::from(1e-5_f32))),
         ("rope_theta", json!(5e5)),
         ("tie_word_embeddings", json!(true)),
         ("attention_bias", json!(false)),
