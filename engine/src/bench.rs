@@ -154,10 +154,7 @@ pub fn measure_serving(
     (choice, numbers): (DeviceChoice, MatrixNumbers),
 ) -> Result<Vec<Figure>> {
     let (model, device) = open(folder, (choice, numbers))?;
-    let sites = model.sites();
-    let adapter = formats::read(adapter, Some(&sites))?;
-    adapter.check_fits(&sites)?;
-    let adapter = adapter.placed(&model)?;
+    let adapter = formats::read_for(adapter, &model.sites())?.placed(&model)?;
     let before = match (adapter.text(), adapter.n_soft()) {
         (None, 0) => Vec::new(),
         (None, n) => (0..n as u32).map(|slot| SOFT + slot).collect(),

@@ -263,6 +263,13 @@ pub enum EngineError {
         /// The difference, with both values.
         reason: Sentence,
     },
+    /// The model's weights cannot take it in.
+    NotMerged {
+        /// Why they cannot.
+        reason: Sentence,
+    },
+    /// Turns of a conversation for a model that does not say how they are written.
+    NoChatTemplate,
     /// Another program cannot be given it.
     NoPlace {
         /// The program.

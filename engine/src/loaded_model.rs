@@ -102,10 +102,7 @@ impl LoadedModel {
     /// # Errors
     /// The folder is damaged or belongs to a model of another kind or shape.
     pub fn adapter(&self, folder: &Path) -> Result<AdapterState> {
-        let sites = self.model.sites();
-        let adapter = formats::read(folder, Some(&sites))?;
-        adapter.check_fits(&sites)?;
-        adapter.placed(&self.model)
+        formats::read_for(folder, &self.model.sites())?.placed(&self.model)
     }
 
     /// An adapter as it is put before this model.

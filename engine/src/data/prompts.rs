@@ -163,11 +163,12 @@ pub fn plain_prompt(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
 /// The tokens of a conversation as the model's chat template writes it, with the beginning of the model's next turn.
 ///
 /// # Errors
-/// - [`EngineError::Template`] for a model without a chat template, or one that refuses the conversation
+/// - [`EngineError::NoChatTemplate`]
+/// - [`EngineError::Template`] for a chat template that refuses the conversation
 /// - [`EngineError::Setting`] for a conversation in which the model has spoken last
 pub fn chat_prompt(turns: &[Message], tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     let Some(template) = tokenizer.chat_template() else {
-        return Err(EngineError::Template(sentence!("the model has no chat template that would write the turns")));
+        return Err(EngineError::NoChatTemplate);
     };
     if turns.last().is_none_or(|turn| turn.role == "assistant") {
         let reason = sentence!("must end with a turn that the model can answer, of user or system");

@@ -99,6 +99,8 @@ impl EngineError {
             }
             Self::Diverged { step } => sentence!("the loss is no longer a number at step {step}", step),
             Self::AdapterMismatch { reason } => sentence!("the adapter does not fit this model: {reason}", reason),
+            Self::NotMerged { reason } => sentence!("the adapter cannot be merged into the model: {reason}", reason),
+            Self::NoChatTemplate => sentence!("the model has no chat template that would write the turns"),
             Self::NoPlace { program, reason } => {
                 sentence!("{program} cannot be given this: {reason}", program = *program, reason)
             }
@@ -207,7 +209,10 @@ impl EngineError {
             Self::Recipe { .. } => sentence!("Choose another preset, or the method and the task that it is for"),
             Self::Diverged { .. } => sentence!("Lower the learning rate, then resume from the last checkpoint"),
             Self::AdapterMismatch { .. } => sentence!("Choose the model that the adapter was made for"),
-            Self::NoPlace { .. } => sentence!("Export it in PEFT's form, or as a .prefix file"),
+            Self::NoChatTemplate => sentence!("Give the prompt as a text, or choose a model with a chat template"),
+            Self::NotMerged { .. } | Self::NoPlace { .. } => {
+                sentence!("Export it in PEFT's form, or as a .prefix file")
+            }
             Self::NoHead { .. } => {
                 sentence!("Choose an adapter that was trained for them, or rows with the classes of the model's head")
             }

@@ -120,10 +120,10 @@ pub enum Predicted {
 
 impl Predicted {
     /// Goes over the rows, a part of them at a time.
-    fn each(&self, each: &mut dyn FnMut(Vec<PredictedRow>) -> Result<()>) -> Result<()> {
+    fn each(&self, each: &mut dyn FnMut(&[PredictedRow]) -> Result<()>) -> Result<()> {
         match self {
-            Self::Rows(rows) => each(rows.clone()),
-            Self::File(path) => each_part(path, each),
+            Self::Rows(rows) => each(rows),
+            Self::File(path) => each_part(path, &mut |part| each(&part)),
         }
     }
 
@@ -174,7 +174,7 @@ impl Scoring {
             let texts: Vec<TextRow> = rows.iter().map(text).collect();
             all.add(&texts).map_err(failed)?;
             // What depends on the whole corpus depends on the group's alone.
-            for (value, texts) in by_group(&rows, texts) {
+            for (value, texts) in by_group(rows, texts) {
                 let (n, group) = match groups.entry(value) {
                     Entry::Occupied(entry) => entry.into_mut(),
                     Entry::Vacant(entry) => entry.insert((0, counter()?)),
@@ -211,7 +211,7 @@ impl Scoring {
             for row in part {
                 if shown.as_ref().is_none_or(|shown| shown.contains(&at)) {
                     let figure = |of: &Vec<f64>| of.get(at).copied().filter(|figure| figure.is_finite());
-                    rows.push(ScoredRow { row, figures: self.of_rows.iter().map(figure).collect() });
+                    rows.push(ScoredRow { row: row.clone(), figures: self.of_rows.iter().map(figure).collect() });
                 }
                 at += 1;
             }

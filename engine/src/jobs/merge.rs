@@ -11,7 +11,7 @@ use crate::jobs::exchange::adapter_folder;
 use crate::jobs::one_shot;
 use crate::jobs::queries::OneShot;
 use crate::jobs::{Job, Outbox};
-use crate::models::ModelFolder;
+use crate::models::{BaseModel, ModelFolder};
 use crate::protocol::Report;
 use crate::sentence;
 
@@ -19,11 +19,7 @@ use crate::sentence;
 pub(super) fn combined(adapters: Vec<PathBuf>, model: PathBuf, how: Combination, to: PathBuf) -> Box<dyn Job> {
     one_shot(move |_| {
         let sites = ModelFolder::open(&model)?.sites();
-        let read = |folder| {
-            let adapter = formats::read(&adapter_folder(folder), Some(&sites))?;
-            adapter.check_fits(&sites)?;
-            Ok(adapter)
-        };
+        let read = |folder| formats::read_for(&adapter_folder(folder), &sites);
         let adapters: Vec<AdapterState> = adapters.into_iter().map(read).collect::<Result<_>>()?;
         formats::write(&combine(&adapters, &how)?, &to, None)?;
         Ok(Report::Written { folder: to })
@@ -34,8 +30,7 @@ pub(super) fn combined(adapters: Vec<PathBuf>, model: PathBuf, how: Combination,
 pub(super) fn pruned(adapter: PathBuf, model: PathBuf, slots: Vec<usize>, to: PathBuf) -> Box<dyn Job> {
     one_shot(move |_| {
         let sites = ModelFolder::open(&model)?.sites();
-        let adapter = formats::read(&adapter_folder(adapter), Some(&sites))?;
-        adapter.check_fits(&sites)?;
+        let adapter = formats::read_for(&adapter_folder(adapter), &sites)?;
         let fewer = adapter.with_slots(&slots)?;
         formats::write(&fewer, &to, None)?;
         if formats::read(&to, Some(&sites))?.hash() != fewer.hash() {
@@ -46,17 +41,25 @@ pub(super) fn pruned(adapter: PathBuf, model: PathBuf, slots: Vec<usize>, to: Pa
     })
 }
 
+/// The base model; what of an adapter, or of the best checkpoint of a run folder, goes into its weights; what stands before the
+/// text.
+pub(super) fn apart_on_base(
+    adapter: PathBuf,
+    model: &Path,
+    out: &Outbox,
+) -> Result<(BaseModel, AdapterState, Option<AdapterState>)> {
+    let base = ModelFolder::open(model)?.load(&device::cpu(), &mut |_| Ok(()))?;
+    let adapter = formats::read_for(&adapter_folder(adapter), &base.sites())?.placed(&base)?;
+    out.unread(&adapter);
+    let (inside, before) = merge::apart(&adapter)?;
+    Ok((base, inside, before))
+}
+
 /// Writes the base model with an adapter, or the best checkpoint of a run folder, in its weights. A prompt or a prefix that was
 /// trained beside weights is written as an adapter in a folder below.
 pub(super) fn merged(adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn Job> {
     Box::new(OneShot(Some(Box::new(move |_, out: &Outbox| {
-        let base = ModelFolder::open(&model)?.load(&device::cpu(), &mut |_| Ok(()))?;
-        let sites = base.sites();
-        let adapter = formats::read(&adapter_folder(adapter), Some(&sites))?;
-        adapter.check_fits(&sites)?;
-        let adapter = adapter.placed(&base)?;
-        out.unread(&adapter);
-        let (inside, before) = merge::apart(&adapter)?;
+        let (base, inside, before) = apart_on_base(adapter, &model, out)?;
         // A model in one file has its tokenizer within.
         let is_one_file = base.folder().path.is_file();
         let beside = |folder: &Path| match is_one_file {

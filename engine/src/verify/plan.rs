@@ -16,10 +16,7 @@ pub(super) fn adapter(case: &Case, model: &BaseModel) -> Result<Option<AdapterSt
     if !folder.is_dir() {
         return Ok(None);
     }
-    let sites = model.sites();
-    let adapter = formats::read(&folder, Some(&sites))?;
-    adapter.check_fits(&sites)?;
-    adapter.placed(model).map(Some)
+    formats::read_for(&folder, &model.sites())?.placed(model).map(Some)
 }
 
 /// Plan of what a case trains, by its files and its trainable tensors; nothing where it has no such tensors.

@@ -17,12 +17,13 @@ use super::composed::Composed;
 use super::entry::{Entry, Form};
 use super::numbers::{SHARE, is_finite, numbers_of};
 use super::pickle::PickleError;
+use super::shards::shard_paths;
 use super::{safetensors as safe, torch};
-use crate::error::{EngineError, IoAction, Result, json_reason};
+use crate::error::{EngineError, IoAction, Result};
 use crate::file_kind::{FileKind, refuse_other};
 use crate::files::{self, Kind};
 use crate::nn::{PackedWeight, Precision};
-use crate::{Sentence, sentence};
+use crate::sentence;
 
 /// The forms in which weights are kept, the preferred one first: in one file, or in shards that an index names.
 const FORMATS: [(&str, &str, Format); 2] = [
@@ -35,9 +36,6 @@ enum Format {
     Safetensors,
     Torch,
 }
-
-/// Files of one model at most. The largest known has 191.
-const MAX_SHARDS: usize = 2000;
 
 /// The weight files of one model folder, open and checked, nothing read yet.
 pub struct WeightFiles {
@@ -368,38 +366,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn shard_paths(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    let text = files::read_to_string(index, Kind::Index)?;
-    refuse_other(sentence!("the weight index"), index, text.as_bytes())?;
-    let malformed = |reason: Sentence| EngineError::Malformed {
-        what: sentence!("the weight index"),
-        path: index.to_owned(),
-        reason,
-    };
-    let parsed: Index = serde_json::from_str(&text).map_err(|error| malformed(json_reason(&error)))?;
-    let mut names: Vec<String> = parsed.weight_map.into_values().collect();
-    names.sort();
-    names.dedup();
-    for name in &names {
-        // A name from a stranger's file must stay a name.
-        if Path::new(name).file_name().is_none_or(|file| file != name.as_str()) {
-            return Err(malformed(sentence!("{name:?} is not a file name", name)));
-        }
-    }
-    if names.is_empty() || names.len() > MAX_SHARDS {
-        return Err(malformed(sentence!(
-            "it names {n_names} files, not 1 to {max_shards}",
-            n_names = names.len(),
-            max_shards = MAX_SHARDS
-        )));
-    }
-    Ok(names.into_iter().map(|name| folder.join(name)).collect())
-}
-
 /// A tensor without numbers: a size of it says nothing of the file, and must not be believed.
 pub(super) fn empty(path: &Path, name: &str, shape: &[usize]) -> EngineError {
     let reason = sentence!("{name} has shape {shape}, in which there are no numbers", name, shape);
@@ -490,13 +456,5 @@ mod tests {
         assert!(matches!(files.tensor("a", [4], &device()), Err(EngineError::WeightShape { .. })));
         assert!(matches!(files.tensor("b", [1], &device()), Err(EngineError::WeightNotFinite { .. })));
         assert!(matches!(files.tensor("c", [1], &device()), Err(EngineError::WeightMissing { .. })));
-    }
-
-    #[test]
-    fn an_index_cannot_name_files_elsewhere() {
-        let folder = tempfile::tempdir().unwrap();
-        let index = r#"{"weight_map": {"a": "../secret.safetensors"}}"#;
-        std::fs::write(folder.path().join("model.safetensors.index.json"), index).unwrap();
-        assert!(matches!(WeightFiles::open(folder.path()), Err(EngineError::Malformed { .. })));
     }
 }

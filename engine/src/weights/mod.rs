@@ -9,6 +9,7 @@ mod npy;
 mod numbers;
 mod pickle;
 mod safetensors;
+mod shards;
 mod torch;
 mod torch_writer;
 

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::adapters::Combination;
-use engine::protocol::{Ask, Report};
+use engine::protocol::Ask;
 use serde_json::json;
 
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::named;
 use crate::cli::support::out;
-use crate::cli::support::paths::path;
+use crate::cli::support::paths::{absolute, path};
 use crate::cli::support::session::Session;
 use crate::cli::support::target::TargetArgs;
 
@@ -37,13 +37,10 @@ pub(in crate::cli) fn run(args: CombineArgs, global: &Global) -> Result<(), CliE
         Some(weights) => Combination::Interpolated { weights },
         None => Combination::Concatenated,
     };
-    let to = std::path::absolute(&args.to).map_err(|error| CliError::io("find", &args.to, &error))?;
+    let to = absolute(&args.to)?;
     let session = Session::start(&workspace, None)?;
     let ask = Ask::Combine { adapters, model: target.model, how, to };
-    let folder = session.ask(ask, |report| match report {
-        Report::Written { folder } => Some(folder),
-        _ => None,
-    })?;
+    let folder = session.written(ask)?;
     if global.json {
         out::result(named("written", &json!({"folder": folder})));
     } else {

@@ -14,7 +14,7 @@ use crate::cli::support::error::CliError;
 use crate::cli::support::json::plain;
 use crate::cli::support::models::{found_model, require_rows, rows_path};
 use crate::cli::support::out;
-use crate::cli::support::paths::path;
+use crate::cli::support::paths::{absolute, path};
 use crate::cli::support::session::Session;
 use crate::cli::support::{run_file, settings};
 use crate::format;
@@ -59,13 +59,13 @@ pub(in crate::cli) fn run(args: DataArgs, global: &Global) -> Result<(), CliErro
 /// The rows as a run of the settings on the command line would read them.
 fn asked(args: &DataArgs, global: &Global) -> Result<(DataConfig, Option<Task>), CliError> {
     let here = std::env::current_dir().unwrap_or_default();
-    let absolute = |file: &Path| {
+    let rows = |file: &Path| {
         let rows = rows_path(file, Path::new(""));
         require_rows(&rows)?;
-        std::path::absolute(&rows).map_err(|error| CliError::io("find", &rows, &error))
+        absolute(&rows)
     };
-    let mut data = DataConfig::new(absolute(&args.file)?);
-    data.validation = args.validation.as_deref().map(absolute).transpose()?;
+    let mut data = DataConfig::new(rows(&args.file)?);
+    data.validation = args.validation.as_deref().map(rows).transpose()?;
     let mut tree: Value = json!({"model": "", "data": data});
     let mut names = settings::method_of(&global.set).map_or_else(Names::default, |method| Names::of_method(&method));
     settings::assign(&mut tree, &global.set, &mut names)?;

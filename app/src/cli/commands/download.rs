@@ -14,7 +14,7 @@ use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::named;
 use crate::cli::support::out;
-use crate::cli::support::paths::path;
+use crate::cli::support::paths::{absolute, path};
 use crate::cli::support::progress::duration;
 use crate::cli::support::session::{Again, JOB, listen_for_interrupts};
 use crate::format::bytes;
@@ -61,9 +61,7 @@ pub(in crate::cli) fn run(args: &DownloadArgs, global: &Global) -> Result<(), Cl
     let id = asked(args)?;
     let to = match args.to.as_os_str() == "cache" {
         true => Destination::Cache,
-        false => {
-            Destination::Folder(std::path::absolute(&args.to).map_err(|error| CliError::io("find", &args.to, &error))?)
-        }
+        false => Destination::Folder(absolute(&args.to)?),
     };
     let set = Settings::load(&global.workspace()?.settings()).hub_endpoint;
     let config = HubConfig {

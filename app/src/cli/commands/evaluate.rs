@@ -14,7 +14,7 @@ use crate::cli::support::error::CliError;
 use crate::cli::support::json::{named, plain};
 use crate::cli::support::models::{require_rows, rows_path};
 use crate::cli::support::out;
-use crate::cli::support::paths::path;
+use crate::cli::support::paths::{absolute, path};
 use crate::cli::support::progress::{figures_line, figures_line_with};
 use crate::cli::support::run_file;
 use crate::cli::support::session::Session;
@@ -142,7 +142,7 @@ fn chosen(config: RunConfig, file: Option<PathBuf>, global: &Global) -> Result<R
         (Some(file), _) => {
             let rows = rows_path(&file, Path::new(""));
             require_rows(&rows)?;
-            std::path::absolute(&rows).map_err(|error| CliError::io("find", &rows, &error))?
+            absolute(&rows)?
         }
         (None, Some(validation)) => validation,
         (None, None) if data.train.as_os_str().is_empty() => global.assets().dataset("records")?.1,

@@ -1,6 +1,6 @@
 //! `import` and `open`: adapters of any form.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use engine::device::DeviceChoice;
@@ -13,7 +13,7 @@ use crate::cli::support::error::CliError;
 use crate::cli::support::json::{self, named};
 use crate::cli::support::models::found_model;
 use crate::cli::support::out;
-use crate::cli::support::paths::path;
+use crate::cli::support::paths::{absolute, path};
 use crate::cli::support::session::{Session, open_store};
 use crate::store::Request;
 use crate::workspace::imported_config;
@@ -103,10 +103,6 @@ pub(in crate::cli) fn open(args: &OpenArgs, global: &Global) -> Result<(), CliEr
         Some(model) => probe(&session, adapter, model, global),
         None => Ok(()),
     }
-}
-
-pub(super) fn absolute(path: &Path) -> Result<PathBuf, CliError> {
-    std::path::absolute(path).map_err(|error| CliError::io("find", path, &error))
 }
 
 fn inspect(session: &Session, adapter: PathBuf, model: Option<PathBuf>) -> Result<AdapterFacts, CliError> {

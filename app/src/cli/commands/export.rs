@@ -7,15 +7,14 @@ use engine::adapters::{CacheForm, CacheNumbers, GgufNumbers, Program};
 use engine::bundle;
 use engine::device::DeviceChoice;
 use engine::files::{self, Kind};
-use engine::protocol::{Ask, Report};
+use engine::protocol::Ask;
 use serde_json::json;
 
-use super::exchange::absolute;
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::named;
 use crate::cli::support::out;
-use crate::cli::support::paths::path;
+use crate::cli::support::paths::{absolute, path};
 use crate::cli::support::session::Session;
 use crate::cli::support::target::TargetArgs;
 
@@ -181,10 +180,7 @@ pub(in crate::cli) fn export(args: &ExportArgs, global: &Global) -> Result<(), C
     };
     let ask = args.ask(form, adapter, model, absolute(&args.to)?, global)?;
     let session = Session::start(&workspace, None)?;
-    let folder = session.ask(ask, |report| match report {
-        Report::Written { folder } => Some(folder),
-        _ => None,
-    })?;
+    let folder = session.written(ask)?;
     if global.json {
         out::result(named("written", &json!({"folder": folder})));
     } else {

@@ -7,7 +7,7 @@ use engine::device::DeviceChoice;
 
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
-use crate::cli::support::paths::path;
+use crate::cli::support::paths::{absolute, path};
 use crate::workspace::{Assets, Workspace};
 
 /// Open the window.
@@ -40,8 +40,7 @@ pub(in crate::cli) fn run(
     window: impl FnOnce(Workspace, WindowOptions) -> anyhow::Result<()>,
 ) -> Result<(), CliError> {
     global.refuse_set()?;
-    let open = args.open.map(|path| std::path::absolute(&path).map_err(|error| CliError::io("find", &path, &error)));
-    let open = open.transpose()?;
+    let open = args.open.as_deref().map(absolute).transpose()?;
     let options = WindowOptions { device: global.device, run: args.run, open, assets: global.assets() };
     window(global.workspace()?, options).map_err(|error| {
         CliError::failed(format!("{error:#}"), "The commands that need no window are listed by: prefix-workbench help")

@@ -14,7 +14,7 @@ use crate::cli::Global;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::named;
 use crate::cli::support::out;
-use crate::cli::support::paths::path;
+use crate::cli::support::paths::{absolute, path};
 use crate::cli::support::session::Session;
 use crate::cli::support::target::TargetArgs;
 
@@ -55,7 +55,7 @@ pub(in crate::cli) fn run(args: PruneArgs, global: &Global) -> Result<(), CliErr
         ));
     }
     let keep = args.keep.get();
-    let to = std::path::absolute(&args.to).map_err(|error| CliError::io("find", &args.to, &error))?;
+    let to = absolute(&args.to)?;
     let session = Session::start(&workspace, None)?;
     let sizes = vec![keep];
     let question = match args.matched {
@@ -94,10 +94,7 @@ pub(in crate::cli) fn run(args: PruneArgs, global: &Global) -> Result<(), CliErr
     let mut slots = report.order[..keep].to_vec();
     slots.sort_unstable();
     let ask = Ask::Prune { adapter, model, slots: slots.clone(), to };
-    let folder = session.ask(ask, |report| match report {
-        Report::Written { folder } => Some(folder),
-        _ => None,
-    })?;
+    let folder = session.written(ask)?;
     let loss = loss_of(&report, keep);
     if global.json {
         let (before, rows) = (report.loss, report.rows);

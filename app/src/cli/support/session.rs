@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -66,6 +67,14 @@ impl Session {
     /// The next news.
     pub(in crate::cli) fn next(&self) -> Result<Wake, CliError> {
         self.inbox.recv().ok().ok_or_else(gone)
+    }
+
+    /// Asks for something to be written, and answers with where it is.
+    pub(in crate::cli) fn written(&self, ask: Ask) -> Result<PathBuf, CliError> {
+        self.ask(ask, |report| match report {
+            Report::Written { folder } => Some(folder),
+            _ => None,
+        })
     }
 
     /// Asks, and waits for the report that `pick` wants; an error of the engine ends it, and so does Ctrl-C. Notices are said.

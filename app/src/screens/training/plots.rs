@@ -60,6 +60,8 @@ impl Small {
 /// Height of the plot of losses, and of the others, on the page.
 const LOSS_HEIGHT: f32 = 250.0;
 const SMALL_HEIGHT: f32 = 116.0;
+/// No lower in a tile.
+const LEAST_HEIGHT: f32 = 40.0;
 
 impl Plots {
     /// Draws them over all of a run's steps, `total` where that is known, and the button that makes tiles of the page; `true` if
@@ -95,13 +97,13 @@ impl Plots {
 
     /// The loss in a tile, which says how large it is.
     pub(super) fn loss_tile_ui(&mut self, ui: &mut Ui, shown: (&RunView, usize), state: &State, out: &mut Vec<Action>) {
-        let height = (ui.available_height() - 34.0).max(SMALL_HEIGHT);
+        let height = (ui.available_height() - 34.0).max(LEAST_HEIGHT);
         self.loss_ui(ui, shown, height, (state, out), |_| {});
     }
 
     /// Another curve in a tile, which has its name.
     pub(super) fn small_tile_ui(&mut self, ui: &mut Ui, plot: Small, view: &RunView, total: usize) {
-        let height = ui.available_height().max(40.0);
+        let height = ui.available_height().max(LEAST_HEIGHT);
         self.small_ui(ui, plot, (view, total), height);
     }
 

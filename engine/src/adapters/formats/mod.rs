@@ -101,6 +101,16 @@ pub fn read(folder: &Path, like: Option<&[(Site, ModelShape)]>) -> Result<Adapte
     Ok(AdapterState { placement: placement::read(folder)?, ..read })
 }
 
+/// Reads an adapter folder for a model with these sites.
+///
+/// # Errors
+/// As [`read`]; or it does not fit the model.
+pub fn read_for(folder: &Path, sites: &[(Site, ModelShape)]) -> Result<AdapterState> {
+    let adapter = read(folder, Some(sites))?;
+    adapter.check_fits(sites)?;
+    Ok(adapter)
+}
+
 /// Writes the folder exactly: in PEFT's form, for an encoder with a decoder in ours. `config` is the method that trained it,
 /// where that is known.
 ///

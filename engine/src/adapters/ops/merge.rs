@@ -25,7 +25,7 @@ const BESIDE: [&str; 5] = ["json", "txt", "model", "jinja", "md"];
 /// is none where everything is weights.
 ///
 /// # Errors
-/// [`EngineError::AdapterMismatch`] where nothing of it is weights.
+/// [`EngineError::NotMerged`] where nothing of it is weights.
 pub fn apart(adapter: &AdapterState) -> Result<(AdapterState, Option<AdapterState>)> {
     if adapter.sites().is_empty() && adapter.prompt().is_none() && adapter.text().is_none() {
         return Ok((adapter.clone(), None));
@@ -35,8 +35,7 @@ pub fn apart(adapter: &AdapterState) -> Result<(AdapterState, Option<AdapterStat
     inside.parts.retain(is_inside);
     before.parts.retain(|part| !is_inside(part));
     if inside.parts.is_empty() {
-        let reason = sentence!("a prefix, a soft prompt or words stand before the text and are no part of any weight");
-        return Err(EngineError::AdapterMismatch { reason });
+        return Err(no_weights());
     }
     inside.placement = PrefixPlacement::default();
     Ok((inside, Some(before)))
@@ -100,15 +99,19 @@ pub fn merge(
     std::fs::rename(draft.keep(), to).map_err(EngineError::io(IoAction::Write, to))
 }
 
+fn no_weights() -> EngineError {
+    let reason = sentence!("a prefix, a soft prompt or words stand before the text and are no part of any weight");
+    EngineError::NotMerged { reason }
+}
+
 /// Refuses what no checkpoint can hold, and a place that is taken.
 pub(super) fn check(base: &BaseModel, adapter: &AdapterState, to: &Path) -> Result<()> {
     if !adapter.sites().is_empty() || adapter.prompt().is_some() || adapter.text().is_some() {
-        let reason = sentence!("a prefix, a soft prompt or words stand before the text and are no part of any weight");
-        return Err(EngineError::AdapterMismatch { reason });
+        return Err(no_weights());
     }
     if !adapter.task.heads.is_empty() {
         let reason = sentence!("it has a head for each of several datasets, and a checkpoint has one");
-        return Err(EngineError::AdapterMismatch { reason });
+        return Err(EngineError::NotMerged { reason });
     }
     if let Some(bits) = base.folder().files().row_bits() {
         let reason = sentence!(
@@ -116,7 +119,7 @@ pub(super) fn check(base: &BaseModel, adapter: &AdapterState, to: &Path) -> Resu
              16 bits",
             bits
         );
-        return Err(EngineError::AdapterMismatch { reason });
+        return Err(EngineError::NotMerged { reason });
     }
     if to.exists() {
         let reason = sentence!("{to} is there already", to);
